@@ -1,0 +1,36 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels of a CloudImage. A value that is not fit for a label is sanitised (other characters become '-', trimmed to
+// 63 characters, empty = the label is absent); the raw value is always in .image.
+const (
+	LabelRegion      = "imagecatalog.dev/region"
+	LabelCredentials = "imagecatalog.dev/credentials" // absent for the default credentials
+	LabelImageID     = "imagecatalog.dev/image-id"
+	LabelType        = "imagecatalog.dev/type"
+	LabelPlatform    = "imagecatalog.dev/platform"
+	LabelState       = "imagecatalog.dev/state"
+	LabelPresence    = "imagecatalog.dev/presence"
+	LabelDeprecated  = "imagecatalog.dev/deprecated"
+	LabelArch        = "kubernetes.io/arch"
+	LabelOS          = "kubernetes.io/os"
+
+	// LabelQueryPrefix and the name of an ImageQuery make the label that marks the query's members.
+	LabelQueryPrefix = "query.imagecatalog.dev/"
+	// QueryMember is the value of that label.
+	QueryMember = "member"
+)
+
+// Annotations.
+const (
+	// AnnotationDisplayName carries .image.name for consumers that list metadata only.
+	AnnotationDisplayName = "imagecatalog.dev/display-name"
+	// AnnotationRequestedAt on an ImageQuery asks for a poll now: any new value. It is echoed in
+	// .status.lastHandledReconcileAt once that poll has ended.
+	AnnotationRequestedAt = "imagecatalog.dev/requestedAt"
+)
+
+// DefaultCredentialsSecret is the Secret in the credentials namespace that queries without credentialsRef use.
+const DefaultCredentialsSecret = "tencentcloud-credentials"
