@@ -1,0 +1,74 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvmtest
+
+import (
+	"sync"
+	"time"
+)
+
+// Credential is a key of an account or of a CAM user in it.
+type Credential struct {
+	// SecretID names the key; it is sent with every request.
+	SecretID string
+	// SecretKey signs requests; it is never sent.
+	SecretKey string
+	// Token makes the key a temporary one: requests must carry it as X-TC-Token.
+	Token string
+	// UIN is the account that the key's images belong to.
+	UIN string
+	// Expires ends a temporary credential (answer AuthFailure.TokenFailure); zero means never.
+	Expires time.Time
+	// Deny makes CAM deny cvm:DescribeImages (answer UnauthorizedOperation).
+	Deny bool
+	// Disabled makes the key unusable, as a key that was disabled in the console (answer AuthFailure.SecretIdNotFound).
+	Disabled bool
+}
+
+// DefaultCredential is registered by NewServer. Its id has the form of real ones ("AKID" and 32 characters); the key is nobody's.
+var DefaultCredential = Credential{
+	SecretID:  "AKIDcvmtest0000000000000000000000000",
+	SecretKey: "cvmtest-secret-key-0000000000000",
+	UIN:       "100000000001",
+}
+
+type credentials struct {
+	mu sync.RWMutex
+	m  map[string]Credential
+}
+
+// SetCredential adds the credential, or replaces the one with its SecretID.
+func (s *Server) SetCredential(c Credential) {
+	s.creds.mu.Lock()
+	defer s.creds.mu.Unlock()
+	if s.creds.m == nil {
+		s.creds.m = map[string]Credential{}
+	}
+	s.creds.m[c.SecretID] = c
+}
+
+// RemoveCredential makes the key unknown, as if deleted in the console.
+func (s *Server) RemoveCredential(secretID string) {
+	s.creds.mu.Lock()
+	defer s.creds.mu.Unlock()
+	delete(s.creds.m, secretID)
+}
+
+// Credentials returns all credentials by SecretID.
+func (s *Server) Credentials() map[string]Credential {
+	s.creds.mu.RLock()
+	defer s.creds.mu.RUnlock()
+	out := make(map[string]Credential, len(s.creds.m))
+	for id, c := range s.creds.m {
+		out[id] = c
+	}
+	return out
+}
+
+func (c *credentials) get(id string) (Credential, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	cred, ok := c.m[id]
+	return cred, ok
+}

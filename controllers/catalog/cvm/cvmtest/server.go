@@ -1,0 +1,138 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvmtest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// DefaultRateLimit is the documented default of DescribeImages in requests per second (API page, "默认接口请求频率限制:40次/秒").
+const DefaultRateLimit = 40
+
+// Options says how a Server differs from the real service's defaults.
+type Options struct {
+	// Addr is the TCP address to listen on; empty means "127.0.0.1:0", a free loopback port.
+	Addr string
+	// Now is the server's clock, used for the ±300 s window of signatures, the expiry of temporary credentials, the rate limit's
+	// seconds and the log; nil means time.Now.
+	Now func() time.Time
+	// RateLimit is the number of requests answered per clock second for each action and credential; 0 means DefaultRateLimit,
+	// negative means unlimited.
+	RateLimit int
+	// Latency is added to every answer.
+	Latency time.Duration
+	// IgnoreCase makes the image-name and platform filters case-insensitive. Whether the real ones are is not known, so code that
+	// works with both settings is right.
+	IgnoreCase bool
+	// TLS, when set, makes the server speak HTTPS with it; see SelfSigned.
+	TLS *tls.Config
+}
+
+// Server is a simulated CVM endpoint. All methods are safe for concurrent use.
+type Server struct {
+	opts     Options
+	listener net.Listener
+	http     *http.Server
+	conns    sync.WaitGroup
+	serving  chan struct{}
+	closed   chan struct{}
+	once     sync.Once
+
+	creds     credentials
+	limiter   limiter
+	inventory inventory
+	types     instanceTypes
+	faults    faults
+	log       requestLog
+}
+
+// NewServer starts a server and panics when it can't listen, like httptest.NewServer. Close it when done.
+func NewServer(o Options) *Server {
+	s, err := Start(o)
+	if err != nil {
+		panic("cvmtest: " + err.Error())
+	}
+	return s
+}
+
+// Start is NewServer for programs that want to report the error.
+func Start(o Options) (*Server, error) {
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.RateLimit == 0 {
+		o.RateLimit = DefaultRateLimit
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{opts: o, listener: l, serving: make(chan struct{}), closed: make(chan struct{})}
+	s.types.init()
+	s.SetCredential(DefaultCredential)
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
+		ReadHeaderTimeout: time.Minute,
+		TLSConfig:         o.TLS,
+		ConnState:         s.trackConn,
+		ErrorLog:          discard,
+	}
+	go s.run()
+	return s, nil
+}
+
+func (s *Server) run() {
+	defer close(s.serving)
+	l := s.listener
+	if s.opts.TLS != nil {
+		l = tls.NewListener(l, s.opts.TLS)
+	}
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		panic("cvmtest: serving: " + err.Error())
+	}
+}
+
+// trackConn lets Close wait for the goroutine of each connection, not only for the handlers.
+func (s *Server) trackConn(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Done()
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// Close ends every connection, also those that are blackholed, delayed or dripping, and returns when they are gone. An OnRequest
+// hook that blocks keeps Close waiting.
+func (s *Server) Close() {
+	s.once.Do(func() {
+		close(s.closed)
+		_ = s.http.Close()
+		<-s.serving
+		_ = s.http.Close() // a connection accepted while the first Close ran
+	})
+	s.conns.Wait()
+}
+
+// URL is the server's address as "http://127.0.0.1:12345" ("https://" with Options.TLS). The SDK's profile.Endpoint wants it without
+// the scheme.
+func (s *Server) URL() string {
+	if s.opts.TLS != nil {
+		return "https://" + s.Host()
+	}
+	return "http://" + s.Host()
+}
+
+// Host is the server's address as "127.0.0.1:12345", what the SDK's HttpProfile.Endpoint wants.
+func (s *Server) Host() string { return s.listener.Addr().String() }
