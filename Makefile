@@ -1,0 +1,162 @@
+# Copyright The image-catalog Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# The only entry point: people and CI call nothing else. Go, make and git are all
+# that must be installed; whatever else is needed is built from pinned Go modules.
+
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+# What a caller may set. Empty means the default that the comment names.
+KUBEBUILDER_ASSETS ?=
+IMG ?= ghcr.io/image-catalog/image-catalog-operator:dev
+CONTAINER_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
+# More arguments for the manager of "make run", e.g. ARGS="--zap-log-level=debug".
+ARGS ?=
+# More arguments for go test, e.g. TESTFLAGS="-run TestPlan -v".
+TESTFLAGS ?=
+# What the tests cover, e.g. PKG=./controllers/...
+PKG ?= ./...
+
+# A go.work that happens to lie above the checkout must not decide what is built.
+export GOWORK := off
+
+BIN := $(CURDIR)/bin
+# Envtest, the demo and kubectl all take the control plane from one folder; a set
+# of binaries that the caller already has is never built again.
+ASSETS := $(if $(KUBEBUILDER_ASSETS),$(abspath $(KUBEBUILDER_ASSETS)),$(BIN)/controlplane)
+KUBECTL := $(ASSETS)/kubectl
+TEST_ENV := KUBEBUILDER_ASSETS="$(ASSETS)"
+
+# The modules: what lint, tidy and the checks go over. A new go.mod is found by itself.
+MODULES := $(patsubst %/go.mod,%,$(shell git ls-files --cached --others --exclude-standard -- go.mod '*/go.mod' | sed 's|^go.mod$$|./go.mod|'))
+
+# Tool versions live in one place, the require lines of hack/tools/go.mod.
+version = $(shell sed -n 's|.*$(1) \(v[^ ]*\).*|\1|p' hack/tools/go.mod)
+CONTROLLER_GEN := bin/tools/controller-gen-$(call version,sigs.k8s.io/controller-tools)
+KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
+# golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
+GOLANGCI_LINT := bin/tools/golangci-lint-kube-api-linter-$(call version,sigs.k8s.io/kube-api-linter)
+
+##@ Begin here
+
+.PHONY: help
+help: ## Lists every target.
+	@while IFS= read -r line; do \
+		case $$line in \
+		'##@ '*) printf '\n%s\n' "$${line#'##@ '}" ;; \
+		[a-z]*': '*'## '*) printf '  %-14s %s\n' "$${line%%:*}" "$${line##*'## '}" ;; \
+		esac; \
+	done < Makefile
+
+.PHONY: demo
+demo: build controlplane ## Runs everything here, cloud included, and shows the catalogue; ONCE=1 ends by itself.
+	@$(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go run ./hack/demo
+
+##@ Develop
+
+.PHONY: build
+build: ## Builds bin/manager and bin/cvmsim, the simulated cloud.
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/manager .
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/cvmsim ./hack/cvmsim
+
+.PHONY: test
+test: controlplane ## Runs the tests of the root module against a real API server.
+	@$(TEST_ENV) go test $(TESTFLAGS) $(PKG)
+
+.PHONY: test-race
+test-race: controlplane ## Runs the same tests with the race detector, which needs a C compiler.
+	@command -v "$$(go env CC)" >/dev/null || { \
+		echo "The race detector needs a C compiler: install gcc or clang, or run make test." >&2; exit 1; }
+	@CGO_ENABLED=1 $(TEST_ENV) go test -race $(TESTFLAGS) $(PKG)
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Writes deepcopy functions and apply configurations of the API.
+	@$(CONTROLLER_GEN) paths=./api/... \
+		object:headerFile=hack/boilerplate.go.txt \
+		applyconfiguration:headerFile=hack/boilerplate.go.txt
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Writes the CRDs and the RBAC role from the markers in the code.
+	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	@$(CONTROLLER_GEN) rbac:roleName=image-catalog-operator paths=./controllers/... output:rbac:dir=config/rbac
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Runs the linters of .golangci.yml over every module that has code.
+	@for module in $(MODULES); do \
+		[[ -n $$(git ls-files --cached --others --exclude-standard -- "$$module/*.go") ]] || continue; \
+		(cd "$$module" && "$(CURDIR)/$(GOLANGCI_LINT)" run --config "$(CURDIR)/.golangci.yml" ./...); \
+	done
+
+.PHONY: verify
+verify: ## Runs every check of the repository: lint, generated files, tidy modules, hack/verify.
+	@hack/verify/run.sh $(MODULES)
+
+.PHONY: controlplane
+controlplane: ## Puts etcd, kube-apiserver, kube-controller-manager and kubectl into bin/controlplane.
+ifeq ($(KUBEBUILDER_ASSETS),)
+	@hack/controlplane/build.sh bin/controlplane
+else
+	@for name in etcd kube-apiserver kubectl; do \
+		[[ -x "$(ASSETS)/$$name" ]] || { \
+			echo "KUBEBUILDER_ASSETS names $(ASSETS), which has no $$name: put one there, or unset the variable to build all of them." >&2; exit 1; }; \
+	done
+endif
+
+.PHONY: clean
+clean: ## Removes bin; the control plane and the tools stay cached outside the checkout.
+	@rm -rf bin
+
+##@ A cluster (the current kubeconfig)
+
+.PHONY: install
+install: $(KUBECTL) $(KUSTOMIZE) ## Applies the CRDs.
+	@$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: $(KUBECTL) $(KUSTOMIZE) ## Deletes the CRDs, and with them every ImageQuery and CloudImage.
+	@$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: $(KUBECTL) $(KUSTOMIZE) ## Applies config/default (CRDs, RBAC, Deployment) with the image IMG.
+	@rm -rf bin/deploy && mkdir -p bin/deploy
+	@cd bin/deploy && "$(CURDIR)/$(KUSTOMIZE)" create --resources ../../config/default && \
+		"$(CURDIR)/$(KUSTOMIZE)" edit set image "image-catalog-operator=$(IMG)"
+	@$(KUSTOMIZE) build bin/deploy | $(KUBECTL) apply --server-side -f -
+
+# Deleting a CRD deletes every object of its kind; taking the operator away must
+# not take the catalogue away, so the CRDs are cut out of what is deleted.
+.PHONY: undeploy
+undeploy: $(KUBECTL) $(KUSTOMIZE) ## Deletes what deploy applied, but leaves the CRDs and so the catalogue.
+	@rm -rf bin/undeploy && mkdir -p bin/undeploy
+	@printf '%s\n' 'resources: [../../config/default]' 'patches:' '- target: {kind: CustomResourceDefinition}' \
+		'  patch: |' '    $$patch: delete' '    apiVersion: apiextensions.k8s.io/v1' '    kind: CustomResourceDefinition' \
+		'    metadata: {name: every}' > bin/undeploy/kustomization.yaml
+	@$(KUSTOMIZE) build bin/undeploy | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: run
+run: build ## Runs bin/manager against the current kubeconfig.
+	@bin/manager --credentials-namespace=image-catalog-system $(ARGS)
+
+.PHONY: image
+image: ## Builds the container image IMG with CONTAINER_TOOL (docker, podman or buildah).
+	@[[ -n "$(CONTAINER_TOOL)" ]] || { \
+		echo "No container tool was found: install docker, podman or buildah, or name another one with CONTAINER_TOOL=..." >&2; exit 1; }
+	@$(CONTAINER_TOOL) build -t $(IMG) .
+
+# Not listed: what the targets above stand on.
+
+# install and deploy need kubectl only, which builds much faster than all four.
+$(BIN)/controlplane/kubectl:
+	@hack/controlplane/build.sh bin/controlplane kubectl
+
+$(CONTROLLER_GEN): hack/tools/go.sum
+	@hack/tools/install.sh sigs.k8s.io/controller-tools/cmd/controller-gen $@
+$(KUSTOMIZE): hack/tools/go.sum
+	@hack/tools/install.sh sigs.k8s.io/kustomize/kustomize/v5 $@
+$(GOLANGCI_LINT): hack/tools/go.sum
+	@hack/tools/install.sh sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter $@
