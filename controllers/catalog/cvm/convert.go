@@ -1,0 +1,128 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvm
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/cvm/v20170312"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// imageIDPattern is what an id must look like to become part of an object's name. The cloud's are img- and eight
+// characters; the bound is what CloudImage admits.
+var imageIDPattern = regexp.MustCompile(`^img-[0-9a-z]{1,32}$`)
+
+// Bounds in characters, those of CloudImage's schema. The cloud's own are 60 for names and 256 for descriptions
+// (API pages CreateImage and ModifyImageAttribute); what others share with us is held to nothing we can rely on.
+const (
+	maxWord        = 64
+	maxPlatform    = 128
+	maxName        = 255
+	maxDescription = 512
+	maxItems       = 64
+)
+
+// architectures translates the API's words (page DescribeImages, type Image) to those of Kubernetes.
+var architectures = map[string]string{"x86_64": "amd64", "arm": "arm64", "i386": "386"}
+
+// convertImage reads an image. Every field may be null or absent, whatever the API's page says: public images have no
+// CreatedTime, creator or tags, and some private ones no SnapshotSet.
+func convertImage(i *sdk.Image) catalog.Image {
+	architecture := normalise(value(i.Architecture), maxWord)
+	if known, ok := architectures[architecture]; ok {
+		architecture = known
+	}
+	return catalog.Image{
+		ID:           value(i.ImageId),
+		Name:         normalise(value(i.ImageName), maxName),
+		Description:  normalise(value(i.ImageDescription), maxDescription),
+		Type:         normalise(value(i.ImageType), maxWord),
+		Source:       normalise(value(i.ImageSource), maxWord),
+		Creator:      normalise(value(i.ImageCreator), maxWord),
+		State:        normalise(value(i.ImageState), maxWord),
+		OSName:       normalise(value(i.OsName), maxName),
+		Platform:     normalise(value(i.Platform), maxPlatform),
+		Architecture: architecture,
+		SizeGiB:      value(i.ImageSize),
+		CloudInit:    value(i.IsSupportCloudinit),
+		LicenseType:  normalise(value(i.LicenseType), maxWord),
+		Family:       normalise(value(i.ImageFamily), maxPlatform),
+		Deprecated:   value(i.ImageDeprecated),
+		CreatedTime:  parseTime(value(i.CreatedTime)),
+		Tags:         convertTags(i.Tags),
+		Snapshots:    convertSnapshots(i.SnapshotSet),
+	}
+}
+
+func convertTags(in []*sdk.Tag) []catalog.Tag {
+	var out []catalog.Tag
+	for _, t := range in {
+		if t != nil {
+			out = append(out, catalog.Tag{Key: normalise(value(t.Key), maxName), Value: normalise(value(t.Value), maxName)})
+		}
+	}
+	slices.SortFunc(out, func(a, b catalog.Tag) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Value, b.Value))
+	})
+	return out[:min(len(out), maxItems)]
+}
+
+func convertSnapshots(in []*sdk.Snapshot) []catalog.Snapshot {
+	var out []catalog.Snapshot
+	for _, s := range in {
+		if s != nil {
+			out = append(out, catalog.Snapshot{
+				ID:          normalise(value(s.SnapshotId), maxWord),
+				DiskUsage:   normalise(value(s.DiskUsage), maxWord),
+				DiskSizeGiB: value(s.DiskSize),
+			})
+		}
+	}
+	slices.SortFunc(out, func(a, b catalog.Snapshot) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.DiskUsage, b.DiskUsage), cmp.Compare(a.DiskSizeGiB, b.DiskSizeGiB))
+	})
+	return out[:min(len(out), maxItems)]
+}
+
+// parseTime reads a time as the API writes it, "2022-09-22T15:10:55Z" or "2020-09-22T00:00:00+00:00". The start of
+// Unix time is how old images say that they have none; what can't be read counts as none too.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.Unix() <= 0 {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Second)
+}
+
+// normalise makes text of the cloud's fit to be stored and shown: valid UTF-8 without characters that control a
+// terminal or turn the direction of what follows (Unicode classes Cc, Cf, Zl and Zp), of at most limit characters.
+func normalise(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return -1
+		}
+		return r
+	}, s)
+	if utf8.RuneCountInString(s) > limit {
+		s = string([]rune(s)[:limit])
+	}
+	return strings.TrimSpace(s)
+}
+
+// value is what p points to, or the zero value.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

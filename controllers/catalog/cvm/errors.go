@@ -1,0 +1,203 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvm
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// Codes of our own, in the SDK's manner.
+const (
+	codePanic      = "ClientError.Panic"
+	codeMalformed  = "ClientError.MalformedAnswer"
+	codeIncomplete = "ClientError.IncompleteListing"
+	codeRefused    = "ClientError.AnswerRefused"
+	codeTimeout    = "ClientError.Timeout"
+	codeBudget     = "ClientError.RequestBudget"
+	codeUnknown    = "ClientError.Unknown"
+)
+
+const codeTagKeyNotFound = "InvalidParameterValue.TagKeyNotFound"
+
+// verdict is what a code means for the user.
+type verdict struct {
+	kind    catalog.Kind
+	message string
+}
+
+// Sentences that several codes share.
+const (
+	badKeys     = "the cloud does not accept the credentials; check secretId and secretKey in the Secret"
+	badToken    = "the cloud does not accept the credentials' token; temporary keys need their own token, and end with it"
+	mfa         = "the account demands multi-factor authentication, which keys of a program can't give; use keys of a sub-account without it"
+	forbidden   = "the account may not list images; grant cvm:DescribeImages to it in CAM"
+	address     = "the account may not be used from the operator's address; admit the address in CAM"
+	badRegion   = "the cloud does not know the region, or not for this account; correct spec.region"
+	badFilter   = "the cloud refuses a filter; correct spec.filters"
+	badID       = "the cloud refuses an image id; correct spec.imageIDs or the filter image-id"
+	badType     = "the cloud does not know the instance type; correct spec.instanceType"
+	tooFast     = "the cloud's limit of requests per second is reached; lower --cvm-qps or the number of pollers on this account if it stays"
+	broken      = "the cloud could not answer"
+	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"
+	badQuery    = "the cloud refuses the query; correct its spec"
+)
+
+// verdicts is the whole truth about codes: those of the API page DescribeImages (document 213/15715, "business
+// errors"), the common ones of API 3.0 (documents 213/30435 and 1388/114322) and those the SDK makes itself. A code
+// that isn't listed is judged by the part before its first '.', and else is Unavailable: a new code must not make
+// anybody edit a query that is right.
+var verdicts = map[string]verdict{
+	// DescribeImages' own.
+	"FailedOperation.IllegalTagKey":                           {catalog.Invalid, "a tag key in a filter has characters the cloud does not admit; correct spec.filters"},
+	"InvalidFilter":                                           {catalog.Invalid, badFilter},
+	"InvalidFilterValue.LimitExceeded":                        {catalog.Invalid, "a filter has more values than the cloud admits, which are 5; correct spec.filters"},
+	"InvalidImageId.Malformed":                                {catalog.Invalid, badID},
+	"InvalidInstanceType.Malformed":                           {catalog.Invalid, badType},
+	"InvalidParameter.InvalidParameterCoexistImageIdsFilters": {catalog.Invalid, "the cloud takes image ids or filters, not both; keep one of spec.imageIDs and spec.filters"},
+	"InvalidParameterValue.InstanceTypeNotFound":              {catalog.Invalid, badType},
+	"InvalidParameterValue.InvalidAppIdFormat":                {catalog.Unauthenticated, "the cloud does not accept the credentials' account; use keys of an account with CVM"},
+	"InvalidParameterValue.InvalidParameterValueLimit":        {catalog.Invalid, badQuery},
+	"InvalidParameterValue.LimitExceeded":                     {catalog.Invalid, "the query has more values than the cloud admits; shorten spec.imageIDs or spec.filters"},
+	codeTagKeyNotFound:                                        {catalog.Invalid, "no image has a tag key that is asked for"},
+	"InvalidParameterValue.ZoneNotSupported":                  {catalog.Invalid, badRegion},
+	"InvalidRegion.NotFound":                                  {catalog.Invalid, badRegion},
+	"InvalidZone.MismatchRegion":                              {catalog.Invalid, badRegion},
+	"ResourcesSoldOut.SpecifiedInstanceType":                  {catalog.Unavailable, "the instance type is sold out, and the cloud lists no images for it meanwhile"},
+	"UnauthorizedOperation.InvalidToken":                      {catalog.Unauthenticated, badToken},
+	"UnauthorizedOperation.PermissionDenied":                  {catalog.Forbidden, forbidden},
+	"UnsupportedOperation":                                    {catalog.Invalid, "the cloud does not support this query in this region; correct its spec"},
+
+	// Too fast. The part before '.' covers the main account's, the region's and the address' limits.
+	"RequestLimitExceeded": {catalog.Throttled, tooFast},
+
+	// Keys.
+	"AuthFailure":                       {catalog.Unauthenticated, badKeys},
+	"AuthFailure.SecretIdNotFound":      {catalog.Unauthenticated, "the cloud does not know the secretId, or the key is disabled; correct secretId in the Secret or enable the key in CAM"},
+	"AuthFailure.InvalidSecretId":       {catalog.Unauthenticated, "the secretId is not one of an API key; correct secretId in the Secret"},
+	"AuthFailure.SignatureFailure":      {catalog.Unauthenticated, "the secretKey does not belong to the secretId; correct secretKey in the Secret"},
+	"AuthFailure.TokenFailure":          {catalog.Unauthenticated, badToken},
+	"AuthFailure.InvalidAuthorization":  {catalog.Unauthenticated, badKeys},
+	"AuthFailure.MFAFailure":            {catalog.Unauthenticated, mfa},
+	"UnauthorizedOperation.MFAExpired":  {catalog.Unauthenticated, mfa},
+	"UnauthorizedOperation.MFANotFound": {catalog.Unauthenticated, mfa},
+	"ClientError.CredentialError":       {catalog.Unauthenticated, badKeys},
+
+	// Clocks: nobody's key is wrong, and it is mended on the node.
+	"AuthFailure.SignatureExpire": {catalog.Unavailable, "the operator's clock and the cloud's are more than five minutes apart; correct the clock of the node"},
+
+	// Permissions.
+	"AuthFailure.UnauthorizedOperation": {catalog.Forbidden, forbidden},
+	"UnauthorizedOperation":             {catalog.Forbidden, forbidden},
+	"IpInBlacklist":                     {catalog.Forbidden, address},
+	"IpNotInWhitelist":                  {catalog.Forbidden, address},
+
+	// The query, by common codes.
+	"InvalidFilterValue":    {catalog.Invalid, badFilter},
+	"InvalidImageId":        {catalog.Invalid, badID},
+	"InvalidInstanceType":   {catalog.Invalid, badType},
+	"InvalidRegion":         {catalog.Invalid, badRegion},
+	"InvalidZone":           {catalog.Invalid, badRegion},
+	"UnsupportedRegion":     {catalog.Invalid, badRegion},
+	"InvalidParameter":      {catalog.Invalid, badQuery},
+	"InvalidParameterValue": {catalog.Invalid, badQuery},
+	"MissingParameter":      {catalog.Invalid, badQuery},
+	"UnknownParameter":      {catalog.Invalid, badQuery},
+	"LimitExceeded":         {catalog.Invalid, badQuery},
+
+	// The endpoint. Not the query's fault, and mended by whoever runs the operator.
+	"InvalidAction":            {catalog.Unavailable, badEndpoint},
+	"InvalidRequest":           {catalog.Unavailable, badEndpoint},
+	"NoSuchProduct":            {catalog.Unavailable, badEndpoint},
+	"NoSuchVersion":            {catalog.Unavailable, badEndpoint},
+	"ActionOffline":            {catalog.Unavailable, badEndpoint},
+	"UnsupportedProtocol":      {catalog.Unavailable, badEndpoint},
+	"RequestSizeLimitExceeded": {catalog.Unavailable, badEndpoint},
+
+	// What passes by itself.
+	"FailedOperation":           {catalog.Unavailable, broken},
+	"InternalError":             {catalog.Unavailable, broken},
+	"InternalServerError":       {catalog.Unavailable, broken},
+	"ServiceUnavailable":        {catalog.Unavailable, broken},
+	"ResourceUnavailable":       {catalog.Unavailable, broken},
+	"ResourceInUse":             {catalog.Unavailable, broken},
+	"ResourceInsufficient":      {catalog.Unavailable, broken},
+	"ResourcesSoldOut":          {catalog.Unavailable, broken},
+	"ResponseSizeLimitExceeded": {catalog.Unavailable, "the cloud's answer would be too large for it"},
+
+	// The SDK's own.
+	"ClientError.NetworkError":        {catalog.Unavailable, "the cloud was not reached"},
+	"ClientError.IOError":             {catalog.Unavailable, "the cloud's answer was cut off"},
+	"ClientError.ParseJsonError":      {catalog.Unavailable, "the cloud's answer could not be read"},
+	"ClientError.HttpStatusCodeError": {catalog.Unavailable, broken},
+}
+
+// classify decides what a failed call means. Of what the SDK says only the code and the request's id are kept.
+func classify(err error) *catalog.Error {
+	if already := (*catalog.Error)(nil); errors.As(err, &already) {
+		return already
+	}
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return &catalog.Error{Kind: catalog.Unavailable, Code: codeRefused, Message: "the answer is not the cloud's: " + refused.what}
+	}
+	if ended := contextError(err); ended != nil {
+		return &catalog.Error{Kind: catalog.Unavailable, Code: codeTimeout, Message: "the cloud did not answer in time", Cause: ended}
+	}
+	failure := &tcerrors.TencentCloudSDKError{Code: codeUnknown}
+	errors.As(err, &failure)
+	v := judge(failure.Code)
+	return &catalog.Error{
+		Kind: v.kind, Code: boundCode(failure.Code), Message: v.message, RequestID: boundCode(failure.RequestId),
+		UnknownImageID: strings.HasPrefix(failure.Code, "InvalidImageId"),
+	}
+}
+
+func judge(code string) verdict {
+	if v, ok := verdicts[code]; ok {
+		return v
+	}
+	family, _, _ := strings.Cut(code, ".")
+	if v, ok := verdicts[family]; ok {
+		return v
+	}
+	return verdict{catalog.Unavailable, "the cloud answered with an error that the operator does not know"}
+}
+
+// boundCode keeps a code or request id of a hostile endpoint from becoming a text of its own.
+func boundCode(s string) string {
+	return normalise(s, maxPlatform)
+}
+
+// contextError is the context's error that ended a request, or nil.
+func contextError(err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	}
+	return nil
+}
+
+// waitError says why no token could be had. The limiter refuses at once when the deadline would pass while waiting.
+func waitError(ctx context.Context, err error) *catalog.Error {
+	if ctx.Err() != nil && !errors.Is(err, context.DeadlineExceeded) {
+		err = ctx.Err()
+	}
+	return &catalog.Error{
+		Kind: catalog.Throttled, Code: codeBudget, Cause: err,
+		Message: "the operator's own budget of requests for this account (--cvm-qps) does not reach for all its queries in time; " +
+			"poll less often, or raise it if the account's limit of 40 requests a second allows",
+	}
+}
+
+func isTagKeyNotFound(err error) bool {
+	failure := (*catalog.Error)(nil)
+	return errors.As(err, &failure) && failure.Code == codeTagKeyNotFound
+}

@@ -1,0 +1,90 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvm
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// A throttled bucket pauses between half of this and the whole, and twice as long each time it is throttled
+	// again, up to maxPause. The cloud counts per second, so one short pause is often enough.
+	firstPause = time.Second
+	maxPause   = 30 * time.Second
+)
+
+// limits holds one bucket per source of keys: the cloud counts requests per account, not per region or query.
+type limits struct {
+	qps   float64
+	burst int
+
+	mu      sync.Mutex
+	buckets map[string]*bucket
+}
+
+func (l *limits) bucket(source string) *bucket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, ok := l.buckets[source]; ok {
+		return b
+	}
+	if l.buckets == nil {
+		l.buckets = map[string]*bucket{}
+	}
+	b := &bucket{tokens: rate.NewLimiter(rate.Limit(l.qps), l.burst)}
+	l.buckets[source] = b
+	return b
+}
+
+// bucket is a token bucket that can be paused.
+type bucket struct {
+	tokens *rate.Limiter
+
+	mu     sync.Mutex
+	pause  time.Duration // the last pause; 0 when the cloud is content
+	resume time.Time
+}
+
+// wait returns once the bucket is not paused and a token is taken, or with an error when ctx ends first. It comes
+// before signing: a signature carries the time, and the cloud refuses one older than five minutes.
+func (b *bucket) wait(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		left := time.Until(b.resume)
+		b.mu.Unlock()
+		if left <= 0 {
+			return b.tokens.Wait(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(left):
+		}
+	}
+}
+
+// throttled pauses the bucket. Requests that were under way together count as one: they were all sent too early.
+func (b *bucket) throttled() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Now().Before(b.resume) {
+		return
+	}
+	b.pause = min(max(2*b.pause, firstPause), maxPause)
+	b.resume = time.Now().Add(b.pause/2 + rand.N(b.pause/2)) //nolint:gosec // jitter needs no secrecy
+}
+
+// content ends the doubling: the cloud has answered.
+func (b *bucket) content() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Now().After(b.resume) {
+		b.pause = 0
+	}
+}
