@@ -11,19 +11,19 @@ import (
 // Credential is a key of an account or of a CAM user in it.
 type Credential struct {
 	// SecretID names the key; it is sent with every request.
-	SecretID string
+	SecretID string `json:"secretID"`
 	// SecretKey signs requests; it is never sent.
-	SecretKey string
+	SecretKey string `json:"secretKey"`
 	// Token makes the key a temporary one: requests must carry it as X-TC-Token.
-	Token string
+	Token string `json:"token,omitempty"`
 	// UIN is the account that the key's images belong to.
-	UIN string
+	UIN string `json:"uin"`
 	// Expires ends a temporary credential (answer AuthFailure.TokenFailure); zero means never.
-	Expires time.Time
+	Expires time.Time `json:"expires,omitzero"`
 	// Deny makes CAM deny cvm:DescribeImages (answer UnauthorizedOperation).
-	Deny bool
+	Deny bool `json:"deny,omitempty"`
 	// Disabled makes the key unusable, as a key that was disabled in the console (answer AuthFailure.SecretIdNotFound).
-	Disabled bool
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // DefaultCredential is registered by NewServer. Its id has the form of real ones ("AKID" and 32 characters); the key is nobody's.

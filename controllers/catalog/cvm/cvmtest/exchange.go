@@ -4,9 +4,7 @@
 package cvmtest
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,7 +40,7 @@ type exchange struct {
 
 // serve handles one request: read, authenticate, let the test change the cloud, decide, log, answer.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{s: s, r: r, now: s.opts.Now()}
+	x := &exchange{s: s, r: r, now: s.now()}
 	x.read()
 	if x.no = x.enter(); x.no == nil {
 		s.log.notify(x.req)
@@ -183,6 +181,8 @@ func (x *exchange) checkCall() *refusal {
 		return missing("X-TC-Version")
 	case version != apiVersion:
 		return refuse("NoSuchVersion", fmt.Sprintf("The API version `%.64s` does not exist.", version))
+	case otherActions[x.req.Action]:
+		return unknown("the action " + x.req.Action + ", which CVM has and the simulator doesn't")
 	case x.req.Action != "DescribeImages":
 		return refuse("InvalidAction", fmt.Sprintf("The API `%.64s` does not exist.", x.req.Action))
 	case x.req.Region == "":
@@ -214,50 +214,33 @@ func (x *exchange) finish() {
 	x.s.log.add(x.req)
 }
 
-// content is the JSON of the answer.
+// content is the JSON of the answer: {"Response":{"TotalCount","ImageSet","RequestId"}} or an error.
 func (x *exchange) content() []byte {
 	if x.no != nil {
 		return x.errorContent()
 	}
-	members := []struct {
-		name  string
-		value [][]byte
-	}{
-		{"TotalCount", [][]byte{strconv.AppendInt(nil, x.req.TotalCount, 10)}},
-		{"ImageSet", x.images},
-		{"RequestId", [][]byte{appendString(nil, x.req.RequestID)}},
-	}
-	size := 128
+	size := 160
 	for _, img := range x.images {
 		size += len(img) + 1
 	}
-	b := append(make([]byte, 0, size), `{"Response":{`...)
-	var set map[string]json.RawMessage
+	e := members{buf: append(make([]byte, 0, size), `{"Response":{`...)}
 	if x.fault != nil {
-		set = x.fault.Set
+		e.set, e.unset = x.fault.Set, x.fault.Unset
 	}
-	comma := func() {
-		if b[len(b)-1] != '{' {
-			b = append(b, ',')
-		}
+	if e.member("TotalCount") {
+		e.buf = strconv.AppendInt(e.buf, x.req.TotalCount, 10)
 	}
-	for _, m := range members {
-		if _, replaced := set[m.name]; replaced || (x.fault != nil && slices.Contains(x.fault.Unset, m.name)) {
-			continue
-		}
-		comma()
-		b = append(appendString(b, m.name), ':')
-		if m.name == "ImageSet" {
-			b = append(append(append(b, '['), bytes.Join(m.value, []byte{','})...), ']')
-		} else {
-			b = append(b, m.value[0]...)
-		}
+	if e.member("ImageSet") {
+		e.buf = appendList(e.buf, x.images, func(b, img []byte) []byte { return append(b, img...) })
 	}
-	for _, name := range sortedKeys(set) {
-		comma()
-		b = append(append(appendString(b, name), ':'), set[name]...)
+	if e.member("RequestId") {
+		e.buf = appendString(e.buf, x.req.RequestID)
 	}
-	return append(b, "}}"...)
+	for _, name := range sortedKeys(e.set) {
+		e.key(name)
+		e.buf = append(e.buf, e.set[name]...)
+	}
+	return append(e.buf, "}}"...)
 }
 
 // errorContent is {"Response":{"Error":{Code,Message},"RequestId"}}, with HTTP status 200 as for everything the service processed

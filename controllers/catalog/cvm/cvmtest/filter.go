@@ -34,13 +34,15 @@ var matchers = map[string]func(v *view, values []string) bool{
 		return slices.ContainsFunc(v.DedicatedClusterIDs, func(id string) bool { return slices.Contains(values, id) })
 	},
 	filterCDCStatus: func(v *view, values []string) bool {
-		return slices.Contains(values, v.CdcCacheStatus)
+		return slices.Contains(values, cdcAll) || slices.Contains(values, v.CdcCacheStatus)
 	},
 }
 
 const (
 	filterCDC       = "dedicated-cluster-id"
 	filterCDCStatus = "cdc-cache-status"
+	// cdcAll stands for all statuses (data type's description: "CACHED_ALL: 全部缓存状态").
+	cdcAll = "CACHED_ALL"
 )
 
 // view is an image as one request's caller sees it.
@@ -116,7 +118,7 @@ func checkFilter(f filter) *refusal {
 	case f.name == "image-type":
 		return checkValues(f, TypePrivate, TypePublic, TypeShared, "MARKET_IMAGE")
 	case f.name == filterCDCStatus:
-		return checkValues(f, "CACHED_ALL", "CACHING", "CACHED", "CACHE_INVALID", "CACHE_FAILED")
+		return checkValues(f, cdcAll, "CACHING", "CACHED", "CACHE_INVALID", "CACHE_FAILED")
 	case f.name == "image-state":
 		// Documented in 2018 and still sent by terraform and cloudmux, but no longer documented.
 		return unknown("the filter image-state, which is no longer documented")
@@ -137,14 +139,20 @@ func checkValues(f filter, allowed ...string) *refusal {
 	return nil
 }
 
-// checkTagKey refuses keys with characters that tags can't have. The tag documentation allows letters, digits, spaces and a few
-// others; that anything else gives this code is inferred from its description (标签键存在不合法字符).
+// tagPunctuation is what a tag's key may have besides letters, digits and inner spaces (document 651/13354, "使用限制").
+const tagPunctuation = "+-=._:/@()[],;><＋－＝／＠（）【】："
+
+// checkTagKey refuses keys that the tag documentation forbids (651/13354); that DescribeImages refuses them with this code is inferred
+// from the code's description (标签键存在不合法字符).
 func checkTagKey(key string) *refusal {
 	if key == "" {
 		return unknown("an empty tag key")
 	}
+	if strings.TrimSpace(key) != key {
+		return refuse("FailedOperation.IllegalTagKey", "The tag key starts or ends with a space.")
+	}
 	for _, r := range key {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(" +-=._:/@()[]（）【】", r) {
+		if r != ' ' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(tagPunctuation, r) {
 			return refuse("FailedOperation.IllegalTagKey", fmt.Sprintf("The tag key contains the illegal character %q.", r))
 		}
 	}

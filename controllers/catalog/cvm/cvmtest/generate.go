@@ -13,14 +13,15 @@ import (
 // Inventory describes a cloud by counts and a seed: the same Inventory is always the same images.
 type Inventory struct {
 	// Seed chooses the images.
-	Seed uint64
+	Seed uint64 `json:"seed"`
 	// Regions to fill; none means ap-guangzhou.
-	Regions []string
+	Regions []string `json:"regions,omitempty"`
 	// Public adds PublicImages to each region.
-	Public bool
+	Public bool `json:"public,omitempty"`
 	// Private and Shared are the numbers of images, in each region, that belong to the DefaultCredential's account and that
 	// StrangerUIN shares with it.
-	Private, Shared int
+	Private int `json:"private,omitempty"`
+	Shared  int `json:"shared,omitempty"`
 }
 
 // Fill puts the described images.
@@ -116,6 +117,7 @@ func (g *generator) image(i int) Image {
 	if g.IntN(20) > 0 {
 		img.IsSupportCloudinit = ptr(g.IntN(8) > 0)
 	}
+	img.Undocumented = g.IntN(2) == 0
 	g.newFields(&img)
 	g.snapshots(&img)
 	g.tags(&img)

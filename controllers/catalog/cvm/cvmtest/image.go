@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 )
 
 // Image is one image of a region. Exported fields with wire names are answered as on the wire; nil and zero mean what the comment
@@ -73,6 +72,9 @@ type Image struct {
 	InstanceTypes []string `json:"InstanceTypes,omitempty"`
 	// DedicatedClusterIDs are the CDC clusters the dedicated-cluster-id filter finds it by.
 	DedicatedClusterIDs []string `json:"DedicatedClusterIds,omitempty"`
+	// Undocumented adds the members that a recording of 2022 has and no documentation mentions (CreatePercent, GPUDriverList,
+	// isSupportCloudinit and so on, and tagKey and tagValue beside each tag's Key and Value).
+	Undocumented bool `json:"Undocumented,omitempty"`
 	// Absent are wire names of fields to leave out of the answer.
 	Absent []string `json:"Absent,omitempty"`
 	// Raw are wire fields to answer with exactly these bytes: wrong types, null, further fields ("GPUDriverList"), even invalid UTF-8.
@@ -194,8 +196,7 @@ func copyPtr[T any](p *T) *T {
 
 // encode writes the image as the caller sees it.
 func (i *Image) encode(lang language, rel relation, cdc bool) []byte {
-	e := imageEncoder{image: i, buf: make([]byte, 0, 768)}
-	e.buf = append(e.buf, '{')
+	e := imageEncoder{image: i, members: members{buf: append(make([]byte, 0, 768), '{'), set: i.Raw, unset: i.Absent}}
 	e.text("ImageId", i.ImageID)
 	e.text("OsName", localised(lang, i.OSNameZH, i.OSName))
 	e.number("ImageSize", &i.ImageSize)
@@ -224,32 +225,20 @@ func (i *Image) encode(lang language, rel relation, cdc bool) []byte {
 	if cdc && i.CdcCacheStatus != "" {
 		e.text("CdcCacheStatus", i.CdcCacheStatus)
 	}
+	if i.Undocumented {
+		e.undocumented()
+	}
 	for _, k := range sortedKeys(i.Raw) {
-		e.raw(k, i.Raw[k])
+		e.key(k)
+		e.buf = append(e.buf, i.Raw[k]...)
 	}
 	return append(e.buf, '}')
 }
 
-// imageEncoder writes an image's members. Strings go out byte for byte (encoding/json would replace invalid UTF-8).
+// imageEncoder writes an image's members.
 type imageEncoder struct {
+	members
 	image *Image
-	buf   []byte
-}
-
-// member starts a member unless it is absent or answered raw.
-func (e *imageEncoder) member(name string) bool {
-	if _, raw := e.image.Raw[name]; raw || slices.Contains(e.image.Absent, name) {
-		return false
-	}
-	e.key(name)
-	return true
-}
-
-func (e *imageEncoder) key(name string) {
-	if e.buf[len(e.buf)-1] != '{' {
-		e.buf = append(e.buf, ',')
-	}
-	e.buf = append(appendString(e.buf, name), ':')
 }
 
 func (e *imageEncoder) text(name, v string) {
@@ -304,46 +293,25 @@ func (e *imageEncoder) tags() {
 		return
 	}
 	e.buf = appendList(e.buf, e.image.Tags, func(b []byte, t Tag) []byte {
-		b = appendString(append(b, `{"Key":`...), t.Key)
+		b = append(b, '{')
+		if e.image.Undocumented {
+			b = appendString(append(b, `"tagKey":`...), t.Key)
+			b = append(appendString(append(b, `,"tagValue":`...), t.Value), ',')
+		}
+		b = appendString(append(b, `"Key":`...), t.Key)
 		return append(appendString(append(b, `,"Value":`...), t.Value), '}')
 	})
 }
 
-func (e *imageEncoder) raw(name string, v []byte) {
-	e.key(name)
-	e.buf = append(e.buf, v...)
-}
-
-// appendList writes null for nil and [] for empty, as the real service has both.
-func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
-	if list == nil {
-		return append(b, "null"...)
-	}
-	b = append(b, '[')
-	for i, v := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = one(b, v)
-	}
-	return append(b, ']')
-}
-
-// appendString quotes s, escaping only what JSON requires.
-func appendString(b []byte, s string) []byte {
-	const digits = "0123456789abcdef"
-	b = append(b, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ':
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		case c < utf8.RuneSelf:
-			b = append(b, c)
-		default:
-			b = append(b, c)
+// undocumented members with the values that all images of the recording have (cloud-custodian test_tc_ami).
+func (e *imageEncoder) undocumented() {
+	for _, m := range [...][2]string{
+		{"CreatePercent", "null"}, {"IsSupportAutoInstallGPUDriver", "false"}, {"GPUDriverList", "[]"}, {"ImageFormat", `"RAW"`},
+		{"_ImageClass", `"SystemImage"`},
+	} {
+		if e.member(m[0]) {
+			e.buf = append(e.buf, m[1]...)
 		}
 	}
-	return append(b, '"')
+	e.boolean("isSupportCloudinit", e.image.IsSupportCloudinit)
 }

@@ -14,9 +14,9 @@ import (
 // InstanceType is an instance type that the simulated cloud offers.
 type InstanceType struct {
 	// Name is as in "S5.MEDIUM4".
-	Name string
+	Name string `json:"name"`
 	// SoldOut makes requests with it fail with ResourcesSoldOut.SpecifiedInstanceType.
-	SoldOut bool
+	SoldOut bool `json:"soldOut,omitempty"`
 }
 
 // DefaultInstanceTypes are offered by a new server: some of the real families. SR1 is an Arm one.

@@ -16,8 +16,7 @@ import (
 type inventory struct {
 	mu      sync.RWMutex
 	regions map[string]*regionImages
-	// version counts changes; what is cached for another version is stale.
-	version uint64
+	// tagKeys caches which accounts see which tag keys.
 	tagKeys map[[2]string]bool
 }
 
@@ -91,15 +90,21 @@ func (s *Server) Images(region string) []Image {
 
 // Update changes one image in place; it panics when the region doesn't have it.
 func (s *Server) Update(region, id string, f func(*Image)) {
-	s.inventory.change(region, func(r *regionImages) {
+	if !s.inventory.update(region, id, f) {
+		panic(fmt.Sprintf("cvmtest: no image %s in %s", id, region))
+	}
+}
+
+func (inv *inventory) update(region, id string, f func(*Image)) (found bool) {
+	inv.change(region, func(r *regionImages) {
 		old := r.byID[id]
-		if old == nil {
-			panic(fmt.Sprintf("cvmtest: no image %s in %s", id, region))
+		if found = old != nil; found {
+			changed := old.clone()
+			f(&changed)
+			r.replace(old, changed)
 		}
-		changed := old.clone()
-		f(&changed)
-		r.replace(old, changed)
 	})
+	return found
 }
 
 // Regions returns the names of the regions that have or had images.
@@ -124,7 +129,6 @@ func (inv *inventory) change(name string, f func(*regionImages)) {
 	f(r)
 	r.matches = nil
 	inv.tagKeys = nil
-	inv.version++
 }
 
 func (inv *inventory) put(name string, images []Image) {

@@ -17,3 +17,59 @@ func decodeStrict(b []byte, into any) error {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// members writes the members of an object by hand: pages are made of ready pieces, strings go out byte for byte (encoding/json would
+// replace invalid UTF-8), and a member can be missing or be something else.
+type members struct {
+	buf   []byte
+	set   map[string]json.RawMessage
+	unset []string
+}
+
+// member starts a member and reports whether its usual value follows: not when set or unset speak of it.
+func (e *members) member(name string) bool {
+	if _, ok := e.set[name]; ok || slices.Contains(e.unset, name) {
+		return false
+	}
+	e.key(name)
+	return true
+}
+
+func (e *members) key(name string) {
+	if e.buf[len(e.buf)-1] != '{' {
+		e.buf = append(e.buf, ',')
+	}
+	e.buf = append(appendString(e.buf, name), ':')
+}
+
+// appendList writes null for nil and [] for empty, as the real service has both.
+func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
+	if list == nil {
+		return append(b, "null"...)
+	}
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = one(b, v)
+	}
+	return append(b, ']')
+}
+
+// appendString quotes s, escaping only what JSON requires.
+func appendString(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}

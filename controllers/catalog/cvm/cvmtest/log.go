@@ -13,28 +13,39 @@ import (
 // is always there.
 type Request struct {
 	// Time is the server's clock at arrival.
-	Time time.Time
-	// Action, Region, Language, SecretID, RequestClient and UserAgent are as sent; SecretID is "" when there was no Authorization.
-	Action, Region, Language, SecretID, RequestClient, UserAgent string
+	Time time.Time `json:"time"`
+	// Action is X-TC-Action.
+	Action string `json:"action"`
+	// Region is X-TC-Region.
+	Region string `json:"region"`
+	// Language is X-TC-Language, "" when not sent.
+	Language string `json:"language"`
+	// SecretID is "" when there was no readable Authorization.
+	SecretID string `json:"secretID"`
+	// RequestClient is X-TC-RequestClient: the SDK's version and the caller's own tag.
+	RequestClient string `json:"requestClient"`
+	// UserAgent is User-Agent.
+	UserAgent string `json:"userAgent"`
 	// ImageIDs are those asked for.
-	ImageIDs []string
-	// Filters by name.
-	Filters map[string][]string
-	// Offset and Limit, with the service's defaults filled in.
-	Offset, Limit int64
+	ImageIDs []string `json:"imageIDs,omitempty"`
+	// Filters are the values by filter name.
+	Filters map[string][]string `json:"filters,omitempty"`
+	// Offset and Limit have the service's defaults filled in.
+	Offset int64 `json:"offset"`
+	Limit  int64 `json:"limit"`
 	// InstanceType is the one asked for.
-	InstanceType string
+	InstanceType string `json:"instanceType,omitempty"`
 	// Page is Offset/Limit + 1.
-	Page int
+	Page int `json:"page"`
 	// RequestID is the answer's.
-	RequestID string
-	// Code is the answer's error code; "" is a good answer, or a fault without a code (see Fault).
-	Code string
+	RequestID string `json:"requestID"`
+	// Code is the answer's error code; "" is a good answer, or one spoilt by a fault without a code.
+	Code string `json:"code,omitempty"`
 	// Fault tells that an injected fault shaped the answer.
-	Fault bool
-	// TotalCount and Returned are the answer's total and number of images.
-	TotalCount int64
-	Returned   int
+	Fault bool `json:"fault,omitempty"`
+	// TotalCount and Returned are the answer's total and number of images, before a fault's Body, Set or Unset.
+	TotalCount int64 `json:"totalCount"`
+	Returned   int   `json:"returned"`
 }
 
 // maxLogged bounds the log: older requests are forgotten beyond it.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,7 @@ type Server struct {
 	inventory inventory
 	types     instanceTypes
 	faults    faults
+	skew      atomic.Int64
 	log       requestLog
 }
 
@@ -133,6 +135,12 @@ func (s *Server) URL() string {
 	}
 	return "http://" + s.Host()
 }
+
+// SetSkew puts the server's clock ahead of Options.Now by d, or behind when negative: beyond ±5 minutes requests fail with
+// AuthFailure.SignatureExpire.
+func (s *Server) SetSkew(d time.Duration) { s.skew.Store(int64(d)) }
+
+func (s *Server) now() time.Time { return s.opts.Now().Add(time.Duration(s.skew.Load())) }
 
 // Host is the server's address as "127.0.0.1:12345", what the SDK's HttpProfile.Endpoint wants.
 func (s *Server) Host() string { return s.listener.Addr().String() }
