@@ -32,7 +32,7 @@ import (
 // +kubebuilder:printcolumn:name="Deprecated",type=boolean,priority=1,JSONPath=`.image.deprecated`
 // +kubebuilder:printcolumn:name="Credentials",type=string,priority=1,JSONPath=`.image.credentials`
 // +kubebuilder:printcolumn:name="Age",type=date,priority=1,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name == (has(self.image.credentials) ? self.image.credentials + '.' : ”) + self.image.region + '-' + self.image.id",message="metadata.name must be [<image.credentials>.]<image.region>-<image.id>, such as ap-guangzhou-img-487zeit5"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == (has(self.image.credentials) ? self.image.credentials + '.' + self.image.region : self.image.region) + '-' + self.image.id",message="metadata.name must be [<image.credentials>.]<image.region>-<image.id>, such as ap-guangzhou-img-487zeit5"
 type CloudImage struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -150,7 +150,7 @@ type Image struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
 
 	// tags are the image's tags in the cloud, sorted by key and value.
@@ -221,14 +221,14 @@ type ImageLifecycle struct {
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	FirstSeenTime metav1.Time `json:"firstSeenTime,omitempty,omitzero"`
 
 	// lastChangeTime is when a fact in image, or presence, last changed.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	LastChangeTime metav1.Time `json:"lastChangeTime,omitempty,omitzero"`
 }
 

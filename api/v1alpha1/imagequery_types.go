@@ -217,7 +217,7 @@ const ImageStateNormal ImageState = "NORMAL"
 
 // Architecture is a processor architecture by its Kubernetes name.
 //
-// +kubebuilder:validation:Enum=amd64;arm64;386
+// +kubebuilder:validation:Enum="amd64";"arm64";"386"
 type Architecture string
 
 // ImageQueryStatus is what the operator last saw in the cloud.
@@ -245,6 +245,7 @@ type ImageQueryStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('1000-01-01T00:00:00Z') && c.lastTransitionTime <= timestamp('9999-12-31T23:59:59Z'))",message="lastTransitionTime must be a time as RFC 3339 writes it, such as 2026-08-20T08:00:00Z"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// imageCount is the number of members; 0 is written, too.
@@ -272,7 +273,7 @@ type ImageQueryStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	LastChangeTime *metav1.Time `json:"lastChangeTime,omitempty"`
 
 	// lastSyncTime is when a poll last succeeded: exact whenever status is written; when nothing else changes, it is
@@ -280,7 +281,7 @@ type ImageQueryStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 
 	// lastHandledReconcileAt is the value of the annotation imagecatalog.dev/requestedAt when the last poll began.
@@ -306,7 +307,7 @@ type ImageSummary struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
 
 	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
