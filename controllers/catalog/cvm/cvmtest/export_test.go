@@ -1,0 +1,10 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvmtest
+
+// Sign and CanonicalRequest let the tests sign requests that no SDK would send; TestPublishedSignatures proves them.
+var (
+	Sign             = sign
+	CanonicalRequest = canonicalRequest
+)
