@@ -19,6 +19,8 @@ CONTAINER_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell 
 ARGS ?=
 # More arguments for go test, e.g. TESTFLAGS="-run TestPlan -v".
 TESTFLAGS ?=
+# More arguments for golangci-lint, e.g. LINTFLAGS=--fix, which mends what it can.
+LINTFLAGS ?=
 # What the tests cover, e.g. PKG=./controllers/...
 PKG ?= ./...
 
@@ -38,6 +40,8 @@ MODULES := $(patsubst %/go.mod,%,$(shell git ls-files --cached --others --exclud
 # Tool versions live in one place, the require lines of hack/tools/go.mod.
 version = $(shell sed -n 's|.*$(1) \(v[^ ]*\).*|\1|p' hack/tools/go.mod)
 CONTROLLER_GEN := bin/tools/controller-gen-$(call version,sigs.k8s.io/controller-tools)
+# It writes the name it was called by into what it generates: call it without the version.
+GENERATE := exec -a controller-gen $(CONTROLLER_GEN)
 KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
 # golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
 GOLANGCI_LINT := bin/tools/golangci-lint-kube-api-linter-$(call version,sigs.k8s.io/kube-api-linter)
@@ -76,20 +80,20 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Writes deepcopy functions and apply configurations of the API.
-	@$(CONTROLLER_GEN) paths=./api/... \
+	@$(GENERATE) paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt
 
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Writes the CRDs and the RBAC role from the markers in the code.
-	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
-	@$(CONTROLLER_GEN) rbac:roleName=image-catalog-operator paths=./controllers/... output:rbac:dir=config/rbac
+	@$(GENERATE) crd paths=./api/... output:crd:dir=config/crd/bases
+	@$(GENERATE) rbac:roleName=image-catalog-operator paths=./controllers/... output:rbac:dir=config/rbac
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Runs the linters of .golangci.yml over every module that has code.
 	@for module in $(MODULES); do \
 		[[ -n $$(git ls-files --cached --others --exclude-standard -- "$$module/*.go") ]] || continue; \
-		(cd "$$module" && "$(CURDIR)/$(GOLANGCI_LINT)" run --config "$(CURDIR)/.golangci.yml" ./...); \
+		(cd "$$module" && "$(CURDIR)/$(GOLANGCI_LINT)" run --config "$(CURDIR)/.golangci.yml" $(LINTFLAGS) ./...); \
 	done
 
 .PHONY: verify

@@ -25,7 +25,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/image-catalog-operator/tools/$key
 name=$(basename "$dest")
 
 if [[ ! -x $cache/$name ]]; then
-	echo "tools: building $name (a minute or less, once)"
+	echo "tools: building $name (a minute or two, once)"
 	mkdir -p "$cache"
 	tmp=$(mktemp -d "$cache/.build.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT

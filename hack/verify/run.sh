@@ -23,7 +23,7 @@ check() {
 	fi
 }
 
-lint() { ${MAKE:-make} --no-print-directory lint; }
+lint() { make --no-print-directory lint; }
 
 # What make generate and make manifests write.
 generated=(':(glob)api/*/zz_generated.*' ':(glob)api/*/applyconfiguration/**' config/crd/bases config/rbac)
@@ -40,11 +40,11 @@ snapshot() {
 generated_files() {
 	local before after
 	before=$(snapshot) || return 1
-	${MAKE:-make} --no-print-directory generate manifests || return 1
+	make --no-print-directory generate manifests || return 1
 	after=$(snapshot) || return 1
 	[[ $before == "$after" ]] && return 0
-	diff <(echo "$before") <(echo "$after") | grep '^[<>]'
-	echo "Generated files were not up to date and now are: review them and commit them with your change."
+	diff <(echo "$before") <(echo "$after") | sed -n 's/^[<>].* /  /p' | sort -u
+	echo "These generated files were not up to date and now are: review them and commit them with your change."
 	return 1
 }
 
