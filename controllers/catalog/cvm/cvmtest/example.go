@@ -11,9 +11,9 @@ var absentOnPage = []string{"LicenseType", "ImageFamily", "ImageDeprecated"}
 func PageExample1() Image {
 	return Image{
 		ImageID: "img-9qabwvbn", OSName: "CentOS 7.6 64bit", OSNameZH: "CentOS 7.6 64位", ImageSize: 50, ImageType: TypePublic,
-		CreatedTime: ptr("2020-09-22T00:00:00+00:00"), ImageState: "NORMAL", ImageSource: "OFFICIAL",
+		CreatedTime: new("2020-09-22T00:00:00+00:00"), ImageState: "NORMAL", ImageSource: "OFFICIAL",
 		ImageName: "CentOS 7.6 64bit", NameZH: "CentOS 7.6 64位", ImageDescription: "CentOS 7.6 64bit", DescriptionZH: "CentOS 7.6 64位",
-		IsSupportCloudinit: ptr(true), Platform: "CentOS", Architecture: "x86_64",
+		IsSupportCloudinit: new(true), Platform: "CentOS", Architecture: "x86_64",
 		SnapshotSet: []Snapshot{}, Tags: []Tag{{Key: "xx", Value: "xx"}}, Absent: append([]string(nil), absentOnPage...),
 	}
 }
@@ -23,10 +23,10 @@ func PageExample1() Image {
 func PageExample() []Image {
 	first := Image{
 		OSName: "CentOS 7.4 64bit", OSNameZH: "CentOS 7.4 64位", ImageSize: 20, ImageType: TypePrivate, Owner: DefaultCredential.UIN,
-		CreatedTime: ptr("2020-09-22T00:00:00+00:00"), ImageDescription: "test-image", ImageSource: "CREATE_IMAGE",
-		ImageID: "img-qlzp4oea", ImageName: "test-image", ImageCreator: ptr("3205597606"), ImageState: "NORMAL",
+		CreatedTime: new("2020-09-22T00:00:00+00:00"), ImageDescription: "test-image", ImageSource: "CREATE_IMAGE",
+		ImageID: "img-qlzp4oea", ImageName: "test-image", ImageCreator: new("3205597606"), ImageState: "NORMAL",
 		SnapshotSet: []Snapshot{{SnapshotID: "snap-gqa37j2p", DiskUsage: "SYSTEM_DISK", DiskSize: 20}},
-		Tags:        []Tag{{Key: "xx", Value: "xx"}}, Architecture: "x86_64", Platform: "CentOS", IsSupportCloudinit: ptr(true),
+		Tags:        []Tag{{Key: "xx", Value: "xx"}}, Architecture: "x86_64", Platform: "CentOS", IsSupportCloudinit: new(true),
 		Absent: append([]string(nil), absentOnPage...),
 	}
 	return append([]Image{first}, PrivateImages(408, 407, DefaultCredential.UIN)...)

@@ -59,12 +59,11 @@ func ask(t *testing.T, client *cvm.Client, offset, limit uint64) (l listed) {
 		l.Total = fmt.Sprint(*resp.Response.TotalCount)
 	}
 	for _, img := range resp.Response.ImageSet {
-		switch {
-		case img == nil:
+		if img == nil {
 			l.IDs += "-"
-		default:
-			l.IDs += (*img.ImageId)[len(*img.ImageId)-1:]
+			continue
 		}
+		l.IDs += (*img.ImageId)[len(*img.ImageId)-1:]
 	}
 	return l
 }

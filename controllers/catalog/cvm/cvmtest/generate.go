@@ -102,7 +102,7 @@ func newGenerator(seed uint64, uin string) *generator {
 func (g *generator) image(i int) Image {
 	sys := systems[g.IntN(len(systems))]
 	img := Image{
-		ImageID: g.id("img-"), ImageType: TypePrivate, Owner: g.uin, ImageCreator: ptr(g.uin),
+		ImageID: g.id("img-"), ImageType: TypePrivate, Owner: g.uin, ImageCreator: new(g.uin),
 		ImageName: g.name(i), ImageDescription: g.oneOf("", "", "nightly build", "由 CI 构建"),
 		OSName: sys.name, Platform: sys.platform, Architecture: sys.arch, ImageSize: g.oneOfInt(20, 50, 50, 100, 500),
 		ImageState: "NORMAL", ImageSource: g.oneOf("CREATE_IMAGE", "CREATE_IMAGE", "CREATE_IMAGE", "EXTERNAL_IMPORT"),
@@ -112,10 +112,10 @@ func (g *generator) image(i int) Image {
 		img.ImageState = states[g.IntN(len(states))]
 	}
 	if img.ImageState == "SYNCING" {
-		img.SyncPercent = ptr(int64(1 + g.IntN(99)))
+		img.SyncPercent = new(int64(1 + g.IntN(99)))
 	}
 	if g.IntN(20) > 0 {
-		img.IsSupportCloudinit = ptr(g.IntN(8) > 0)
+		img.IsSupportCloudinit = new(g.IntN(8) > 0)
 	}
 	img.Undocumented = g.IntN(2) == 0
 	g.newFields(&img)
@@ -150,9 +150,9 @@ func (g *generator) name(i int) string {
 func (g *generator) createdTime(i int) *string {
 	t := newest.Add(-time.Duration(i) * 37 * time.Minute)
 	if g.IntN(2) == 0 {
-		return ptr(t.Format("2006-01-02T15:04:05Z"))
+		return new(t.Format("2006-01-02T15:04:05Z"))
 	}
-	return ptr(t.Format("2006-01-02T15:04:05+00:00"))
+	return new(t.Format("2006-01-02T15:04:05+00:00"))
 }
 
 // newFields sets those that exist since September 2024 and may be absent.
@@ -160,12 +160,12 @@ func (g *generator) newFields(img *Image) {
 	switch g.IntN(4) {
 	case 0:
 	case 1:
-		img.ImageFamily = ptr("")
+		img.ImageFamily = new("")
 	default:
-		img.ImageFamily = ptr(g.oneOf("base", "web", "db"))
+		img.ImageFamily = new(g.oneOf("base", "web", "db"))
 	}
 	if g.IntN(3) > 0 {
-		img.ImageDeprecated = ptr(g.IntN(10) == 0)
+		img.ImageDeprecated = new(g.IntN(10) == 0)
 	}
 }
 

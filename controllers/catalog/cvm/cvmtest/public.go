@@ -111,7 +111,7 @@ func publicImage(f []string) Image {
 		ImageID: id, ImageType: TypePublic, ImageState: "NORMAL", ImageSource: "OFFICIAL", LicenseType: "TencentCloud",
 		OSName: name, ImageName: name, ImageDescription: name, OSNameZH: zh, NameZH: zh, DescriptionZH: zh,
 		Platform: platform, Architecture: "x86_64", ImageSize: 20, InstanceTypes: x86Types,
-		IsSupportCloudinit: ptr(id != "img-qpxvpujt"), SnapshotSet: []Snapshot{}, Tags: []Tag{},
+		IsSupportCloudinit: new(id != "img-qpxvpujt"), SnapshotSet: []Snapshot{}, Tags: []Tag{},
 	}
 	if arch != "" {
 		img.Architecture = arch
@@ -124,5 +124,3 @@ func publicImage(f []string) Image {
 	}
 	return img.clone()
 }
-
-func ptr[T any](v T) *T { return &v }

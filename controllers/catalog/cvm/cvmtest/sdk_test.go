@@ -44,8 +44,7 @@ func sdk(t *testing.T, s *cvmtest.Server, c cvmtest.Credential, language string)
 }
 
 func codeOf(err error) string {
-	var e *sdkerrors.TencentCloudSDKError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sdkerrors.TencentCloudSDKError](err); ok {
 		return e.Code
 	}
 	if err != nil {

@@ -125,8 +125,8 @@ func (c call) do(t *testing.T) answer {
 	return out.Response
 }
 
-func (c call) request(t *testing.T) *http.Request {
-	t.Helper()
+func (c call) request(tb testing.TB) *http.Request {
+	tb.Helper()
 	if c.method == "" {
 		c.method = http.MethodPost
 	}
@@ -145,9 +145,9 @@ func (c call) request(t *testing.T) *http.Request {
 	if c.signedHeaders == "" {
 		c.signedHeaders = "content-type;host"
 	}
-	r, err := http.NewRequestWithContext(t.Context(), c.method, c.server.URL()+c.target, strings.NewReader(c.body))
+	r, err := http.NewRequestWithContext(tb.Context(), c.method, c.server.URL()+c.target, strings.NewReader(c.body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for k, v := range map[string]string{
 		"Content-Type": "application/json", "X-TC-Action": "DescribeImages", "X-TC-Version": "2017-03-12", "X-TC-Region": region,

@@ -1,0 +1,127 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+const (
+	// writesAtOnce bounds the writes of one query that are under way together. From four on the API server is the
+	// limit, and beyond eight only latency grows (measured against kube-apiserver on two cores).
+	writesAtOnce = 8
+
+	// writeTries bounds how often one object is read again after a conflict. Others write it once per poll.
+	writeTries = 5
+)
+
+// applier carries plans out. It is the only writer of CloudImages.
+type applier struct {
+	client client.Client
+	live   client.Reader
+}
+
+// refusals counts the writes that the API server did not take. One refused object holds back no other.
+type refusals struct {
+	count int
+	// first names the first of them, in the order of names, and why: the same refusals give the same words.
+	first string
+}
+
+// run tries every step and reports which were refused; the error is the context's, when it ends in between.
+func (a applier) run(ctx context.Context, steps []step) (refusals, error) {
+	failures := make([]error, len(steps))
+	group := errgroup.Group{}
+	group.SetLimit(writesAtOnce)
+	for i, s := range steps {
+		group.Go(func() error {
+			if ctx.Err() == nil {
+				failures[i] = a.one(ctx, s)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // no step returns an error to it
+	if err := ctx.Err(); err != nil {
+		return refusals{}, fmt.Errorf("writing CloudImages: %w", err)
+	}
+	var r refusals
+	for i, err := range failures {
+		if err == nil {
+			continue
+		}
+		if r.count == 0 {
+			r.first = fmt.Sprintf("%s: %s", steps[i].name, refusalReason(err))
+		}
+		r.count++
+	}
+	return r, nil
+}
+
+var errTerminating = errors.New("the object is being deleted")
+
+// refusalReason is the API server's word for a refusal; its message may name times or other objects.
+func refusalReason(err error) string {
+	if errors.Is(err, errTerminating) {
+		return "Terminating"
+	}
+	if reason := apierrors.ReasonForError(err); reason != "" {
+		return string(reason)
+	}
+	return "Unreachable"
+}
+
+// one brings one object to its desired state. What is written carries the resourceVersion that was read, so a cache
+// that lags behind leads to a conflict and a fresh look, never to a lost change.
+func (a applier) one(ctx context.Context, s step) error {
+	current := s.current
+	var err error
+	for range writeTries {
+		if err = a.write(ctx, current, s.desire(current)); !stale(err) {
+			return err
+		}
+		if current, err = a.read(ctx, s.name); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// stale says that the object is not what it was taken for.
+func stale(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+}
+
+func (a applier) read(ctx context.Context, name string) (*imagev1alpha1.CloudImage, error) {
+	image := &imagev1alpha1.CloudImage{}
+	err := a.live.Get(ctx, types.NamespacedName{Name: name}, image)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // absence is an answer here
+	}
+	if err == nil && image.DeletionTimestamp != nil {
+		err = errTerminating
+	}
+	return image, err
+}
+
+func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.CloudImage) error {
+	switch {
+	case sameObject(current, desired):
+		return nil
+	case current == nil:
+		return a.client.Create(ctx, desired)
+	case desired == nil:
+		return a.client.Delete(ctx, current.DeepCopy(), client.Preconditions{UID: &current.UID, ResourceVersion: &current.ResourceVersion})
+	}
+	return a.client.Update(ctx, desired)
+}

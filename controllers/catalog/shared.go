@@ -1,0 +1,101 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// sharedFor is how long a finished listing answers identical queries. Queries that are due together, after a
+	// restart or because one template made them, fall into it; ten seconds are nothing beside an interval of minutes.
+	sharedFor = 10 * time.Second
+
+	// sharedTimeout bounds a listing that nobody may be waiting for any more. 100 000 images at ten pages a second
+	// take less than two minutes.
+	sharedTimeout = 5 * time.Minute
+)
+
+// Shared is a Lister that lets identical queries share one listing of another Lister. A shared listing runs on a
+// context of its own: a waiter whose context ends leaves without taking the others' answer along.
+type Shared struct {
+	lister Lister
+	flight singleflight.Group
+
+	mu     sync.Mutex
+	recent map[string]*Listing
+}
+
+var _ Lister = &Shared{}
+
+// NewShared returns a Shared in front of lister.
+func NewShared(lister Lister) *Shared {
+	return &Shared{lister: lister, recent: map[string]*Listing{}}
+}
+
+// List implements Lister.
+func (s *Shared) List(ctx context.Context, account Account, query Query) (Listing, error) {
+	key := Key(account, query)
+	if query.Fresh {
+		listing, err := s.lister.List(ctx, account, query)
+		if err == nil {
+			s.remember(key, listing)
+		}
+		return listing, err
+	}
+	answer := s.flight.DoChan(key, func() (any, error) { return s.lead(key, account, query) })
+	select {
+	case <-ctx.Done():
+		return Listing{}, &Error{Kind: Unavailable, Code: "ClientError.Timeout", Message: "the cloud did not answer in time", Cause: ctx.Err()}
+	case a := <-answer:
+		return a.Val.(Listing), a.Err
+	}
+}
+
+// lead answers a key for all who wait for it.
+func (s *Shared) lead(key string, account Account, query Query) (listing Listing, err error) {
+	if listing, ok := s.fromRecent(key); ok {
+		return listing, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
+	defer cancel()
+	defer func() {
+		// A panic here would end the process: nobody above this goroutine could recover it.
+		if recover() != nil {
+			listing, err = Listing{}, &Error{Kind: Unavailable, Code: "ClientError.Panic", Message: "the listing broke off"}
+		}
+	}()
+	listing, err = s.lister.List(ctx, account, query)
+	if err == nil {
+		s.remember(key, listing)
+	}
+	return listing, err
+}
+
+func (s *Shared) fromRecent(key string) (Listing, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if listing, ok := s.recent[key]; ok {
+		return *listing, true
+	}
+	return Listing{}, false
+}
+
+// remember keeps a listing for sharedFor and no longer: a listing of ten thousand images takes megabytes.
+func (s *Shared) remember(key string, listing Listing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recent[key] = &listing
+	time.AfterFunc(sharedFor, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.recent[key] == &listing {
+			delete(s.recent, key)
+		}
+	})
+}

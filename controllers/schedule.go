@@ -1,0 +1,190 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+const (
+	// firstRetry and maxRetry bound the time after a failed poll, which doubles between them. Stalled queries are tried
+	// again, too: a corrected policy in the cloud makes no event in Kubernetes.
+	firstRetry = 5 * time.Second
+	maxRetry   = 10 * time.Minute
+
+	// pollFloor is the shortest time between two polls of one query, whoever asks for them.
+	pollFloor = time.Second
+
+	// jitter is how much is added to an interval at the most. Without it queries that were applied together would
+	// come due together for ever.
+	jitter = 0.2
+
+	// maxSpread bounds how long overdue queries wait after a start, so that a restart is no burst.
+	maxSpread = 60 * time.Second
+
+	// maxPoll bounds one poll; it ends before the next is due in any case.
+	maxPoll = 5 * time.Minute
+)
+
+// memory is what the process remembers of a query. It may be lost at any time: after a restart, status tells enough.
+type memory struct {
+	// attempt is when the last poll began, zero if there was none; the next three are what it began with.
+	attempt     time.Time
+	generation  int64
+	requestedAt string
+	account     catalog.Account
+
+	// success is when a poll last succeeded: exact, while status may lag behind.
+	success time.Time
+
+	// failures counts failed polls since.
+	failures int
+
+	// due is when the next poll is, by the interval or as a retry.
+	due time.Time
+
+	// word is the reason that the last poll came to; an event is due when it changes.
+	word string
+
+	// unwritten is the outcome of a poll whose status could not be written yet.
+	unwritten *outcome
+}
+
+// memories holds a memory per query, by UID: a namesake is another query.
+type memories struct {
+	mu    sync.Mutex
+	byUID map[types.UID]*memory
+	names map[string]types.UID
+}
+
+// of returns the memory of a query, which only the query's own reconcile may use.
+func (m *memories) of(query *imagev1alpha1.ImageQuery) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byUID == nil {
+		m.byUID, m.names = map[types.UID]*memory{}, map[string]types.UID{}
+	}
+	if old, ok := m.names[query.Name]; ok && old != query.UID {
+		delete(m.byUID, old)
+	}
+	m.names[query.Name] = query.UID
+	if m.byUID[query.UID] == nil {
+		m.byUID[query.UID] = &memory{}
+	}
+	return m.byUID[query.UID]
+}
+
+func (m *memories) forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.byUID, m.names[name])
+	delete(m.names, name)
+}
+
+// nextPoll says when a query is to be polled, and why then. A time that isn't after now means now.
+func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, started time.Time) (at time.Time, why string) {
+	requestedAt := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
+	if !m.attempt.IsZero() {
+		floor := m.attempt.Add(pollFloor)
+		switch {
+		case query.Generation != m.generation:
+			return floor, "the spec changed"
+		case requestedAt != "" && requestedAt != m.requestedAt:
+			return floor, "a poll was requested"
+		case account != m.account:
+			return floor, "the credentials changed"
+		case m.failures > 0:
+			return m.due, "the last poll failed"
+		}
+		return m.due, "the interval has passed"
+	}
+	switch {
+	case query.Status.SyncedGeneration != query.Generation || query.Status.LastSyncTime == nil:
+		return time.Time{}, "this generation was never synced"
+	case requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt:
+		return time.Time{}, "a poll was requested"
+	}
+	due := query.Status.LastSyncTime.Add(query.Spec.Interval.Duration)
+	if spread := started.Add(spreadOf(query)); due.Before(spread) {
+		return spread, "the poll is overdue since before the start"
+	}
+	return due, "the interval has passed"
+}
+
+// spreadOf is a query's own part of the time over which overdue queries are spread.
+func spreadOf(query *imagev1alpha1.ImageQuery) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(query.UID)) // a hash never fails
+	span := min(query.Spec.Interval.Duration/10, maxSpread)
+	return time.Duration(float64(span) * float64(h.Sum32()) / (1 << 32))
+}
+
+// began notes what a poll begins with.
+func (m *memory) began(query *imagev1alpha1.ImageQuery, account catalog.Account, now time.Time) {
+	if query.Generation != m.generation || account != m.account {
+		m.failures = 0
+	}
+	m.attempt, m.generation, m.account = now, query.Generation, account
+	m.requestedAt = query.Annotations[imagev1alpha1.AnnotationRequestedAt]
+}
+
+// ended notes what a poll came to, and sets when the next one is due.
+func (m *memory) ended(query *imagev1alpha1.ImageQuery, o *outcome, now time.Time) {
+	interval := query.Spec.Interval.Duration
+	if o.failure == nil {
+		m.failures, m.success = 0, now
+		m.due = now.Add(wait.Jitter(interval, jitter))
+		return
+	}
+	m.failures++
+	m.due = now.Add(wait.Jitter(retryAfter(m.failures, interval), jitter))
+	// The moment at which failing data stops being fresh changes the conditions: be there.
+	if stale := staleAt(query, lastSuccess(query, m)); stale.After(now) && stale.Before(m.due) {
+		m.due = stale
+	}
+}
+
+// broken sets when a poll that came to nothing, because the API server could not be asked, is tried again.
+func (m *memory) broken(query *imagev1alpha1.ImageQuery, now time.Time) {
+	m.failures++
+	m.due = now.Add(retryAfter(m.failures, query.Spec.Interval.Duration))
+}
+
+// retryAfter doubles from firstRetry to the interval or maxRetry, whichever is shorter.
+func retryAfter(failures int, interval time.Duration) time.Duration {
+	limit := min(interval, maxRetry)
+	delay := firstRetry
+	for range failures - 1 {
+		if delay = 2 * delay; delay >= limit {
+			break
+		}
+	}
+	return min(delay, limit)
+}
+
+// lastSuccess is when a poll last succeeded, as exactly as is known; zero if none ever did.
+func lastSuccess(query *imagev1alpha1.ImageQuery, m *memory) time.Time {
+	last := m.success
+	if t := query.Status.LastSyncTime; t != nil && t.After(last) {
+		last = t.Time
+	}
+	return last
+}
+
+// staleAt is when data of the last success stops being fresh.
+func staleAt(query *imagev1alpha1.ImageQuery, success time.Time) time.Time {
+	if success.IsZero() {
+		return time.Time{}
+	}
+	interval := query.Spec.Interval.Duration
+	return success.Add(min(max(4*interval, 15*time.Minute), interval+24*time.Hour))
+}

@@ -1,0 +1,198 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// The manager brings Tencent Cloud's catalogue of CVM images into Kubernetes. This file reads flags and wires
+// cvm → catalog → controllers; what it does is described in controllers/doc.go.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
+)
+
+// name is the operator's, in the Lease and in events.
+const name = "image-catalog-operator"
+
+// namespaceFile is where a pod finds the namespace it runs in.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// options are the flags.
+type options struct {
+	cvm                  cvm.Options
+	concurrent           int
+	maxStatusImages      int
+	defaultCredentials   string
+	credentialsNamespace string
+	leaderElect          bool
+	metricsAddress       string
+	metricsSecure        bool
+	probeAddress         string
+	zap                  zap.Options
+}
+
+func main() {
+	o, err := parse(os.Args[1:])
+	if err == nil {
+		err = run(ctrl.SetupSignalHandler(), o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the flags. --kubeconfig is registered by controller-runtime.
+func parse(args []string) (options, error) {
+	var o options
+	f := flag.CommandLine
+	f.StringVar(&o.cvm.Endpoint, "cvm-endpoint", cvm.DefaultEndpoint, "host of the cloud's API; http:// only for a loopback address")
+	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials; the cloud admits 40 for an account, shared by all its users")
+	f.IntVar(&o.cvm.Burst, "cvm-burst", 10, "requests to the cloud that may go out at once")
+	f.IntVar(&o.concurrent, "concurrent", 4, "queries that are polled at once")
+	f.IntVar(&o.maxStatusImages, "max-status-images", 500, "images that a query's status lists, at most 2000; CloudImages are there for all")
+	f.StringVar(&o.defaultCredentials, "default-credentials", "secret", "credentials of queries without credentialsRef: secret (the Secret "+imagev1alpha1.DefaultCredentialsSecret+") or env (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN)")
+	f.StringVar(&o.credentialsNamespace, "credentials-namespace", ownNamespace(), "namespace of the Secrets with credentials")
+	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the Lease, for several replicas")
+	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 switches it off")
+	f.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to authenticated and authorized clients only")
+	f.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches it off")
+	o.zap.BindFlags(f)
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.validate()
+}
+
+func (o options) validate() error {
+	switch {
+	case o.concurrent < 1:
+		return fmt.Errorf("--concurrent must be at least 1, got %d", o.concurrent)
+	case o.maxStatusImages < 1 || o.maxStatusImages > 2000:
+		return fmt.Errorf("--max-status-images must be between 1 and 2000, got %d", o.maxStatusImages)
+	case o.cvm.QPS <= 0 || o.cvm.Burst < 1:
+		return fmt.Errorf("--cvm-qps must be above 0 and --cvm-burst at least 1, got %v and %d", o.cvm.QPS, o.cvm.Burst)
+	case o.defaultCredentials != "secret" && o.defaultCredentials != "env":
+		return fmt.Errorf("--default-credentials must be secret or env, got %q", o.defaultCredentials)
+	}
+	return nil
+}
+
+// ownNamespace is the namespace of the pod, or that of the default install.
+func ownNamespace() string {
+	if namespace, err := os.ReadFile(namespaceFile); err == nil {
+		return strings.TrimSpace(string(namespace))
+	}
+	return "image-catalog-system"
+}
+
+// run wires the operator and works until ctx ends.
+func run(ctx context.Context, o options) error {
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	mgr, err := newManager(config, o)
+	if err != nil {
+		return err
+	}
+	reconciler, err := newReconciler(mgr, o)
+	if err != nil {
+		return err
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, imagev1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	// Priority and fairness in the API server are the limit; a second one here would only delay.
+	config.QPS = -1
+	config.UserAgent = "manager/" + name
+	metrics := server.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure, TLSOpts: []func(*tls.Config){strictTLS}}
+	if o.metricsSecure {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Metrics:                       metrics,
+		HealthProbeBindAddress:        o.probeAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              name,
+		LeaderElectionNamespace:       o.credentialsNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.credentialsNamespace: {}}},
+			},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("building the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// strictTLS keeps HTTP/2 and its resets out of the metrics server, and old TLS.
+func strictTLS(c *tls.Config) {
+	c.NextProtos = []string{"http/1.1"}
+	c.MinVersion = tls.VersionTLS12
+}
+
+func newReconciler(mgr ctrl.Manager, o options) (*controllers.Reconciler, error) {
+	client, err := cvm.New(o.cvm)
+	if err != nil {
+		return nil, fmt.Errorf("--cvm-endpoint: %w", err)
+	}
+	credentials := controllers.Credentials{Reader: mgr.GetClient(), Namespace: o.credentialsNamespace}
+	if o.defaultCredentials == "env" {
+		account, err := controllers.EnvironmentAccount()
+		if err != nil {
+			return nil, err
+		}
+		credentials.Default = &account
+	}
+	return &controllers.Reconciler{
+		Client:          mgr.GetClient(),
+		Live:            mgr.GetAPIReader(),
+		Lister:          catalog.NewShared(client),
+		Credentials:     credentials,
+		Events:          mgr.GetEventRecorder(name),
+		Clock:           clock.RealClock{},
+		MaxStatusImages: o.maxStatusImages,
+		Concurrent:      o.concurrent,
+	}, nil
+}
