@@ -51,7 +51,7 @@ var boundaries = map[string]boundary{
 		own: []string{api, apply, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth"},
 		others: []string{
 			"github.com/go-logr", "github.com/prometheus/client_golang", "go.uber.org/zap", "golang.org/x/time",
-			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/klog", "sigs.k8s.io/controller-runtime", sdk,
+			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/klog", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime", sdk,
 		},
 		testOwn:    []string{"controllers/catalog/cvm/cvmtest"},
 		testOthers: realAPIServer,
@@ -68,7 +68,7 @@ var boundaries = map[string]boundary{
 	"controllers": {
 		own: []string{api, apply, "controllers/catalog"},
 		others: []string{
-			"github.com/Masterminds/semver", "github.com/go-logr/logr", "github.com/prometheus/client_golang",
+			"github.com/Masterminds/semver", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "k8s.io/utils/ptr",
 			"sigs.k8s.io/controller-runtime",
 		},
