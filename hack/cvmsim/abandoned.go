@@ -14,6 +14,7 @@ import (
 // stdin is a pipe and was closed, or when the parent process is another one than at the start.
 func untilAbandoned(ctx context.Context, stdin *os.File, parent func() int) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
+	before := parent()
 	if isPipe(stdin) {
 		go func() {
 			_, _ = io.Copy(io.Discard, stdin)
@@ -22,7 +23,7 @@ func untilAbandoned(ctx context.Context, stdin *os.File, parent func() int) cont
 	}
 	go func() {
 		defer cancel()
-		for before := parent(); parent() == before; {
+		for parent() == before {
 			select {
 			case <-ctx.Done():
 				return

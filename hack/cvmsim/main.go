@@ -106,7 +106,7 @@ func loopback(addr string) error {
 
 // run serves until ctx ends.
 func run(ctx context.Context, c config, out io.Writer) error {
-	s, err := cvmtest.Start(c.options)
+	s, err := cvmtest.Start(c.options) //nolint:contextcheck // it serves until Close, whatever the context
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	fill(s, c)
 	r := ready{URL: s.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
 	if c.control != "" {
-		control, err := serveControl(s, c.control)
+		control, err := serveControl(ctx, s, c.control)
 		if err != nil {
 			return err
 		}
@@ -140,8 +140,8 @@ func fill(s *cvmtest.Server, c config) {
 }
 
 // serveControl listens on addr; the returned server's Addr is the real one.
-func serveControl(s *cvmtest.Server, addr string) (*http.Server, error) {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+func serveControl(ctx context.Context, s *cvmtest.Server, addr string) (*http.Server, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -150,19 +150,22 @@ func serveControl(s *cvmtest.Server, addr string) (*http.Server, error) {
 	return control, nil
 }
 
-// announce prints r and writes it to the file, whole or not at all.
+// announce writes r to the file, if one is named, whole or not at all, and then prints it.
 func announce(r ready, file string, out io.Writer) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	b = append(b, '\n')
-	if _, err := out.Write(b); err != nil || file == "" {
-		return err
+	if file != "" {
+		temporary := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".part")
+		if err := os.WriteFile(temporary, b, 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(temporary, file); err != nil {
+			return err
+		}
 	}
-	temporary := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".part")
-	if err := os.WriteFile(temporary, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, file)
+	_, err = out.Write(b)
+	return err
 }

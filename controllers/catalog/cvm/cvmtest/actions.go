@@ -9,7 +9,7 @@ import "strings"
 // wrong, but the simulator does not know their answers.
 var otherActions = func() map[string]bool {
 	m := map[string]bool{}
-	for _, name := range strings.Fields(otherActionNames) {
+	for name := range strings.FieldsSeq(otherActionNames) {
 		m[name] = true
 	}
 	return m

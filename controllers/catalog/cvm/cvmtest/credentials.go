@@ -4,6 +4,7 @@
 package cvmtest
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -59,11 +60,7 @@ func (s *Server) RemoveCredential(secretID string) {
 func (s *Server) Credentials() map[string]Credential {
 	s.creds.mu.RLock()
 	defer s.creds.mu.RUnlock()
-	out := make(map[string]Credential, len(s.creds.m))
-	for id, c := range s.creds.m {
-		out[id] = c
-	}
-	return out
+	return maps.Clone(s.creds.m)
 }
 
 func (c *credentials) get(id string) (Credential, bool) {

@@ -367,7 +367,10 @@ func TestABlackholeEndsWithTheClient(t *testing.T) {
 	s.Inject(cvmtest.Fault{Blackhole: true, Times: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.OnRequest(func(cvmtest.Request) { cancel() })
-	_, err := newTransport(t).RoundTrip(call{server: s}.request(t).WithContext(ctx))
+	resp, err := newTransport(t).RoundTrip(call{server: s}.request(t).WithContext(ctx))
+	if err == nil {
+		_ = resp.Body.Close()
+	}
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)
 	}
