@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -188,7 +189,7 @@ func newReconciler(mgr ctrl.Manager, o options) (*controllers.Reconciler, error)
 	return &controllers.Reconciler{
 		Client:          mgr.GetClient(),
 		Live:            mgr.GetAPIReader(),
-		Lister:          catalog.NewShared(client),
+		Lister:          catalog.NewShared(client, time.Now),
 		Credentials:     credentials,
 		Events:          mgr.GetEventRecorder(name),
 		Clock:           clock.RealClock{},

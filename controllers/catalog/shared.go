@@ -27,15 +27,23 @@ type Shared struct {
 	lister Lister
 	flight singleflight.Group
 
+	now    func() time.Time
+
 	mu     sync.Mutex
-	recent map[string]*Listing
+	recent map[string]*finished
+}
+
+// finished is a listing and when it was there.
+type finished struct {
+	listing Listing
+	at      time.Time
 }
 
 var _ Lister = &Shared{}
 
-// NewShared returns a Shared in front of lister.
-func NewShared(lister Lister) *Shared {
-	return &Shared{lister: lister, recent: map[string]*Listing{}}
+// NewShared returns a Shared in front of lister that reads the time from now.
+func NewShared(lister Lister, now func() time.Time) *Shared {
+	return &Shared{lister: lister, now: now, recent: map[string]*finished{}}
 }
 
 // List implements Lister.
@@ -80,21 +88,22 @@ func (s *Shared) lead(key string, account Account, query Query) (listing Listing
 func (s *Shared) fromRecent(key string) (Listing, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if listing, ok := s.recent[key]; ok {
-		return *listing, true
+	if f, ok := s.recent[key]; ok && s.now().Sub(f.at) < sharedFor {
+		return f.listing, true
 	}
 	return Listing{}, false
 }
 
 // remember keeps a listing for sharedFor and no longer: a listing of ten thousand images takes megabytes.
 func (s *Shared) remember(key string, listing Listing) {
+	f := &finished{listing: listing, at: s.now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recent[key] = &listing
+	s.recent[key] = f
 	time.AfterFunc(sharedFor, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.recent[key] == &listing {
+		if s.recent[key] == f {
 			delete(s.recent, key)
 		}
 	})

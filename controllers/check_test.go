@@ -1,0 +1,79 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// requestID is what the cloud's request ids look like; none belongs into a status.
+var requestID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// checkStatus asserts what holds for every status the operator ever writes. Each test's waits come through here.
+func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
+	t.Helper()
+	status := &query.Status
+	if status.ObservedGeneration == -1 {
+		return // nothing written yet
+	}
+	if status.ObservedGeneration > query.Generation || status.SyncedGeneration > status.ObservedGeneration {
+		t.Errorf("generations are out of order: %s", describe(query))
+	}
+	ready := meta.FindStatusCondition(status.Conditions, imagev1alpha1.ConditionReady)
+	if ready == nil {
+		t.Fatalf("Ready is missing: %s", describe(query))
+	}
+	for _, c := range status.Conditions {
+		if c.Type != imagev1alpha1.ConditionReady && c.Status != metav1.ConditionTrue {
+			t.Errorf("%s is there although it isn't True", c.Type)
+		}
+		if requestID.MatchString(c.Message) {
+			t.Errorf("%s has a request id: %s", c.Type, c.Message)
+		}
+		if len(c.Message) > 1024*4 || c.Message == "" {
+			t.Errorf("%s has a message of %d bytes", c.Type, len(c.Message))
+		}
+	}
+	reconciling := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionReconciling)
+	stalled := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionStalled)
+	if reconciling && (stalled || ready.Status == metav1.ConditionTrue) {
+		t.Errorf("Reconciling contradicts the rest: %s", describe(query))
+	}
+	if ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonSuspended && status.SyncedGeneration != query.Generation {
+		t.Errorf("Ready is True for another generation: %s", describe(query))
+	}
+	checkImages(t, status)
+}
+
+func checkImages(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
+	t.Helper()
+	if shown, all := len(status.Images), int(ptr.Deref(status.ImageCount, 0)); shown > all || shown < all && !ptr.Deref(status.ImagesTruncated, false) {
+		t.Errorf("status shows %d of %d images, and imagesTruncated is %v", shown, all, status.ImagesTruncated)
+	}
+	sorted := slices.IsSortedFunc(status.Images, func(a, b imagev1alpha1.ImageSummary) int {
+		switch {
+		case a.CreatedTime == nil && b.CreatedTime == nil:
+			return 0
+		case a.CreatedTime == nil:
+			return 1
+		case b.CreatedTime == nil:
+			return -1
+		}
+		return b.CreatedTime.Compare(a.CreatedTime.Time)
+	})
+	if !sorted {
+		t.Error("status.images is not newest first")
+	}
+	if (status.Revision == "") != (status.LastChangeTime == nil) {
+		t.Error("revision and lastChangeTime do not go together")
+	}
+}

@@ -1,0 +1,370 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+const (
+	namespace = "image-catalog-system"
+	region    = "ap-guangzhou"
+
+	// patience is how long a test waits for a state before it fails; a busy machine needs a second or two.
+	patience = 30 * time.Second
+)
+
+// apiServer is the real one that all tests of the package share, one after the other.
+var apiServer *rest.Config
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`, or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
+		return 1
+	}
+	ctrl.SetLogger(logr.Discard())
+	environment := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	var err error
+	if apiServer, err = environment.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "starting the control plane:", err)
+		return 1
+	}
+	defer func() {
+		if err := environment.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the control plane:", err)
+		}
+	}()
+	apiServer.QPS = -1
+	return m.Run()
+}
+
+// world is a cluster, a cloud, and the operator between them.
+type world struct {
+	*testing.T
+
+	ctx    context.Context
+	client client.Client
+	cloud  *cvmtest.Server
+	clock  *movableClock
+	writes *writeLog
+
+	restart func()
+}
+
+// newWorld starts an operator on an empty cluster, with a cloud that has no private images yet, and the default
+// credentials for it. Everything ends with the test.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	scheme := newScheme(t)
+	direct, err := client.New(apiServer, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		T: t, ctx: t.Context(), client: direct, clock: &movableClock{}, writes: &writeLog{},
+		cloud: cvmtest.NewServer(cvmtest.Options{RateLimit: -1}),
+	}
+	t.Cleanup(w.cloud.Close)
+	w.clean()
+	t.Cleanup(func() {
+		w.ctx = context.Background() // the test's own has ended
+		w.clean()
+	})
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	stop := w.startOperator(scheme)
+	w.restart = func() {
+		stop()
+		stop = w.startOperator(scheme)
+	}
+	t.Cleanup(func() { stop() })
+	return w
+}
+
+func newScheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, imagev1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return scheme
+}
+
+// startOperator runs a manager wired as main does, until the returned function is called.
+func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
+	w.Helper()
+	watched := rest.CopyConfig(apiServer)
+	watched.Wrap(w.writes.wrap)
+	mgr, err := ctrl.NewManager(watched, ctrl.Options{
+		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	cloud, err := cvm.New(cvm.Options{Endpoint: w.cloud.URL(), QPS: 10000, Burst: 10000})
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	reconciler := &controllers.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
+		Credentials: controllers.Credentials{Reader: mgr.GetClient(), Namespace: namespace},
+		Events:      mgr.GetEventRecorder("image-catalog-operator"), Clock: w.clock,
+		MaxStatusImages: 500, Concurrent: 4,
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
+		w.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := mgr.Start(ctx); err != nil {
+			w.Errorf("the manager ended: %v", err)
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// clean empties the cluster. There is no garbage collector beside this API server.
+func (w *world) clean() {
+	w.Helper()
+	for _, kind := range []client.Object{&imagev1alpha1.ImageQuery{}, &imagev1alpha1.CloudImage{}} {
+		if err := w.client.DeleteAllOf(w.ctx, kind); err != nil {
+			w.Fatal(err)
+		}
+	}
+	if err := w.client.DeleteAllOf(w.ctx, &corev1.Secret{}, client.InNamespace(namespace)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// create creates objects; a namespace may be there already, since this API server never finishes to delete one.
+func (w *world) create(objects ...client.Object) {
+	w.Helper()
+	for _, o := range objects {
+		err := w.client.Create(w.ctx, o)
+		if _, isNamespace := o.(*corev1.Namespace); isNamespace {
+			err = client.IgnoreAlreadyExists(err)
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// setSecret creates or replaces the Secret of a credential.
+func (w *world) setSecret(name string, c cvmtest.Credential) {
+	w.Helper()
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		StringData: map[string]string{"secretId": c.SecretID, "secretKey": c.SecretKey},
+	}
+	err := w.client.Update(w.ctx, secret)
+	if client.IgnoreNotFound(err) == nil && err != nil {
+		err = w.client.Create(w.ctx, secret)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// pass lets time pass and has the operator look at the clock: every query looks whether it is due when its Secret
+// changes, if only in its metadata.
+func (w *world) pass(d time.Duration) {
+	w.Helper()
+	w.clock.offset.Add(int64(d))
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"test/looked":"%d"}}}`, w.clock.offset.Load())
+	if err := w.client.Patch(w.ctx, secret, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// edit changes a query by a JSON merge patch.
+func (w *world) edit(name, patch string) {
+	w.Helper()
+	query := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := w.client.Patch(w.ctx, query, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		w.Fatal(err)
+	}
+}
+
+var requests atomic.Int64
+
+// poll asks for a poll and waits for its end, good or bad.
+func (w *world) poll(name string) *imagev1alpha1.ImageQuery {
+	w.Helper()
+	token := fmt.Sprint("poll-", requests.Add(1))
+	w.edit(name, `{"metadata":{"annotations":{"`+imagev1alpha1.AnnotationRequestedAt+`":"`+token+`"}}}`)
+	return w.until(name, "the requested poll has ended", func(q *imagev1alpha1.ImageQuery) bool {
+		return q.Status.LastHandledReconcileAt == token
+	})
+}
+
+// until waits for a state of a query.
+func (w *world) until(name, what string, reached func(*imagev1alpha1.ImageQuery) bool) *imagev1alpha1.ImageQuery {
+	w.Helper()
+	query := &imagev1alpha1.ImageQuery{}
+	w.eventually(func() error {
+		if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, query); err != nil {
+			return err
+		}
+		if !reached(query) {
+			return fmt.Errorf("%s: waiting until %s; status is %s", name, what, describe(query))
+		}
+		return nil
+	})
+	checkStatus(w.T, query)
+	return query
+}
+
+// untilReady waits for a status and reason of Ready that answer the present generation.
+func (w *world) untilReady(name string, status metav1.ConditionStatus, reason string) *imagev1alpha1.ImageQuery {
+	w.Helper()
+	return w.until(name, fmt.Sprintf("Ready is %s with reason %s", status, reason), func(q *imagev1alpha1.ImageQuery) bool {
+		ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady)
+		return q.Status.ObservedGeneration == q.Generation && ready != nil && ready.Status == status && ready.Reason == reason
+	})
+}
+
+func (w *world) untilSynced(name string) *imagev1alpha1.ImageQuery {
+	w.Helper()
+	return w.untilReady(name, metav1.ConditionTrue, imagev1alpha1.ReasonSynced)
+}
+
+// eventually tries until there is no error.
+func (w *world) eventually(try func() error) {
+	w.Helper()
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if err = try(); err == nil {
+			return
+		}
+		select {
+		case <-w.ctx.Done():
+			w.Fatalf("%v, when the test ended", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	w.Fatalf("after %s: %v", patience, err)
+}
+
+// images are all CloudImages, by name.
+func (w *world) images() map[string]imagev1alpha1.CloudImage {
+	w.Helper()
+	var list imagev1alpha1.CloudImageList
+	if err := w.client.List(w.ctx, &list); err != nil {
+		w.Fatal(err)
+	}
+	out := map[string]imagev1alpha1.CloudImage{}
+	for _, image := range list.Items {
+		out[image.Name] = image
+	}
+	return out
+}
+
+func (w *world) image(name string) imagev1alpha1.CloudImage {
+	w.Helper()
+	image, ok := w.images()[name]
+	if !ok {
+		w.Fatalf("there is no CloudImage %s", name)
+	}
+	return image
+}
+
+// listings counts requests without ids, byID those with.
+func (w *world) listings() (listings, byID int) {
+	for _, r := range w.cloud.Requests() {
+		if len(r.ImageIDs) > 0 {
+			byID++
+		} else {
+			listings++
+		}
+	}
+	return listings, byID
+}
+
+func describe(q *imagev1alpha1.ImageQuery) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "generation %d, observed %d, synced %d, images %d", q.Generation, q.Status.ObservedGeneration, q.Status.SyncedGeneration, ptr.Deref(q.Status.ImageCount, -1))
+	for _, c := range q.Status.Conditions {
+		fmt.Fprintf(&out, "\n\t%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
+	}
+	return out.String()
+}
+
+// movableClock runs like any clock, and can be moved.
+type movableClock struct{ offset atomic.Int64 }
+
+func (c *movableClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+func (c *movableClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// writeLog records the operator's requests to the API server that change something, events aside.
+type writeLog struct {
+	mu      sync.Mutex
+	entries []string
+}
+
+func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
+			l.mu.Lock()
+			l.entries = append(l.entries, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/apis/imagecatalog.dev/v1alpha1/"))
+			l.mu.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// take returns the entries so far and begins anew.
+func (l *writeLog) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.entries
+	l.entries = nil
+	return out
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
