@@ -28,16 +28,13 @@ func newQuery(name string, changes ...func(*imagev1alpha1.ImageQuerySpec)) *imag
 }
 
 // newImage is a private image in the cloud, a minute younger for each number.
-func newImage(number int, changes ...func(*cvmtest.Image)) cvmtest.Image {
+func newImage(number int) cvmtest.Image {
 	const letters = "0123456789abcdefghijklmnopqrstuvwxyz"
 	created := time.Date(2026, 8, 20, 8, number, 0, 0, time.UTC).Format(time.RFC3339)
 	image := cvmtest.PrivateImages(1, 1, cvmtest.DefaultCredential.UIN)[0]
 	image.ImageID = "img-0000000" + letters[number:number+1]
 	image.ImageName = "node-" + letters[number:number+1]
 	image.CreatedTime = &created
-	for _, change := range changes {
-		change(&image)
-	}
 	return image
 }
 

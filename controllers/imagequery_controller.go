@@ -72,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	result, err := r.reconcile(ctx, query)
 	if errors.Is(err, errMoved) || ctx.Err() != nil {
 		// The change that moved the query brings it here again, and the end of the process needs no words.
-		return ctrl.Result{}, nil
+		return ctrl.Result{}, nil //nolint:nilerr // see above
 	}
 	return result, err
 }

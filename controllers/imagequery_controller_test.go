@@ -46,8 +46,7 @@ func TestPageExampleIsSyncedInFiveRequestsAndThenQuiet(t *testing.T) {
 		t.Errorf("the first poll took %d requests, want 5", got)
 	}
 
-	// The first of the next two polls has certainly ended when the second asks for its pages. lastSyncTime would be
-	// written by itself once it is five minutes old.
+	// lastSyncTime would be written by itself once it is five minutes old.
 	w.writes.take()
 	for polls := 1; polls <= 2; polls++ {
 		w.cloud.ResetRequests()
@@ -58,6 +57,7 @@ func TestPageExampleIsSyncedInFiveRequestsAndThenQuiet(t *testing.T) {
 			}
 			return nil
 		})
+		w.idle()
 		if writes := w.writes.take(); len(writes) > 0 {
 			t.Errorf("an unchanged poll wrote: %v", writes)
 		}

@@ -110,9 +110,9 @@ func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, known []ca
 		return
 	}
 	e.status.Images = remaining
-	e.status.ImageCount = ptr.To(max(0, ptr.Deref(e.status.ImageCount, 0)-int32(removed))) //nolint:gosec // removed is at most --max-status-images
+	e.status.ImageCount = new(max(0, ptr.Deref(e.status.ImageCount, 0)-int32(removed)))
 	if len(remaining) == 0 {
-		e.status.ImageCount, e.status.ImagesTruncated = ptr.To[int32](0), ptr.To(false)
+		e.status.ImageCount, e.status.ImagesTruncated = ptr.To[int32](0), new(false)
 	}
 	e.revise(hash(e.status.Revision, remaining))
 }
@@ -142,7 +142,7 @@ func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages i
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
 	s.ImageCount = count(len(o.members))
-	s.ImagesTruncated = ptr.To(len(o.members) > maxImages)
+	s.ImagesTruncated = new(len(o.members) > maxImages)
 	s.Images = summaries(o.members[:min(len(o.members), maxImages)])
 	e.revise(hash(scopeOf(query), o.members))
 }
@@ -150,11 +150,11 @@ func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages i
 func (e editor) revise(revision string) {
 	if e.status.Revision != revision {
 		e.status.Revision = revision
-		e.status.LastChangeTime = ptr.To(metav1.NewTime(e.now.Truncate(time.Second)))
+		e.status.LastChangeTime = new(metav1.NewTime(e.now.Truncate(time.Second)))
 	}
 }
 
-func count(n int) *int32 { return ptr.To(int32(n)) } //nolint:gosec // a listing has at most 100 000 images
+func count(n int) *int32 { return new(int32(n)) }
 
 func summaries(members []catalog.Image) []imagev1alpha1.ImageSummary {
 	var out []imagev1alpha1.ImageSummary
@@ -241,7 +241,7 @@ func (e editor) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
 	shown := e.status.LastSyncTime
 	due := shown == nil || success.Sub(shown.Time) >= max(2*query.Spec.Interval.Duration, 5*time.Minute)
 	if due || !equality.Semantic.DeepEqual(*e.status, query.Status) {
-		e.status.LastSyncTime = ptr.To(metav1.NewTime(success.Truncate(time.Second)))
+		e.status.LastSyncTime = new(metav1.NewTime(success.Truncate(time.Second)))
 	}
 }
 

@@ -5,6 +5,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -76,7 +78,7 @@ func run(m *testing.M) int {
 type world struct {
 	*testing.T
 
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // the test's own; it ends with the test
 	client client.Client
 	cloud  *cvmtest.Server
 	clock  *movableClock
@@ -133,7 +135,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	watched.Wrap(w.writes.wrap)
 	mgr, err := ctrl.NewManager(watched, ctrl.Options{
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -217,6 +219,28 @@ func (w *world) pass(d time.Duration) {
 	if err := w.client.Patch(w.ctx, secret, client.RawPatch("application/merge-patch+json", patch)); err != nil {
 		w.Fatal(err)
 	}
+}
+
+// idle waits until no query is being reconciled.
+func (w *world) idle() {
+	w.Helper()
+	w.eventually(func() error {
+		families, err := metrics.Registry.Gather()
+		if err != nil {
+			return err
+		}
+		for _, family := range families {
+			if family.GetName() != "controller_runtime_active_workers" {
+				continue
+			}
+			for _, m := range family.GetMetric() {
+				if m.GetGauge().GetValue() > 0 {
+					return errors.New("a query is still being reconciled")
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // edit changes a query by a JSON merge patch.

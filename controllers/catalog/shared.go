@@ -27,7 +27,7 @@ type Shared struct {
 	lister Lister
 	flight singleflight.Group
 
-	now    func() time.Time
+	now func() time.Time
 
 	mu     sync.Mutex
 	recent map[string]*finished
@@ -56,7 +56,7 @@ func (s *Shared) List(ctx context.Context, account Account, query Query) (Listin
 		}
 		return listing, err
 	}
-	answer := s.flight.DoChan(key, func() (any, error) { return s.lead(key, account, query) })
+	answer := s.flight.DoChan(key, func() (any, error) { return s.lead(key, account, query) }) //nolint:contextcheck // others wait for it, too
 	select {
 	case <-ctx.Done():
 		return Listing{}, &Error{Kind: Unavailable, Code: "ClientError.Timeout", Message: "the cloud did not answer in time", Cause: ctx.Err()}

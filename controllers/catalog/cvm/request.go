@@ -66,16 +66,16 @@ func describeImages(ctx context.Context, client *sdk.Client, request *sdk.Descri
 // newRequest leaves out what is empty: the SDK sends an empty list as one, and the API refuses it.
 func newRequest(query catalog.Query, offset int) *sdk.DescribeImagesRequest {
 	r := sdk.NewDescribeImagesRequest()
-	r.Offset = common.Uint64Ptr(uint64(offset)) //nolint:gosec // an offset is never negative
+	r.Offset = new(uint64(offset))
 	r.Limit = common.Uint64Ptr(pageSize)
 	if len(query.ImageIDs) > 0 {
 		r.ImageIds = common.StringPtrs(query.ImageIDs)
 	}
 	for _, f := range query.Filters {
-		r.Filters = append(r.Filters, &sdk.Filter{Name: common.StringPtr(f.Name), Values: common.StringPtrs(f.Values)})
+		r.Filters = append(r.Filters, &sdk.Filter{Name: new(f.Name), Values: common.StringPtrs(f.Values)})
 	}
 	if query.InstanceType != "" {
-		r.InstanceType = common.StringPtr(query.InstanceType)
+		r.InstanceType = new(query.InstanceType)
 	}
 	return r
 }
