@@ -32,7 +32,7 @@ func documents(t *testing.T, folder string) map[string][]byte {
 		if err != nil || entry.IsDir() || entry.Name() == "kustomization.yaml" {
 			return err
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // a file of this repository
+		content, err := os.ReadFile(path)
 		for i, document := range bytes.Split(content, []byte("\n---\n")) {
 			out[entry.Name()+"#"+string(rune('0'+i))] = document
 		}

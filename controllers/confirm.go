@@ -31,13 +31,15 @@ func look(ctx context.Context, lister catalog.Lister, account catalog.Account, q
 	}
 	members := m.members(listing.Images)
 	if few := enough(len(members)); few != nil {
+		few.message += notes(listing)
 		return view{listing: listing}, few
 	}
 	missing := without(known, members)
 	if len(missing) == 0 {
 		return view{listing: listing, members: members}, nil
 	}
-	if listing.Unsettled {
+	// A tag key that nobody has any more reads like an empty cloud, and may be one person's slip of the hand.
+	if listing.Unsettled || listing.TagKeyNotFound {
 		return view{listing: listing, members: m.sorted(append(members, missing...))}, nil
 	}
 	there, err := byID(ctx, lister, account, query.Region, ids(missing))

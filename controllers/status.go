@@ -179,7 +179,7 @@ func (e editor) synced(o *outcome) {
 func notes(l catalog.Listing) string {
 	var out string
 	if l.TagKeyNotFound {
-		out += "; the cloud knows no image with the tag key that is asked for"
+		out += "; the cloud knows no image with the tag key that is asked for, so nothing was removed"
 	}
 	if l.Skipped > 0 {
 		out += fmt.Sprintf("; %d entries without a valid image id were skipped", l.Skipped)

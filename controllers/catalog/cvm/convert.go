@@ -94,13 +94,14 @@ func convertSnapshots(in []*sdk.Snapshot) []catalog.Snapshot {
 }
 
 // parseTime reads a time as the API writes it, "2022-09-22T15:10:55Z" or "2020-09-22T00:00:00+00:00". The start of
-// Unix time is how old images say that they have none; what can't be read counts as none too.
+// Unix time is how old images say that they have none; what can't be read counts as none too, and so does what UTC
+// pushes over the end of the year 9999, since it could be written but not read again.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Unix() <= 0 {
+	if t = t.UTC(); err != nil || t.Unix() <= 0 || t.Year() > 9999 {
 		return time.Time{}
 	}
-	return t.UTC().Truncate(time.Second)
+	return t.Truncate(time.Second)
 }
 
 // normalise makes text of the cloud's fit to be stored and shown: valid UTF-8 without characters that control a

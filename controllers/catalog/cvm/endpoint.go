@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -40,10 +41,21 @@ func parseEndpoint(value string) (endpoint, error) {
 		return refuse("has more than a host and a port")
 	case !hostPattern.MatchString(u.Hostname()):
 		return refuse("has no host in lower case")
+	case !usablePort(u):
+		return refuse("has no port from 1 to 65535 after its colon")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return refuse("would be asked over plain HTTP")
 	}
 	return endpoint{scheme: strings.ToUpper(u.Scheme), host: u.Host}, nil
+}
+
+// usablePort says whether there is no port and no colon, or a port that can be connected to.
+func usablePort(u *url.URL) bool {
+	if u.Host == u.Hostname() {
+		return true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
 }
 
 func loopback(host string) bool {

@@ -6,6 +6,7 @@ package cvm
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 
 	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
@@ -22,6 +23,7 @@ const (
 	codeTimeout    = "ClientError.Timeout"
 	codeBudget     = "ClientError.RequestBudget"
 	codeUnknown    = "ClientError.Unknown"
+	codeCutOff     = "ClientError.IOError" // the SDK's, which loses it on the way
 )
 
 const codeTagKeyNotFound = "InvalidParameterValue.TagKeyNotFound"
@@ -133,7 +135,7 @@ var verdicts = map[string]verdict{
 
 	// The SDK's own.
 	"ClientError.NetworkError":        {catalog.Unavailable, "the cloud was not reached"},
-	"ClientError.IOError":             {catalog.Unavailable, "the cloud's answer was cut off"},
+	codeCutOff:                        {catalog.Unavailable, "the cloud's answer was cut off"},
 	"ClientError.ParseJsonError":      {catalog.Unavailable, "the cloud's answer could not be read"},
 	"ClientError.HttpStatusCodeError": {catalog.Unavailable, broken},
 }
@@ -153,7 +155,7 @@ func classify(err error) *catalog.Error {
 	errors.As(err, &failure)
 	v := judge(failure.Code)
 	return &catalog.Error{
-		Kind: v.kind, Code: boundCode(failure.Code), Message: v.message, RequestID: boundCode(failure.RequestId),
+		Kind: v.kind, Code: boundCode(failure.Code), Message: v.message, RequestID: normalise(failure.RequestId, maxPlatform),
 		UnknownImageID: strings.HasPrefix(failure.Code, "InvalidImageId"),
 	}
 }
@@ -169,9 +171,16 @@ func judge(code string) verdict {
 	return verdict{catalog.Unavailable, "the cloud answered with an error that the operator does not know"}
 }
 
-// boundCode keeps a code or request id of a hostile endpoint from becoming a text of its own.
+// codePattern is what codes look like, all that are known among them.
+var codePattern = regexp.MustCompile(`^[A-Za-z0-9]+(\.[A-Za-z0-9_]+)*$`)
+
+// boundCode keeps a hostile endpoint from writing what it likes into a status: a code is shown as it came, and
+// anything else as codeUnknown.
 func boundCode(s string) string {
-	return normalise(s, maxPlatform)
+	if len(s) > maxPlatform || !codePattern.MatchString(s) {
+		return codeUnknown
+	}
+	return s
 }
 
 // contextError is the context's error that ended a request, or nil.
@@ -186,12 +195,9 @@ func contextError(err error) error {
 }
 
 // waitError says why no token could be had. The limiter refuses at once when the deadline would pass while waiting.
-func waitError(ctx context.Context, err error) *catalog.Error {
-	if ctx.Err() != nil && !errors.Is(err, context.DeadlineExceeded) {
-		err = ctx.Err()
-	}
+func waitError(ctx context.Context) *catalog.Error {
 	return &catalog.Error{
-		Kind: catalog.Throttled, Code: codeBudget, Cause: err,
+		Kind: catalog.Throttled, Code: codeBudget, Cause: ctx.Err(),
 		Message: "the operator's own budget of requests for this account (--cvm-qps) does not reach for all its queries in time; " +
 			"poll less often, or raise it if the account's limit of 40 requests a second allows",
 	}

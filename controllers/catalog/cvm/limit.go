@@ -52,21 +52,32 @@ type bucket struct {
 }
 
 // wait returns once the bucket is not paused and a token is taken, or with an error when ctx ends first. It comes
-// before signing: a signature carries the time, and the cloud refuses one older than five minutes.
+// before signing: a signature carries the time, and the cloud refuses one older than five minutes. A token that comes
+// during a pause is given up: kept ones would all be spent the moment the pause ends.
 func (b *bucket) wait(ctx context.Context) error {
 	for {
-		b.mu.Lock()
-		left := time.Until(b.resume)
-		b.mu.Unlock()
-		if left <= 0 {
-			return b.tokens.Wait(ctx)
+		if left := b.paused(); left > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(left):
+			}
+			continue
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(left):
+		if err := b.tokens.Wait(ctx); err != nil {
+			return err
+		}
+		if b.paused() <= 0 {
+			return nil
 		}
 	}
+}
+
+// paused is how long the bucket is still paused.
+func (b *bucket) paused() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Until(b.resume)
 }
 
 // throttled pauses the bucket. Requests that were under way together count as one: they were all sent too early.

@@ -138,7 +138,7 @@ func readInTurn(ctx context.Context, fetch fetchFunc) (reading, error) {
 		if pages > 2*p.total/pageSize+10 {
 			return r, &catalog.Error{
 				Kind: catalog.Incomplete, Code: codeIncomplete,
-				Message: fmt.Sprintf("the cloud's list of %d images did not end after %d pages", p.total, pages),
+				Message: fmt.Sprintf("the cloud's list of %d images did not end after %d pages", p.total, pages+1),
 			}
 		}
 	}

@@ -32,7 +32,7 @@ type page struct {
 func fetch(ctx context.Context, client *sdk.Client, b *bucket, query catalog.Query, offset int) (page, error) {
 	for try := 1; ; try++ {
 		if err := b.wait(ctx); err != nil {
-			return page{}, waitError(ctx, err)
+			return page{}, waitError(ctx)
 		}
 		response, err := describeImages(ctx, client, newRequest(query, offset))
 		if err == nil {

@@ -4,12 +4,15 @@
 package cvm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // maxBody bounds a response, after decompression. A page of 100 images is about 80 KiB; the API's own bound is 50 MiB.
@@ -28,6 +31,7 @@ var errBodyTooLarge = &refusal{what: fmt.Sprintf("it is larger than %d MiB", max
 // guard hands on to the SDK only what the API is known to answer, because the SDK believes too much (seen with
 // common v1.3.210): it follows redirects to other hosts and takes their JSON for the cloud's, leaks a reader for
 // every event stream, copies bodies that aren't JSON into its errors, and unpacks encodings without a bound.
+// It also reads the body, since the SDK drops the cause of a read that fails and doesn't close the body then.
 // The API answers 200 for everything it has processed, errors among it.
 type guard struct{ next http.RoundTripper }
 
@@ -50,8 +54,28 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		// Closing without reading drops the connection, which is what an answer like this deserves.
 		return nil, errors.Join(why, resp.Body.Close())
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
+	body, err := readBody(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// readBody reads a body to its end, or says why it has none that can be used.
+func readBody(body io.ReadCloser) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(body, maxBody+1))
+	err = errors.Join(err, body.Close())
+	switch {
+	case len(content) > maxBody:
+		return nil, errBodyTooLarge
+	case contextError(err) != nil:
+		return nil, err
+	case err != nil:
+		v := judge(codeCutOff)
+		return nil, &catalog.Error{Kind: v.kind, Code: codeCutOff, Message: v.message}
+	}
+	return content, nil
 }
 
 func refuse(resp *http.Response) error {
@@ -68,20 +92,4 @@ func refuse(resp *http.Response) error {
 		return &refusal{what: "it is not JSON"}
 	}
 	return nil
-}
-
-// boundedBody fails once more than left bytes have been read; a short read would look like the end.
-type boundedBody struct {
-	io.ReadCloser
-
-	left int64
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if b.left < 0 {
-		return 0, errBodyTooLarge
-	}
-	return n, err
 }

@@ -343,6 +343,20 @@ func TestTheInventoryCanChangeBetweenPages(t *testing.T) {
 	}
 }
 
+func TestATagKeyIsKnownAsLongAsAnImageHasIt(t *testing.T) {
+	s := start(t, cvmtest.Options{})
+	ask := func() string { return call{server: s, body: filters("tag-key=new")}.do(t).code() }
+	got := []string{ask()}
+	s.Put("ap-tokyo", cvmtest.Image{ImageID: "img-00000001", Owner: mine, Tags: []cvmtest.Tag{{Key: "new"}}})
+	got = append(got, ask())
+	s.Delete("ap-tokyo", "img-00000001")
+	got = append(got, ask())
+	const unknown = "InvalidParameterValue.TagKeyNotFound"
+	if diff := cmp.Diff([]string{unknown, "", unknown}, got); diff != "" {
+		t.Errorf("codes before, while and after an image has the key (-want +got):\n%s", diff)
+	}
+}
+
 func TestUpdateOfAnAbsentImagePanics(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	defer func() {
@@ -357,7 +371,7 @@ func TestImagesIsADeepCopy(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	img := cvmtest.PageExample()[0]
 	s.Put(region, img)
-	want := s.Images(region)
+	want := cvmtest.PageExample()[:1]
 	img.Tags[0].Value, *img.CreatedTime = "changed", "changed"
 	got := s.Images(region)
 	got[0].SnapshotSet[0].DiskSize, *got[0].IsSupportCloudinit, got[0].Absent[0] = 1, false, "x"

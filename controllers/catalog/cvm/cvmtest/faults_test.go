@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -423,6 +424,59 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// A client that sends more after its request keeps net/http from seeing the connection's end.
+func TestCloseEndsABlackholeWhoseClientGoesOnSending(t *testing.T) {
+	s := cvmtest.NewServer(cvmtest.Options{})
+	s.Inject(cvmtest.Fault{Blackhole: true})
+	arrived := make(chan struct{})
+	s.OnRequest(func(cvmtest.Request) { close(arrived) })
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := (call{server: s}).request(t).Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	if _, err := conn.Write([]byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	for range 10_000 { // so that the server has most likely read it; without that the test shows nothing, but doesn't fail
+		runtime.Gosched()
+	}
+	s.Close()
+}
+
+func TestCloseWaitsForWhatIsGoingOn(t *testing.T) {
+	s := cvmtest.NewServer(cvmtest.Options{})
+	arrived, release := make(chan struct{}), make(chan struct{})
+	s.OnRequest(func(cvmtest.Request) { close(arrived); <-release })
+	gone := make(chan struct{})
+	r := call{server: s}.request(t)
+	tr := newTransport(t)
+	go func() {
+		defer close(gone)
+		if resp, err := tr.RoundTrip(r); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	<-arrived
+	closed := make(chan struct{})
+	go func() { defer close(closed); s.Close() }()
+	<-gone // Close has ended the connection
+	for range 10_000 {
+		select {
+		case <-closed:
+			t.Fatal("Close returned while a request was being handled")
+		default:
+			runtime.Gosched()
+		}
+	}
+	close(release)
+	<-closed
 }
 
 // waitFor returns when there is nothing left to wait for.

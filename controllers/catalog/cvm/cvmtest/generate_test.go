@@ -149,8 +149,8 @@ func TestTheSDKDecodesEveryGeneratedImage(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	s.Fill(cvmtest.Inventory{Seed: 3, Public: true, Private: 500, Shared: 100})
 	client := sdk(t, s, cvmtest.DefaultCredential, "en-US")
-	seen, total := 0, len(s.Images(region))
-	for seen < total {
+	stored := s.Images(region)
+	for seen := 0; seen < len(stored); {
 		req := cvm.NewDescribeImagesRequest()
 		req.Offset, req.Limit = new(uint64(seen)), new(uint64(100))
 		resp, err := client.DescribeImages(req)
@@ -158,7 +158,7 @@ func TestTheSDKDecodesEveryGeneratedImage(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, img := range resp.Response.ImageSet {
-			if want := s.Images(region)[seen+i].ImageID; *img.ImageId != want {
+			if want := stored[seen+i].ImageID; *img.ImageId != want {
 				t.Fatalf("image %d is %s, want %s", seen+i, *img.ImageId, want)
 			}
 		}

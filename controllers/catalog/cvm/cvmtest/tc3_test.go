@@ -195,6 +195,7 @@ func TestAuthentication(t *testing.T) {
 		"a correct request":                        {call{}, ""},
 		"x-tc-action signed too":                   {call{signedHeaders: "content-type;host;x-tc-action"}, ""},
 		"an unsigned payload":                      {call{header: map[string]string{"X-TC-Content-SHA256": "UNSIGNED-PAYLOAD"}}, ""},
+		"an unsigned payload that was changed":     {call{header: map[string]string{"X-TC-Content-SHA256": "UNSIGNED-PAYLOAD"}, afterwards: otherBody(`{"Limit":1}`)}, ""},
 		"a charset in the content type":            {call{header: map[string]string{"Content-Type": "application/json; charset=utf-8"}}, ""},
 		"no Authorization":                         {call{authorization: func(string) string { return "" }}, "AuthFailure.InvalidAuthorization"},
 		"another algorithm":                        {call{authorization: replace("TC3-HMAC-SHA256", "TC3-HMAC-SM3")}, "AuthFailure.InvalidAuthorization"},

@@ -1,0 +1,164 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// syncedQuery was last synced some time before noon.
+func syncedQuery(ago time.Duration) *imagev1alpha1.ImageQuery {
+	q := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden", UID: "uid", Generation: 2}}
+	q.Spec.Interval.Duration = 10 * time.Minute
+	q.Status = imagev1alpha1.ImageQueryStatus{ObservedGeneration: 2, SyncedGeneration: 2, LastSyncTime: &metav1.Time{Time: noon.Add(-ago)}}
+	return q
+}
+
+func TestNextPoll(t *testing.T) {
+	requested := func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQuery {
+		q.Annotations = map[string]string{imagev1alpha1.AnnotationRequestedAt: "now"}
+		return q
+	}
+	edited := func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQuery {
+		q.Generation++
+		return q
+	}
+	polled := memory{attempt: noon.Add(-time.Minute), generation: 2, due: noon.Add(9 * time.Minute)}
+	handled := polled
+	handled.requestedAt = "now"
+	justPolled := polled
+	justPolled.attempt = noon.Add(-100 * time.Millisecond)
+
+	for name, tc := range map[string]struct {
+		query   *imagev1alpha1.ImageQuery
+		memory  memory
+		account catalog.Account
+		wantAt  time.Time // before or at noon: now
+	}{
+		"after a restart, a query that is not due waits for its time": {query: syncedQuery(4 * time.Minute), wantAt: noon.Add(6 * time.Minute)},
+		"after a restart, an overdue query waits for its place":       {query: syncedQuery(time.Hour), wantAt: noon.Add(spreadOf(syncedQuery(0)))},
+		"after a restart, an unsynced generation is due at once":      {query: edited(syncedQuery(time.Minute)), wantAt: noon},
+		"after a restart, a new request is due at once":               {query: requested(syncedQuery(time.Minute)), wantAt: noon},
+		"a polled query waits for its due time":                       {query: syncedQuery(time.Minute), memory: polled, wantAt: noon.Add(9 * time.Minute)},
+		"an edit is due at once":                                      {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
+		"a request is due at once":                                    {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
+		"a request that was handled is not due again":                 {query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: noon.Add(9 * time.Minute)},
+		"other keys are due at once":                                  {query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"}, wantAt: noon},
+		"nobody gets more than a poll a second":                       {query: requested(syncedQuery(time.Minute)), memory: justPolled, wantAt: noon.Add(900 * time.Millisecond)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, why := nextPoll(tc.query, &tc.memory, tc.account, noon)
+			if why == "" {
+				t.Error("no reason is given")
+			}
+			if !tc.wantAt.After(noon) {
+				if at.After(noon) {
+					t.Errorf("due %s after noon, want now", at.Sub(noon))
+				}
+			} else if !at.Equal(tc.wantAt) {
+				t.Errorf("due %s after noon, want %s", at.Sub(noon), tc.wantAt.Sub(noon))
+			}
+		})
+	}
+}
+
+func TestOverdueQueriesSpreadOverATenthOfTheirInterval(t *testing.T) {
+	q := syncedQuery(time.Hour)
+	seen := map[time.Duration]bool{}
+	for _, uid := range []types.UID{"a", "b", "c", "d", "e"} {
+		q.UID = uid
+		spread := spreadOf(q)
+		if spread < 0 || spread >= time.Minute {
+			t.Errorf("spread is %s, want less than min(interval/10, 60s)", spread)
+		}
+		seen[spread] = true
+	}
+	if len(seen) < 4 {
+		t.Errorf("five queries share %d places", len(seen))
+	}
+}
+
+func TestRetriesDoubleUpToTheInterval(t *testing.T) {
+	for name, tc := range map[string]struct {
+		failures int
+		interval time.Duration
+		want     time.Duration
+	}{
+		"the first retry":                   {1, time.Hour, 5 * time.Second},
+		"the second":                        {2, time.Hour, 10 * time.Second},
+		"the fifth":                         {5, time.Hour, 80 * time.Second},
+		"never later than ten minutes":      {50, time.Hour, 10 * time.Minute},
+		"never later than a short interval": {50, time.Minute, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := retryAfter(tc.failures, tc.interval); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAPollsEndSetsTheNextDueTime(t *testing.T) {
+	bad := &outcome{failure: &failure{reason: imagev1alpha1.ReasonUnavailable}}
+	for name, tc := range map[string]struct {
+		success  time.Duration // ago
+		outcome  *outcome
+		min, max time.Duration
+	}{
+		"success: the interval and up to a fifth":            {success: time.Minute, outcome: &outcome{}, min: 10 * time.Minute, max: 12 * time.Minute},
+		"failure: a first retry":                             {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
+		"failure just before data gets stale: be there then": {success: 40*time.Minute - 2*time.Second, outcome: bad, min: 2 * time.Second, max: 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, m := syncedQuery(tc.success), &memory{}
+			m.ended(q, tc.outcome, noon)
+			if got := m.due.Sub(noon); got < tc.min || got > tc.max {
+				t.Errorf("due after %s, want between %s and %s", got, tc.min, tc.max)
+			}
+		})
+	}
+}
+
+func TestFreshnessEnds(t *testing.T) {
+	for name, tc := range map[string]struct{ interval, want time.Duration }{
+		"four intervals":                {10 * time.Minute, 40 * time.Minute},
+		"at least a quarter of an hour": {time.Minute, 15 * time.Minute},
+		"at most a day more":            {168 * time.Hour, 192 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := syncedQuery(0)
+			q.Spec.Interval.Duration = tc.interval
+			if got := staleAt(q, noon).Sub(noon); got != tc.want {
+				t.Errorf("stale after %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestANamesakeHasNoMemories(t *testing.T) {
+	var all memories
+	first := syncedQuery(0)
+	all.of(first).failures = 3
+	if all.of(first).failures != 3 {
+		t.Error("the memory of a query is lost")
+	}
+	second := syncedQuery(0)
+	second.UID = "another"
+	if all.of(second).failures != 0 || len(all.byUID) != 1 {
+		t.Error("a namesake has the memory of its predecessor, or that is kept")
+	}
+	all.forget("golden")
+	if len(all.byUID)+len(all.names) != 0 {
+		t.Error("a deleted query is remembered")
+	}
+}
