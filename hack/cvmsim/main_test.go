@@ -159,6 +159,24 @@ func TestDetachedCvmsimGoesOnWithoutStdin(t *testing.T) {
 	}
 }
 
+func TestOnlyAPipeIsWatched(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []bool{isPipe(r), isPipe(null)}
+	for _, f := range []*os.File{r, w, null} {
+		_ = f.Close()
+	}
+	if diff := cmp.Diff([]bool{true, false}, got); diff != "" {
+		t.Errorf("a pipe and /dev/null (-want +got):\n%s", diff)
+	}
+}
+
 func TestItIsAbandonedWhenTheParentChanges(t *testing.T) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
