@@ -1,0 +1,124 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// cluster is a control plane without nodes, and the means to look into it.
+type cluster struct {
+	client.Client
+
+	environment *envtest.Environment
+	kubeconfig  string
+	kubectlPath string
+	environ     []string
+}
+
+// startCluster starts etcd and kube-apiserver with our CRDs, and the garbage collector beside them.
+func startCluster(c *children, s settings, say *story) (*cluster, error) {
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"} {
+		if _, err := os.Stat(filepath.Join(s.assets, name)); err != nil {
+			return nil, fmt.Errorf("there is no %s in %s, which KUBEBUILDER_ASSETS names: put one there, or unset the variable to have all of them built", name, s.assets)
+		}
+	}
+	say.step("Starting etcd and kube-apiserver")
+	cl := &cluster{environment: newEnvironment(s.assets)}
+	config, err := cl.environment.Start()
+	if err == nil {
+		err = cl.connect(c.dir, s.assets)
+	}
+	if err == nil {
+		cl.Client, err = client.New(config, client.Options{Scheme: newScheme()})
+	}
+	if err == nil {
+		say.step("The API server is up and knows imagequeries and cloudimages (config/crd/bases)")
+		err = cl.startGarbageCollector(c, s.assets, say)
+	}
+	if err != nil {
+		cl.stop()
+		return nil, err
+	}
+	return cl, nil
+}
+
+func newEnvironment(assets string) *envtest.Environment {
+	e := &envtest.Environment{
+		BinaryAssetsDirectory: assets,
+		// A variable in the caller's environment must not make the demo play in a real cluster.
+		UseExistingCluster:       new(false),
+		CRDDirectoryPaths:        []string{filepath.Join("config", "crd", "bases")},
+		ErrorIfCRDPathMissing:    true,
+		ControlPlaneStartTimeout: patience,
+	}
+	e.ControlPlane.GetAPIServer().Configure().Set("bind-address", "127.0.0.1")
+	return e
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, imagev1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // the same types are registered every time
+		}
+	}
+	return scheme
+}
+
+// connect writes the kubeconfig that kubectl and the processes use.
+func (cl *cluster) connect(dir, assets string) error {
+	cl.kubeconfig = filepath.Join(dir, "kubeconfig")
+	cl.kubectlPath = filepath.Join(assets, "kubectl")
+	// kubectl's cache and preferences in the home folder are none of the demo's business.
+	cl.environ = append(os.Environ(), "KUBECONFIG="+cl.kubeconfig, "KUBECACHEDIR="+filepath.Join(dir, "cache"), "KUBERC=off")
+	return os.WriteFile(cl.kubeconfig, cl.environment.KubeConfig, 0o600)
+}
+
+// startGarbageCollector starts what deletes the CloudImages of a deleted ImageQuery. It looks for kinds every 30 s, so the CRDs are there
+// before it.
+func (cl *cluster) startGarbageCollector(c *children, assets string, say *story) error {
+	say.step("Starting kube-controller-manager for its garbage collector")
+	return c.start(filepath.Join(assets, "kube-controller-manager"),
+		"--kubeconfig="+cl.kubeconfig, "--controllers=garbage-collector-controller,namespace-controller",
+		"--leader-elect=false", "--secure-port=0")
+}
+
+// kubectl runs it, with what goes to its standard input, and returns all that it printed.
+func (cl *cluster) kubectl(ctx context.Context, input string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, cl.kubectlPath, args...)
+	cmd.Env = cl.environ
+	cmd.Stdin = strings.NewReader(input)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(out.String()))
+	}
+	return out.String(), nil
+}
+
+// show runs kubectl and prints the command with the first lines of its answer; 0 means all.
+func (cl *cluster) show(ctx context.Context, say *story, most int, args ...string) error {
+	out, err := cl.kubectl(ctx, "", args...)
+	if err != nil {
+		return err
+	}
+	say.command("kubectl "+strings.Join(args, " "), out, most)
+	return nil
+}
+
+func (cl *cluster) stop() { _ = cl.environment.Stop() }

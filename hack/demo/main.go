@@ -1,0 +1,105 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command demo shows the operator at work: a control plane, a cloud, the manager and the sample queries, then the catalogue as kubectl
+// prints it, then what follows in the cluster when the cloud changes. "make demo" runs it from the top of the repository.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+func main() {
+	// SIGHUP and SIGPIPE are a terminal, or a pager, that went away: then, too, the children must end.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	defer stop()
+	ctrl.SetLogger(logr.Discard()) // envtest's; what matters comes back as an error
+	if err := run(untilAbandoned(ctx, os.Getppid), readSettings(os.Getenv)); err != nil {
+		fmt.Fprintln(os.Stderr, "\nThe demo failed:", err)
+		os.Exit(1)
+	}
+}
+
+// untilAbandoned ends the context when the parent process is another one than at the start: "go run" doesn't pass on every signal.
+func untilAbandoned(ctx context.Context, parent func() int) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for before := parent(); parent() == before; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(250 * time.Millisecond):
+			}
+		}
+		cancel(errors.New("the process that started the demo has ended"))
+	}()
+	return ctx
+}
+
+// settings are read from the environment, since make passes variables there.
+type settings struct {
+	once    bool
+	assets  string
+	manager string
+	cvmsim  string
+	// real asks Tencent Cloud instead of the simulator.
+	real   bool
+	region string
+}
+
+func readSettings(getenv func(string) string) settings {
+	or := func(name, otherwise string) string {
+		if v := getenv(name); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	once := getenv("ONCE")
+	return settings{
+		once:    once != "" && once != "0",
+		assets:  or("KUBEBUILDER_ASSETS", "bin/controlplane"),
+		manager: or("MANAGER", "bin/manager"),
+		cvmsim:  or("CVMSIM", "bin/cvmsim"),
+		real:    getenv("TENCENTCLOUD_SECRET_ID") != "" && getenv("TENCENTCLOUD_SECRET_KEY") != "",
+		region:  or("REGION", "ap-guangzhou"),
+	}
+}
+
+// run is the whole demo. Whatever it starts ends before it returns, in the opposite order.
+func run(ctx context.Context, s settings) error {
+	dir, err := os.MkdirTemp("", "image-catalog-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	// envtest makes temporary folders of its own; in ours they go with it.
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		return err
+	}
+
+	say := newStory(os.Stdout)
+	children := newChildren(ctx, dir)
+	defer children.stop()
+	cluster, err := startCluster(children, s, say) //nolint:contextcheck // children has it
+	if err != nil {
+		return children.because(err)
+	}
+	defer cluster.stop()
+	// Deferred once more so that they end before the API server; the second time there is nothing left to stop.
+	defer children.stop()
+
+	play := playSimulated
+	if s.real {
+		play = playReal
+	}
+	return children.because(play(children, cluster, s, say))
+}
