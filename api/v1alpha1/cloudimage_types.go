@@ -151,6 +151,7 @@ type Image struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="createdTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
 
 	// tags are the image's tags in the cloud, sorted by key and value.
@@ -169,9 +170,9 @@ type Image struct {
 // Tag is a tag of an image in the cloud.
 type Tag struct {
 	// key is the tag's key. Example: role.
-	// +optional
+	// +required
 	// +kubebuilder:validation:MaxLength=255
-	Key string `json:"key,omitempty"`
+	Key string `json:"key"`
 
 	// value is the tag's value. Example: k8s-node.
 	// +optional
@@ -222,6 +223,7 @@ type ImageLifecycle struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="firstSeenTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	FirstSeenTime metav1.Time `json:"firstSeenTime,omitempty,omitzero"`
 
 	// lastChangeTime is when a fact in image, or presence, last changed.
@@ -229,6 +231,7 @@ type ImageLifecycle struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="lastChangeTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	LastChangeTime metav1.Time `json:"lastChangeTime,omitempty,omitzero"`
 }
 

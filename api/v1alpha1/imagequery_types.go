@@ -94,7 +94,7 @@ type ImageQuerySpec struct {
 	Suspend bool `json:"suspend,omitempty"`
 
 	// credentialsRef names the Secret with the cloud account's keys, in the operator's credentials namespace.
-	// Default: the operator's default credentials.
+	// Default: the operator's default credentials. Example: {name: acct2}.
 	// +optional
 	CredentialsRef *CredentialsReference `json:"credentialsRef,omitempty"`
 
@@ -134,7 +134,7 @@ type Filter struct {
 	// +kubebuilder:validation:XValidation:rule="self in ['image-id', 'image-type', 'image-name', 'platform', 'tag-key', 'tag-value', 'dedicated-cluster-id', 'cdc-cache-status'] || self.startsWith('tag:') && size(self) > 4",message="a filter's name must be one of image-id, image-type, image-name, platform, tag-key, tag-value, tag:<key>, dedicated-cluster-id, cdc-cache-status; what DescribeImages can't filter (state, architecture, creator, a regular expression) goes into match"
 	Name string `json:"name,omitempty"`
 
-	// values are the values of which an image must have one: 1 to 5, none of them empty.
+	// values are the values of which an image must have one: 1 to 5, none of them empty. Example: [PRIVATE_IMAGE].
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -274,6 +274,7 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="lastChangeTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	LastChangeTime *metav1.Time `json:"lastChangeTime,omitempty"`
 
 	// lastSyncTime is when a poll last succeeded: exact whenever status is written; when nothing else changes, it is
@@ -282,6 +283,7 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="lastSyncTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 
 	// lastHandledReconcileAt is the value of the annotation imagecatalog.dev/requestedAt when the last poll began.
@@ -308,6 +310,7 @@ type ImageSummary struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="createdTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
 
 	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.

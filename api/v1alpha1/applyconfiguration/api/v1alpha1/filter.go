@@ -13,7 +13,7 @@ type FilterApplyConfiguration struct {
 	// name is one of image-id, image-type, image-name (the name contains the value), platform (contains, too),
 	// tag-key, tag-value, tag:<key>, dedicated-cluster-id and cdc-cache-status. Example: tag:role.
 	Name *string `json:"name,omitempty"`
-	// values are the values of which an image must have one: 1 to 5, none of them empty.
+	// values are the values of which an image must have one: 1 to 5, none of them empty. Example: [PRIVATE_IMAGE].
 	Values []string `json:"values,omitempty"`
 }
 

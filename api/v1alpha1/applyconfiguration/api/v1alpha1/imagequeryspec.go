@@ -33,7 +33,7 @@ type ImageQuerySpecApplyConfiguration struct {
 	// suspend stops polling, writing and deleting until it is false again; what is known stays. Default false.
 	Suspend *bool `json:"suspend,omitempty"`
 	// credentialsRef names the Secret with the cloud account's keys, in the operator's credentials namespace.
-	// Default: the operator's default credentials.
+	// Default: the operator's default credentials. Example: {name: acct2}.
 	CredentialsRef *CredentialsReferenceApplyConfiguration `json:"credentialsRef,omitempty"`
 	// minImages is the smallest number of members that is believed. When the cloud lists fewer, nothing of that
 	// listing is published and Ready says TooFewImages. 0 means that an empty catalogue is an answer. Default 1.

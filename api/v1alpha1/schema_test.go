@@ -1,0 +1,74 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// kubectl explain prints these words: they are the documentation that everyone has.
+func TestEveryFieldIsExplainedByASentence(t *testing.T) {
+	// A sentence begins with the field's name and ends like one.
+	sentence := regexp.MustCompile(`(?s)^\w+ .+[.)]$`)
+	example := regexp.MustCompile(`(?i)\bexample\b|, such as `)
+	for kind := range crds {
+		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+			name := path[strings.LastIndexByte(path, '.')+1:]
+			switch {
+			case strings.HasPrefix(path, ".status.conditions[]"), path == ".apiVersion", path == ".kind", strings.HasPrefix(path, ".metadata"):
+				return // Kubernetes' own words.
+			case strings.HasSuffix(path, "[]") && s.Type == "string" && s.Description == "":
+				return // The list says what its items are.
+			case path == "":
+				name = kind
+			case strings.HasSuffix(path, "[]"):
+				name = "" // An item begins with its type's name.
+			}
+			if !sentence.MatchString(s.Description) || !strings.HasPrefix(s.Description, name) {
+				t.Errorf("%s %s: %q is not a sentence that begins with %q and ends with a full stop", kind, path, s.Description, name)
+			}
+			if s.Default != nil && path != ".status" && !strings.Contains(s.Description, "Default "+strings.Trim(string(s.Default.Raw), `"`)) {
+				t.Errorf("%s %s: %q doesn't say that the default is %s", kind, path, s.Description, s.Default.Raw)
+			}
+			if strings.HasPrefix(path, ".spec.") && !strings.HasSuffix(path, "[]") && s.Type != "boolean" && s.Default == nil && !example.MatchString(s.Description) {
+				t.Errorf("%s %s: %q gives no example of what to write", kind, path, s.Description)
+			}
+		})
+	}
+}
+
+// A schema without a bound lets one object grow until it hurts every watcher.
+func TestEveryStringAndListIsBounded(t *testing.T) {
+	for kind := range crds {
+		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+			if path == ".apiVersion" || path == ".kind" {
+				return
+			}
+			if s.Type == "string" && s.MaxLength == nil && s.Enum == nil && s.Format != "date-time" {
+				t.Errorf("%s %s: a string without maxLength", kind, path)
+			}
+			if s.Type == "array" && s.MaxItems == nil {
+				t.Errorf("%s %s: a list without maxItems", kind, path)
+			}
+			if s.Type == "array" && s.XListType == nil {
+				t.Errorf("%s %s: a list without a list type: server-side apply would replace it whole without anyone having decided so", kind, path)
+			}
+			if s.XPreserveUnknownFields != nil || s.AdditionalProperties != nil || s.XEmbeddedResource || s.XIntOrString {
+				t.Errorf("%s %s: admits what our Go types may not decode", kind, path)
+			}
+			if s.Type == "number" {
+				t.Errorf("%s %s: a number that isn't whole", kind, path)
+			}
+			for _, rule := range s.XValidations {
+				if len(rule.Message) < 30 || !regexp.MustCompile(`must|exclude|can't`).MatchString(rule.Message) {
+					t.Errorf("%s %s: the message %q doesn't tell what to write", kind, path, rule.Message)
+				}
+			}
+		})
+	}
+}
