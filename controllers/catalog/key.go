@@ -21,17 +21,16 @@ func Key(account Account, query Query) string {
 	field("keys", digest(account.SecretID, account.SecretKey, account.Token))
 	field("region", query.Region)
 	field("instanceType", query.InstanceType)
-	for _, id := range sorted(query.ImageIDs) {
+	for _, id := range set(query.ImageIDs) {
 		field("id", id)
 	}
-	// Filters are combined by AND and the values of one by OR: neither order means anything.
-	filters := slices.Clone(query.Filters)
-	slices.SortFunc(filters, func(a, b Filter) int { return strings.Compare(a.Name, b.Name) })
-	for _, f := range filters {
-		field("filter", f.Name)
-		for _, v := range sorted(f.Values) {
-			field("value", v)
-		}
+	// Filters are combined by AND and the values of one by OR: neither order nor repetition means anything.
+	filters := make([]string, len(query.Filters))
+	for i, f := range query.Filters {
+		filters[i] = fmt.Sprintf("filter=%q values=%q\n", f.Name, set(f.Values))
+	}
+	for _, f := range set(filters) {
+		b.WriteString(f)
 	}
 	return b.String()
 }
@@ -44,6 +43,7 @@ func digest(parts ...Secret) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func sorted(in []string) []string {
-	return slices.Sorted(slices.Values(in))
+// set is in, sorted and without repetitions.
+func set(in []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(in)))
 }

@@ -30,13 +30,15 @@ type Shared struct {
 	now func() time.Time
 
 	mu     sync.Mutex
+	begun  int // listings so far
 	recent map[string]*finished
 }
 
-// finished is a listing and when it was there.
+// finished is a listing, when it was there, and the how manieth it was by its beginning.
 type finished struct {
 	listing Listing
 	at      time.Time
+	begun   int
 }
 
 var _ Lister = &Shared{}
@@ -50,11 +52,7 @@ func NewShared(lister Lister, now func() time.Time) *Shared {
 func (s *Shared) List(ctx context.Context, account Account, query Query) (Listing, error) {
 	key := Key(account, query)
 	if query.Fresh {
-		listing, err := s.lister.List(ctx, account, query)
-		if err == nil {
-			s.remember(key, listing)
-		}
-		return listing, err
+		return s.ask(ctx, key, account, query)
 	}
 	answer := s.flight.DoChan(key, func() (any, error) { return s.lead(key, account, query) }) //nolint:contextcheck // others wait for it, too
 	select {
@@ -78,9 +76,18 @@ func (s *Shared) lead(key string, account Account, query Query) (listing Listing
 			listing, err = Listing{}, &Error{Kind: Unavailable, Code: "ClientError.Panic", Message: "the listing broke off"}
 		}
 	}()
-	listing, err = s.lister.List(ctx, account, query)
+	return s.ask(ctx, key, account, query)
+}
+
+// ask asks the other Lister and remembers a good answer.
+func (s *Shared) ask(ctx context.Context, key string, account Account, query Query) (Listing, error) {
+	s.mu.Lock()
+	s.begun++
+	begun := s.begun
+	s.mu.Unlock()
+	listing, err := s.lister.List(ctx, account, query)
 	if err == nil {
-		s.remember(key, listing)
+		s.remember(key, &finished{listing: listing, at: s.now(), begun: begun})
 	}
 	return listing, err
 }
@@ -94,11 +101,14 @@ func (s *Shared) fromRecent(key string) (Listing, bool) {
 	return Listing{}, false
 }
 
-// remember keeps a listing for sharedFor and no longer: a listing of ten thousand images takes megabytes.
-func (s *Shared) remember(key string, listing Listing) {
-	f := &finished{listing: listing, at: s.now()}
+// remember keeps a listing for sharedFor and no longer: a listing of ten thousand images takes megabytes. One that
+// began before the one that is there, but took longer, does not replace it.
+func (s *Shared) remember(key string, f *finished) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if newer, ok := s.recent[key]; ok && newer.begun > f.begun {
+		return
+	}
 	s.recent[key] = f
 	time.AfterFunc(sharedFor, func() {
 		s.mu.Lock()
