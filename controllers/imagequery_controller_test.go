@@ -75,7 +75,7 @@ func TestEveryFieldOfAnImageArrives(t *testing.T) {
 	want := imagev1alpha1.Image{
 		ID: "img-qlzp4oea", Region: region, Name: "test-image", Description: "test-image",
 		Type: "PRIVATE_IMAGE", Source: "CREATE_IMAGE", Creator: "3205597606", State: "NORMAL",
-		OSName: got.Image.OSName, Platform: "CentOS", Architecture: "amd64", SizeGiB: 20, CloudInit: true,
+		OSName: "CentOS 7.4 64bit", Platform: "CentOS", Architecture: "amd64", SizeGiB: 20, CloudInit: true,
 		CreatedTime: &created,
 		Tags:        []imagev1alpha1.Tag{{Key: "xx", Value: "xx"}},
 		Snapshots:   []imagev1alpha1.Snapshot{{ID: "snap-gqa37j2p", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 20}},
@@ -98,6 +98,24 @@ func TestEveryFieldOfAnImageArrives(t *testing.T) {
 	}
 	if refs := got.OwnerReferences; len(refs) != 1 || refs[0].Name != "golden" || refs[0].Controller != nil || refs[0].BlockOwnerDeletion != nil {
 		t.Errorf("owner references are %+v", refs)
+	}
+}
+
+func TestThePagesFirstExampleArrivesInEnglish(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, cvmtest.PageExample1())
+	w.create(newQuery("by-id", func(s *imagev1alpha1.ImageQuerySpec) {
+		s.Filters = []imagev1alpha1.Filter{{Name: "image-id", Values: []string{"img-9qabwvbn"}}}
+	}))
+	w.untilSynced("by-id")
+	created := metav1.NewTime(time.Date(2020, 9, 22, 0, 0, 0, 0, time.UTC).Local())
+	want := imagev1alpha1.Image{
+		ID: "img-9qabwvbn", Region: region, Name: "CentOS 7.6 64bit", Description: "CentOS 7.6 64bit", OSName: "CentOS 7.6 64bit",
+		Type: "PUBLIC_IMAGE", Source: "OFFICIAL", State: "NORMAL", Platform: "CentOS", Architecture: "amd64", SizeGiB: 50, CloudInit: true,
+		CreatedTime: &created, Tags: []imagev1alpha1.Tag{{Key: "xx", Value: "xx"}},
+	}
+	if diff := cmp.Diff(want, w.image("ap-guangzhou-img-9qabwvbn").Image); diff != "" {
+		t.Errorf("image (-want +got):\n%s", diff)
 	}
 }
 
