@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -30,71 +31,93 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// What every test of this package stands on: one API server with our CRDs, a
-// client that sends bytes as they are, and kubectl as users run it.
+const crdFolder = "../../config/crd/bases"
+
+// The API server that every test of this package shares, and kubectl as users run
+// it. It starts with the first test that needs it, not before the tests: only what
+// they open themselves makes go test run them again once it has changed.
 var (
-	api *rest.RESTClient
+	api = sync.OnceValue(func() *rest.RESTClient {
+		client, err := startAPIServer()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "starting the API server:", errors.Join(err, stopAPIServer()))
+			os.Exit(1)
+		}
+		return client
+	})
 
+	server                      envtest.Environment
 	kubectlPath, kubeconfigPath string
-
-	// crds are the two definitions as they are installed, by kind.
-	crds = map[string]*apiextensionsv1.CustomResourceDefinition{}
 )
 
-const crdFolder = "../../config/crd/bases"
+// crds are the two definitions as they are installed, by kind.
+var crds = sync.OnceValue(func() map[string]*apiextensionsv1.CustomResourceDefinition {
+	found, err := readCRDs()
+	if err != nil {
+		panic(err)
+	}
+	return found
+})
 
 func TestMain(m *testing.M) {
 	// A failure of rapid's prints the seed that repeats it; nothing is left in the tree.
 	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
 		panic(err)
 	}
-	code, err := runWithAPIServer(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Fprintln(os.Stderr, "These tests need a real API server: run make controlplane, then go test with KUBEBUILDER_ASSETS set to the absolute path of bin/controlplane (make test does both).")
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := stopAPIServer(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping the API server:", err)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-func runWithAPIServer(m *testing.M) (code int, err error) {
-	assets := os.Getenv("KUBEBUILDER_ASSETS")
-	if assets == "" {
-		return 0, errors.New("these tests need a real API server: run make controlplane, then go test with KUBEBUILDER_ASSETS set to the absolute path of bin/controlplane (make test does both)")
+// stopAPIServer stops what was started, which may be nothing.
+func stopAPIServer() error {
+	if len(server.CRDDirectoryPaths) == 0 {
+		return nil
 	}
-	if err := readCRDs(); err != nil {
-		return 0, err
+	err := server.Stop()
+	if kubeconfigPath != "" {
+		err = errors.Join(err, os.RemoveAll(filepath.Dir(kubeconfigPath)))
 	}
-	folder, err := os.MkdirTemp("", "api-test-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	return err
+}
 
-	server := &envtest.Environment{CRDDirectoryPaths: []string{crdFolder}, ErrorIfCRDPathMissing: true}
+func startAPIServer() (*rest.RESTClient, error) {
+	server.CRDDirectoryPaths, server.ErrorIfCRDPathMissing = []string{crdFolder}, true
 	config, err := server.Start()
 	if err != nil {
-		return 0, fmt.Errorf("starting the API server: %w", err)
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
 	admin, err := server.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	kubeconfig, err := admin.KubeConfig()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	kubectlPath, kubeconfigPath = filepath.Join(assets, "kubectl"), filepath.Join(folder, "kubeconfig")
+	folder, err := os.MkdirTemp("", "api-test-")
+	if err != nil {
+		return nil, err
+	}
+	kubectlPath, kubeconfigPath = filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), filepath.Join(folder, "kubeconfig")
 	if err := os.WriteFile(kubeconfigPath, kubeconfig, 0o600); err != nil {
-		return 0, err
+		return nil, err
 	}
-	if api, err = newClient(config); err != nil {
-		return 0, err
+	client, err := newClient(config)
+	if err != nil {
+		return nil, err
 	}
-	if err := storeBases(context.Background()); err != nil {
-		return 0, fmt.Errorf("storing the documents that the tests start from: %w", err)
+	if err := storeBases(context.Background(), client); err != nil {
+		return nil, fmt.Errorf("storing the documents that the tests start from: %w", err)
 	}
-	return m.Run(), nil
+	return client, nil
 }
 
 func newClient(config *rest.Config) (*rest.RESTClient, error) {
@@ -112,28 +135,29 @@ func newClient(config *rest.Config) (*rest.RESTClient, error) {
 	return rest.RESTClientFor(config)
 }
 
-func readCRDs() error {
+func readCRDs() (map[string]*apiextensionsv1.CustomResourceDefinition, error) {
 	files, err := filepath.Glob(crdFolder + "/*.yaml")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	found := map[string]*apiextensionsv1.CustomResourceDefinition{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		crd := &apiextensionsv1.CustomResourceDefinition{}
 		if err := yaml.UnmarshalStrict(content, crd); err != nil {
-			return fmt.Errorf("reading %s: %w", file, err)
+			return nil, fmt.Errorf("reading %s: %w", file, err)
 		}
-		crds[crd.Spec.Names.Kind] = crd
+		found[crd.Spec.Names.Kind] = crd
 	}
-	return nil
+	return found, nil
 }
 
 // schemaOf returns the schema of a kind's only version.
 func schemaOf(kind string) *apiextensionsv1.JSONSchemaProps {
-	return crds[kind].Spec.Versions[0].Schema.OpenAPIV3Schema
+	return crds()[kind].Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
 // The documents that the tests start from: every field is there and valid, so that
@@ -337,15 +361,15 @@ func send(ctx context.Context, how verb, doc document, params ...string) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return sendBytes(ctx, how, doc.kind(), body, append(params, "dryRun", "All")...)
+	return sendBytes(ctx, api(), how, doc.kind(), body, append(params, "dryRun", "All")...)
 }
 
-func sendBytes(ctx context.Context, how verb, kind string, body []byte, params ...string) ([]byte, error) {
-	request := api.Post()
+func sendBytes(ctx context.Context, client *rest.RESTClient, how verb, kind string, body []byte, params ...string) ([]byte, error) {
+	request := client.Post()
 	if how != create {
-		request = api.Put().Name(stored(kind).name())
+		request = client.Put().Name(stored(kind).name())
 	}
-	request = request.Resource(crds[kind].Spec.Names.Plural)
+	request = request.Resource(crds()[kind].Spec.Names.Plural)
 	if how == updateStatus {
 		request = request.SubResource("status")
 	}
@@ -378,7 +402,7 @@ func stored(kind string) document {
 // resourceVersions are those of the stored documents; dry runs never move them.
 var resourceVersions = map[string]string{}
 
-func storeBases(ctx context.Context) error {
+func storeBases(ctx context.Context, client *rest.RESTClient) error {
 	for kind := range bases {
 		verbs := []verb{create}
 		if kind == "ImageQuery" {
@@ -393,7 +417,7 @@ func storeBases(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			answer, err := sendBytes(ctx, how, kind, body, "fieldValidation", "Strict")
+			answer, err := sendBytes(ctx, client, how, kind, body, "fieldValidation", "Strict")
 			if err != nil {
 				return err
 			}
@@ -410,6 +434,7 @@ func storeBases(ctx context.Context) error {
 // kubectl runs the real kubectl as the cluster's administrator and returns what it
 // printed; stdin is what the command reads with -f -.
 func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	api()
 	command := exec.CommandContext(ctx, kubectlPath, append([]string{"--kubeconfig", kubeconfigPath}, args...)...)
 	command.Stdin = strings.NewReader(stdin)
 	var out, problems bytes.Buffer

@@ -56,7 +56,7 @@ func TestWhateverIsAdmittedDecodes(t *testing.T) {
 					if err != nil {
 						rt.Fatalf("admitted and decoded, but can't be encoded again: %v\n%s", err, text(doc))
 					}
-					if _, err := sendBytes(t.Context(), c.how, c.kind, body, "dryRun", "All"); err != nil {
+					if _, err := sendBytes(t.Context(), api(), c.how, c.kind, body, "dryRun", "All"); err != nil {
 						rt.Fatalf("admitted, but refused when a typed client writes it back: %v\n%s", err, text(doc))
 					}
 				}
@@ -100,32 +100,53 @@ type drawing struct {
 	odd int
 }
 
-// strange are values that look right to one reader and wrong to another.
-var strange = []any{
-	nil, "", " ", "null", "~", true, false, 0, -1, 1, "1", 1.5,
-	json.Number("1e3"), json.Number("1.0"), json.Number("-0.0"), json.Number("-0"), json.Number("1e20"), json.Number("1e400"),
-	json.Number("2147483647"), json.Number("2147483648"), json.Number("-2147483649"),
-	json.Number("9223372036854775807"), json.Number("9223372036854775808"), json.Number("9.223372036854775807e18"), json.Number("-9223372036854775809"),
-	[]any{}, []any{nil}, []any{[]any{}}, map[string]any{}, map[string]any{"a": nil},
-	"12 hours", "1d", "5 minutes", "PT5M", "60 s", "0.5ms", "1e3h", "1h-1m", "+1h", ".5h", "5.h", "1m1us", "60000000000ns", "99999999999999h", "2562047h2562047h", "1H", "１h", "1m\n", "Infinity",
-	"2024-01-01t00:00:00z", "2024-01-01T00:00:00z", "2024-01-01t00:00:00Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00Z", "2024-01-01",
-	"0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0000-12-31T23:59:59-00:01", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "-001-01-01T00:00:00Z", "+002024-01-01T00:00:00Z",
-	"2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-00-00T00:00:00Z", "2024-01-01T24:00:00Z", "2016-12-31T23:59:60Z", "2024-01-01T00:60:00Z",
-	"2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+23:60", "2024-01-01T00:00:00-25:00", "2024-01-01T00:00:00+0800", "2024-01-01T00:00:00-00:00", "2024-01-01T00:00:00+00:00",
-	"2024-01-01T00:00:00.Z", "2024-01-01T00:00:00,5Z", "2024-01-01T00:00:00x5Z", "2024-01-01T00:00:00.123456789123456789Z", "2024-01-01T00:00:00ZT", "2024-01-01T00:00:00Zt1", "2024-01-01T00:00:00Z\n", "２０２４-01-01T00:00:00Z",
-	"(", "(?=x)", "a{1001}", `(a)\1`, "[[:foo:]]", `\pX`, `\C`, "\x00", "\u202e", "😀", strings.Repeat("a", 300), strings.Repeat("镜", 300),
-	"img-", "img-1\n", "IMG-1", "img-镜",
-}
+// What looks right to one reader and wrong to another.
+var (
+	otherTypes = []any{
+		nil, true, false, 0, 1.5, "", "1", []any{}, []any{nil}, []any{"a"}, []any{0}, []any{[]any{}}, map[string]any{}, map[string]any{"a": nil},
+	}
+	strangeNumbers = []any{
+		json.Number("1e3"), json.Number("1.0"), json.Number("-0.0"), json.Number("-0"), json.Number("1e20"), json.Number("1e400"), -1, 1.5,
+		json.Number("2147483647"), json.Number("2147483648"), json.Number("-2147483649"),
+		json.Number("9223372036854775807"), json.Number("9223372036854775808"), json.Number("9.223372036854775807e18"), json.Number("-9223372036854775809"),
+	}
+	strangeDurations = []any{
+		"12 hours", "1d", "5 minutes", "PT5M", "60 s", "0.5ms", "1e3h", "1h-1m", "+1h", ".5h", "5.h", "1m1us", "60000000000ns",
+		"99999999999999h", "2562047h2562047h", "1H", "１h", "1m\n", "Infinity", "1m0.0000000000000000000000001s",
+	}
+	strangeTimes = []any{
+		"2024-01-01t00:00:00z", "2024-01-01T00:00:00z", "2024-01-01t00:00:00Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00Z", "2024-01-01",
+		"0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0000-12-31T23:59:59-00:01", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "-001-01-01T00:00:00Z", "+002024-01-01T00:00:00Z",
+		"2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-00-00T00:00:00Z", "2024-01-01T24:00:00Z", "2016-12-31T23:59:60Z", "2024-01-01T00:60:00Z",
+		"2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+23:60", "2024-01-01T00:00:00-25:00", "2024-01-01T00:00:00+0800", "2024-01-01T00:00:00-00:00", "2024-01-01T00:00:00+00:00",
+		"2024-01-01T00:00:00.Z", "2024-01-01T00:00:00,5Z", "2024-01-01T00:00:00x5Z", "2024-01-01T00:00:00.123456789123456789Z", "2024-01-01T00:00:00ZT", "2024-01-01T00:00:00Zt1", "2024-01-01T00:00:00Z\n", "２０２４-01-01T00:00:00Z",
+	}
+	strangeTexts = []any{
+		"(", "(?=x)", "a{1001}", `(a)\1`, "[[:foo:]]", `\pX`, `\C`, "\x00", "\u202e", "😀", " ", "null", "~", strings.Repeat("a", 300), strings.Repeat("镜", 300),
+		"img-", "img-1\n", "IMG-1", "img-镜",
+	}
+)
 
 func (d *drawing) value(s *apiextensionsv1.JSONSchemaProps, at string) any {
-	if d.odd > 0 && rapid.IntRange(0, 11).Draw(d.T, at+" is odd") == 0 {
-		d.odd--
-		if s.Type == "string" && rapid.Bool().Draw(d.T, at+" is damaged") {
-			return d.damaged(fmt.Sprint(d.meant(s, at)), at)
-		}
-		return rapid.SampledFrom(strange).Draw(d.T, at)
+	if d.odd == 0 || rapid.IntRange(0, 11).Draw(d.T, at+" is odd") > 0 {
+		return d.meant(s, at)
 	}
-	return d.meant(s, at)
+	d.odd--
+	oddities := [][]any{otherTypes}
+	switch {
+	case s.Format == "date-time":
+		oddities = append(oddities, strangeTimes)
+	case strings.Contains(s.Pattern, units):
+		oddities = append(oddities, strangeDurations)
+	case s.Type == "string":
+		oddities = append(oddities, strangeTexts)
+	case s.Type == "integer":
+		oddities = append(oddities, strangeNumbers)
+	}
+	if s.Type == "string" && rapid.Bool().Draw(d.T, at+" is damaged") {
+		return d.damaged(fmt.Sprint(d.meant(s, at)), at)
+	}
+	return rapid.SampledFrom(rapid.SampledFrom(oddities).Draw(d.T, at+" is of a kind")).Draw(d.T, at)
 }
 
 // damaged changes one character of a text that was right.
@@ -215,6 +236,9 @@ func (d *drawing) obeying(s *apiextensionsv1.JSONSchemaProps, object map[string]
 	return object
 }
 
+// units is what the pattern of a duration has in it.
+const units = "ms|s|m|h"
+
 func (d *drawing) text(s *apiextensionsv1.JSONSchemaProps, at string) string {
 	least, most := int(or(s.MinLength, 0)), int(or(s.MaxLength, 40))
 	pattern := s.Pattern
@@ -238,7 +262,7 @@ func (d *drawing) text(s *apiextensionsv1.JSONSchemaProps, at string) string {
 		return word
 	case s.Format == "date-time":
 		return d.time(at)
-	case strings.Contains(pattern, "ms|s|m|h"):
+	case strings.Contains(pattern, units):
 		return d.duration(at)
 	case pattern != "":
 		return rapid.StringMatching(pattern).Filter(func(text string) bool {

@@ -50,7 +50,7 @@ func TestColumns(t *testing.T) {
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
-			answer, err := api.Get().Resource(crds[kind].Spec.Names.Plural).Name(stored(kind).name()).
+			answer, err := api().Get().Resource(crds()[kind].Spec.Names.Plural).Name(stored(kind).name()).
 				SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").Do(t.Context()).Raw()
 			if err != nil {
 				t.Fatal(err)
@@ -92,11 +92,11 @@ func TestSelectableFields(t *testing.T) {
 			"image.architecture": "amd64", "image.family": "node", "image.deprecated": "false", "lifecycle.presence": "Present",
 		},
 	} {
-		if declared := len(crds[kind].Spec.Versions[0].SelectableFields); declared != len(fields) {
+		if declared := len(crds()[kind].Spec.Versions[0].SelectableFields); declared != len(fields) {
 			t.Errorf("%s declares %d selectable fields, the test knows %d", kind, declared, len(fields))
 		}
 		list := func(selector string) (int, error) {
-			answer, err := api.Get().Resource(crds[kind].Spec.Names.Plural).Param("fieldSelector", selector).Do(t.Context()).Raw()
+			answer, err := api().Get().Resource(crds()[kind].Spec.Names.Plural).Param("fieldSelector", selector).Do(t.Context()).Raw()
 			if err != nil {
 				return 0, fmt.Errorf("%w: %s", err, answer)
 			}

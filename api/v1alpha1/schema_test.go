@@ -16,7 +16,7 @@ func TestEveryFieldIsExplainedByASentence(t *testing.T) {
 	// A sentence begins with the field's name and ends like one.
 	sentence := regexp.MustCompile(`(?s)^\w+ .+[.)]$`)
 	example := regexp.MustCompile(`(?i)\bexample\b|, such as `)
-	for kind := range crds {
+	for kind := range crds() {
 		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
 			name := path[strings.LastIndexByte(path, '.')+1:]
 			switch {
@@ -44,7 +44,7 @@ func TestEveryFieldIsExplainedByASentence(t *testing.T) {
 
 // A schema without a bound lets one object grow until it hurts every watcher.
 func TestEveryStringAndListIsBounded(t *testing.T) {
-	for kind := range crds {
+	for kind := range crds() {
 		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
 			if path == ".apiVersion" || path == ".kind" {
 				return

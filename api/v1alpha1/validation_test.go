@@ -474,7 +474,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 	for _, c := range defaults {
 		covered[c.rule] = true
 	}
-	for kind := range crds {
+	for kind := range crds() {
 		for _, rule := range rulesOf(kind) {
 			if !covered[rule] {
 				t.Errorf("no case is about %q: add one to validation_test.go, with a document on either side of it", rule)
