@@ -314,9 +314,9 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 }
 
 func TestTheBudgetOfASourceIsKept(t *testing.T) {
-	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: 40})
+	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
 	t.Cleanup(cloud.Close)
-	cloud.Put(region, cvmtest.PrivateImages(3, 3000, cvmtest.DefaultCredential.UIN)...)
+	cloud.Put(region, cvmtest.PrivateImages(3, 6000, cvmtest.DefaultCredential.UIN)...)
 	client, err := cvm.New(cvm.Options{Endpoint: cloud.URL(), QPS: 20, Burst: 10})
 	if err != nil {
 		t.Fatal(err)
