@@ -42,7 +42,7 @@ func parseEndpoint(value string) (endpoint, error) {
 	case !hostPattern.MatchString(u.Hostname()):
 		return refuse("has no host in lower case")
 	case !usablePort(u):
-		return refuse("has no port from 1 to 65535 after its colon")
+		return refuse("has no port from 1 to 65535")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return refuse("would be asked over plain HTTP")
 	}

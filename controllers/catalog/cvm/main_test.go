@@ -1,0 +1,173 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvm
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const region = "ap-guangzhou"
+
+// account has the keys that every simulator accepts.
+var account = accountOf(cvmtest.DefaultCredential)
+
+func accountOf(c cvmtest.Credential) catalog.Account {
+	return catalog.Account{
+		Source: "secret/" + c.SecretID, SecretID: catalog.Secret(c.SecretID), SecretKey: catalog.Secret(c.SecretKey), Token: catalog.Secret(c.Token),
+	}
+}
+
+// start is a simulated cloud, without a limit of requests unless o has one, that at the end must not have been asked
+// anything whose real answer nobody knows.
+func start(t testing.TB, o cvmtest.Options, images ...cvmtest.Image) *cvmtest.Server {
+	t.Helper()
+	if o.RateLimit == 0 {
+		o.RateLimit = -1
+	}
+	s := cvmtest.NewServer(o)
+	t.Cleanup(func() {
+		s.Close()
+		if unknown := s.Unknown(); len(unknown) > 0 {
+			t.Errorf("the simulator was asked what it doesn't know: %q", unknown)
+		}
+	})
+	s.Put(region, images...)
+	return s
+}
+
+// connect is the client under test with a budget that doesn't matter.
+func connect(t testing.TB, s *cvmtest.Server) *Client {
+	t.Helper()
+	c, err := New(Options{Endpoint: s.URL(), QPS: 100_000, Burst: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// mustList lists and sorts by id.
+func mustList(t testing.TB, c *Client, query catalog.Query) catalog.Listing {
+	t.Helper()
+	listing, err := c.List(t.Context(), account, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(listing.Images, func(a, b catalog.Image) int { return cmp.Compare(a.ID, b.ID) })
+	return listing
+}
+
+// mustFail lists and returns the classified failure.
+func mustFail(t testing.TB, c *Client, account catalog.Account, query catalog.Query) *catalog.Error {
+	t.Helper()
+	listing, err := c.List(t.Context(), account, query)
+	failure := (*catalog.Error)(nil)
+	if !errors.As(err, &failure) {
+		t.Fatalf("List() = %d images, %v, want a *catalog.Error", len(listing.Images), err)
+	}
+	if len(listing.Images) > 0 || listing.TagKeyNotFound || listing.Unsettled || listing.Skipped > 0 {
+		t.Errorf("a failed listing has contents: %+v", listing)
+	}
+	return failure
+}
+
+// everything asks for what the account sees in the region.
+var everything = catalog.Query{Region: region}
+
+// private makes private images.
+func private(n int) []cvmtest.Image {
+	return cvmtest.PrivateImages(1, n, cvmtest.DefaultCredential.UIN)
+}
+
+func idsOf(images []catalog.Image) []string {
+	var ids []string
+	for _, image := range images {
+		ids = append(ids, image.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func idsAt(s *cvmtest.Server) []string {
+	var ids []string
+	for _, image := range s.Images(region) {
+		ids = append(ids, image.ImageID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// offsets are those of the requests so far, sorted: pages after the first are asked for in any order.
+func offsets(s *cvmtest.Server) []int64 {
+	var out []int64
+	for _, r := range s.Requests() {
+		out = append(out, r.Offset)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// canary is what a test puts where nothing may be quoted from.
+const canary = "canary-7d1f"
+
+// wantConfidential checks that an error's texts quote nothing: no body, no id of a request, no key.
+func wantConfidential(t testing.TB, s *cvmtest.Server, account catalog.Account, failure error) {
+	t.Helper()
+	for err := failure; err != nil; err = errors.Unwrap(err) {
+		text := err.Error()
+		secrets := []string{canary, "<html", "RequestId=", account.SecretID.Reveal(), account.SecretKey.Reveal(), account.Token.Reveal()}
+		for _, r := range s.Requests() {
+			secrets = append(secrets, r.RequestID)
+		}
+		for _, secret := range secrets {
+			if secret != "" && strings.Contains(text, secret) {
+				t.Errorf("the error quotes %q: %q", secret, text)
+			}
+		}
+		if len(text) > 300 {
+			t.Errorf("the error has %d bytes: %q", len(text), text[:300])
+		}
+	}
+}
+
+// tap is a transport that shows what passes it.
+type tap struct {
+	next http.RoundTripper
+	// before sees a signed request and its body, after the answer's body.
+	before func(r *http.Request, body []byte)
+	after  func(body []byte)
+}
+
+func (tp tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	if tp.before != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		tp.before(r, body)
+	}
+	resp, err := tp.next.RoundTrip(r)
+	if err == nil && tp.after != nil {
+		var body []byte
+		if body, err = io.ReadAll(resp.Body); err == nil {
+			resp.Body = io.NopCloser(bytes.NewReader(body))
+			tp.after(body)
+		}
+	}
+	return resp, err
+}
