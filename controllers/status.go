@@ -201,7 +201,7 @@ func (e editor) failed(query *imagev1alpha1.ImageQuery, f *failure, success time
 			reason = imagev1alpha1.ReasonNoImagesMatched
 		}
 		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason,
-			fmt.Sprintf("polls have failed since %s (%s): %s", success.UTC().Format(time.RFC3339), f.reason, message))
+			fmt.Sprintf("no poll has succeeded since %s (%s): %s", success.UTC().Format(time.RFC3339), f.reason, message))
 	} else {
 		e.set(imagev1alpha1.ConditionReady, metav1.ConditionFalse, f.reason, message)
 	}
