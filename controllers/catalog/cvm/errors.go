@@ -23,7 +23,10 @@ const (
 	codeTimeout    = "ClientError.Timeout"
 	codeBudget     = "ClientError.RequestBudget"
 	codeUnknown    = "ClientError.Unknown"
-	codeCutOff     = "ClientError.IOError" // the SDK's, which loses it on the way
+
+	// The SDK's, where it would lose them on the way.
+	codeCutOff     = "ClientError.IOError"
+	codeCredential = "ClientError.CredentialError"
 )
 
 const codeTagKeyNotFound = "InvalidParameterValue.TagKeyNotFound"
@@ -89,7 +92,7 @@ var verdicts = map[string]verdict{
 	"AuthFailure.MFAFailure":            {catalog.Unauthenticated, mfa},
 	"UnauthorizedOperation.MFAExpired":  {catalog.Unauthenticated, mfa},
 	"UnauthorizedOperation.MFANotFound": {catalog.Unauthenticated, mfa},
-	"ClientError.CredentialError":       {catalog.Unauthenticated, badKeys},
+	codeCredential:                      {catalog.Unauthenticated, badKeys},
 
 	// Clocks: nobody's key is wrong, and it is mended on the node.
 	"AuthFailure.SignatureExpire": {catalog.Unavailable, "the operator's clock and the cloud's are more than five minutes apart; correct the clock of the node"},
