@@ -1,0 +1,197 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+const root = "../.."
+
+// documents returns README.md and what is below docs, by path.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{"README.md": read(t, "README.md")}
+	err := filepath.WalkDir(root+"/docs", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".md" {
+			name, _ := filepath.Rel(root, path)
+			found[name] = read(t, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+var yamlBlock = regexp.MustCompile("(?ms)^```ya?ml\n(.*?)^```")
+
+// What people copy must work: every YAML in the documentation is judged by the API
+// server as it stands. One that begins with status is a state of a query.
+func TestEveryYAMLInTheDocumentationIsApplied(t *testing.T) {
+	blocks := 0
+	for name, content := range documents(t) {
+		for _, found := range yamlBlock.FindAllStringSubmatchIndex(content, -1) {
+			block := content[found[2]:found[3]]
+			where := fmt.Sprintf("%s:%d", name, 1+strings.Count(content[:found[2]], "\n"))
+			for part := range strings.SplitSeq(block, "\n---\n") {
+				blocks++
+				doc, err := parse(part)
+				if err != nil {
+					t.Errorf("%s is no YAML: %v", where, err)
+					continue
+				}
+				if err := try(t, doc, part); err != nil {
+					t.Errorf("%s: %v", where, err)
+				}
+			}
+		}
+	}
+	if blocks < 15 {
+		t.Errorf("only %d YAML blocks were found", blocks)
+	}
+}
+
+func try(t *testing.T, doc document, part string) error {
+	t.Helper()
+	how := create
+	switch {
+	case doc["kind"] == nil && doc["status"] != nil && len(doc) == 1:
+		status := doc["status"]
+		doc, how = stored("ImageQuery"), updateStatus
+		doc["status"] = status
+	case doc["apiVersion"] != "imagecatalog.dev/v1alpha1":
+		_, err := kubectl(t.Context(), part, "apply", "--server-side", "--dry-run=server", "-f", "-")
+		return err
+	}
+	answer, err := send(t.Context(), how, doc, "fieldValidation", "Strict")
+	if err != nil {
+		return err
+	}
+	return decode(doc.kind(), answer)
+}
+
+// Each kind's page has every field that there is, and none that there isn't.
+func TestThePagesNameEveryField(t *testing.T) {
+	field := regexp.MustCompile("(?m)^\\| `((?:spec|status|image|lifecycle)\\.[\\w.\\[\\]]+)` \\|")
+	for kind, page := range map[string]string{"ImageQuery": "docs/imagequery.md", "CloudImage": "docs/cloudimage.md"} {
+		var inPage, inSchema []string
+		for _, row := range field.FindAllStringSubmatch(read(t, page), -1) {
+			inPage = append(inPage, row[1])
+		}
+		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+			path = strings.TrimPrefix(path, ".")
+			if strings.Contains(path, ".") && !strings.HasSuffix(path, "[]") && !strings.HasPrefix(path, "status.conditions[]") {
+				inSchema = append(inSchema, path)
+			}
+		})
+		for _, path := range inSchema {
+			if !slices.Contains(inPage, path) {
+				t.Errorf("%s has no row for %s", page, path)
+			}
+		}
+		for _, path := range inPage {
+			if !slices.Contains(inSchema, path) {
+				t.Errorf("%s has a row for %s, which is no field of a %s", page, path, kind)
+			}
+		}
+		for i := range min(len(inPage), len(slices.Compact(slices.Clone(inPage)))) {
+			if slices.Contains(inPage[i+1:], inPage[i]) {
+				t.Errorf("%s has two rows for %s", page, inPage[i])
+			}
+		}
+	}
+}
+
+// A reason is what a person searches for: the page has its heading, with the YAML of
+// that state below, and no reason that doesn't exist.
+func TestThePageShowsTheStateOfEveryReason(t *testing.T) {
+	page := read(t, "docs/imagequery.md")
+	reasons := constants(t, "conditions.go", "Reason")
+	if len(reasons) < 10 {
+		t.Fatalf("only the reasons %q were found in conditions.go", reasons)
+	}
+	sections := map[string]string{}
+	for _, section := range strings.Split(page, "\n### ")[1:] {
+		heading, text, _ := strings.Cut(section, "\n")
+		sections[strings.Trim(heading, "`")] = text
+	}
+	for _, reason := range reasons {
+		switch text, ok := sections[reason]; {
+		case reason == "ProgressingWithRetry":
+			if !strings.Contains(page, "reason: "+reason) {
+				t.Errorf("docs/imagequery.md has no YAML with the reason %s", reason)
+			}
+		case !ok:
+			t.Errorf("docs/imagequery.md has no section for the reason %s", reason)
+		case !strings.Contains(text, "reason: "+reason+"\n"):
+			t.Errorf("docs/imagequery.md: the section %s does not show the YAML of that state", reason)
+		}
+	}
+	for heading := range sections {
+		if !slices.Contains(reasons, heading) {
+			t.Errorf("docs/imagequery.md has a section for %s, which is no reason", heading)
+		}
+	}
+	for _, found := range regexp.MustCompile(`reason: (\w+)`).FindAllStringSubmatch(page, -1) {
+		if !slices.Contains(reasons, found[1]) {
+			t.Errorf("docs/imagequery.md shows the reason %s, which doesn't exist", found[1])
+		}
+	}
+	for _, condition := range constants(t, "conditions.go", "Condition") {
+		if !strings.Contains(page, "`"+condition+"`") {
+			t.Errorf("docs/imagequery.md doesn't tell of the condition %s", condition)
+		}
+	}
+}
+
+// constants returns the values of a file's string constants whose name begins so.
+func constants(t *testing.T, file, prefix string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	ast.Inspect(parsed, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for i, name := range spec.Names {
+			if literal, ok := spec.Values[i].(*ast.BasicLit); ok && strings.HasPrefix(name.Name, prefix) {
+				value, err := strconv.Unquote(literal.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				values = append(values, value)
+			}
+		}
+		return true
+	})
+	return values
+}
