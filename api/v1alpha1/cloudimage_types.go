@@ -233,6 +233,47 @@ type ImageLifecycle struct {
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="lastChangeTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	LastChangeTime metav1.Time `json:"lastChangeTime,omitempty,omitzero"`
+
+	// deleteAfter is the latest deleteAfter of leaving: once no query has the image as a member, the object is deleted by
+	// the first good listing after it. While presence is Present the object stays, whatever it says.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="deleteAfter must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	DeleteAfter *metav1.Time `json:"deleteAfter,omitempty"`
+
+	// leaving are the queries that have the image as a member no longer and keep its object for their grace period.
+	// +optional
+	// +listType=map
+	// +listMapKey=query
+	// +kubebuilder:validation:MaxItems=64
+	Leaving []LeavingQuery `json:"leaving,omitempty"`
+}
+
+// LeavingQuery is a query that keeps the object of an image which is no member of it any more.
+type LeavingQuery struct {
+	// query is the name of the ImageQuery. Example: tke-nodes.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Query string `json:"query,omitempty"`
+
+	// since is when the image stopped being a member of the query.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="since must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	Since metav1.Time `json:"since,omitempty,omitzero"`
+
+	// deleteAfter is when the query's grace period ends.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="deleteAfter must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	DeleteAfter metav1.Time `json:"deleteAfter,omitempty,omitzero"`
 }
 
 // CloudImageList is a list of CloudImages.

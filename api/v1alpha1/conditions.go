@@ -14,6 +14,9 @@ const (
 	// ConditionStalled is True while a person must act. The operator tries again by itself all the same, since a
 	// corrected policy in the cloud makes no event in Kubernetes.
 	ConditionStalled = "Stalled"
+	// ConditionRemovalBlocked is True while so many images would leave at once that nothing leaves until somebody
+	// approves it; its message is the command that does. New images are not selected meanwhile.
+	ConditionRemovalBlocked = "RemovalBlocked"
 )
 
 // Reasons of the conditions, and of events.
@@ -26,6 +29,8 @@ const (
 	ReasonSynced = "Synced"
 	// ReasonNoImagesMatched: synced, and no image is a member; only where minImages is 0.
 	ReasonNoImagesMatched = "NoImagesMatched"
+	// ReasonRemovalBlocked: synced, but nothing leaves until somebody approves it.
+	ReasonRemovalBlocked = "RemovalBlocked"
 	// ReasonSuspended: spec.suspend is true; nothing is polled, written or deleted.
 	ReasonSuspended = "Suspended"
 
@@ -48,4 +53,17 @@ const (
 	ReasonPermissionDenied = "PermissionDenied"
 	// ReasonCredentialsNotFound: the Secret is missing, or lacks a key.
 	ReasonCredentialsNotFound = "CredentialsNotFound"
+	// ReasonTooManyImages: more CloudImages than cloudImages.maxImages; nothing of the listing was published.
+	ReasonTooManyImages = "TooManyImages"
+)
+
+// Reasons that only events have; each tells of a good poll.
+const (
+	// EventSelectionChanged: status.selected names other images than before.
+	EventSelectionChanged = "SelectionChanged"
+	// EventImageFactsChanged: the size, the snapshots, the operating system or the creation time of a member is another
+	// under the same id, as if the image had been rebuilt behind it.
+	EventImageFactsChanged = "ImageFactsChanged"
+	// EventCreatorChanged: a selected image has the name of one that was selected before, but another creator.
+	EventCreatorChanged = "CreatorChanged"
 )

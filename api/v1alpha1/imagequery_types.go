@@ -16,11 +16,13 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Images",type=integer,JSONPath=`.status.imageCount`
+// +kubebuilder:printcolumn:name="Selected",type=string,JSONPath=`.status.selectedSummary`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Synced",type=date,JSONPath=`.status.lastSyncTime`
 // +kubebuilder:printcolumn:name="Changed",type=date,JSONPath=`.status.lastChangeTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Image-ID",type=string,priority=1,JSONPath=`.status.selected[0].imageID`
 // +kubebuilder:printcolumn:name="Credentials",type=string,priority=1,JSONPath=`.spec.credentialsRef.name`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: it becomes the label query.imagecatalog.dev/<name> of the query's CloudImages"
@@ -111,7 +113,196 @@ type ImageQuerySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Match ImageMatch `json:"match,omitempty,omitzero"`
+
+	// selection decides which members become status.selected, the images that a consumer should use. Only images in
+	// the state NORMAL are selected, and deprecated ones only after all others. An image that another account shares
+	// (SHARED_IMAGE) is selected only if match.creators names its creator or imageIDs its id: its name is its
+	// owner's to choose. Default {}: the newest image.
+	// +optional
+	// +kubebuilder:default={}
+	Selection ImageSelection `json:"selection,omitempty,omitzero"`
+
+	// removal decides what becomes of images that are members no longer. Default {}: their CloudImages stay for a
+	// day, and many at once wait for an approval.
+	// +optional
+	// +kubebuilder:default={}
+	Removal RemovalPolicy `json:"removal,omitempty,omitzero"`
+
+	// cloudImages decides which members have CloudImage objects, and what labels those have. Default {policy: All,
+	// maxImages: 1000}.
+	// +optional
+	// +kubebuilder:default={policy: "All", maxImages: 1000}
+	CloudImages CloudImagePolicy `json:"cloudImages,omitempty,omitzero"`
 }
+
+// ImageSelection decides which members a consumer should use.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.range) || self.orderBy == 'SemVer'",message="selection.range can't be used with this order: it compares versions, so set selection.orderBy to SemVer, or remove the range"
+// +kubebuilder:validation:XValidation:rule="!has(self.extract) || self.orderBy != 'CreatedTime'",message="selection.extract can't be used with orderBy CreatedTime: it takes a part of the name, so set selection.orderBy to SemVer or Name, or remove it"
+type ImageSelection struct {
+	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
+	// (the highest semantic version in the name). Equal ones are ordered by creation time and then by id. Default
+	// CreatedTime.
+	// +optional
+	// +kubebuilder:default=CreatedTime
+	OrderBy SelectionOrder `json:"orderBy,omitempty"`
+
+	// extract is a regular expression (RE2) with a group: what the first group captures in the name is what orderBy
+	// SemVer and Name compare. A name in which it captures nothing is not selected (NoVersion). Without it the whole
+	// name is compared. Example: v(\d+\.\d+\.\d+)$.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="'x'.matches(self) ? true : true",message="extract must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	// +kubebuilder:validation:XValidation:rule="self.contains('(')",message="extract must have a group in parentheses: what it captures is compared, such as v(\\d+\\.\\d+\\.\\d+)"
+	Extract string `json:"extract,omitempty"`
+
+	// range admits these versions only, for orderBy SemVer, as npm and Helm write ranges: comparisons joined by a
+	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part are admitted only if the range has one, too.
+	// Example: >=1.30 <1.32.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Range string `json:"range,omitempty"`
+
+	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
+	// ImageFamily, as far as they are named here. Without it all members are one group. Example: [Architecture].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	GroupBy []SelectionGroup `json:"groupBy,omitempty"`
+
+	// limit is how many images are selected in each group, 1 to 50. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=50
+	Limit int32 `json:"limit,omitempty"`
+
+	// skip leaves out that many of the newest images of each group, 0 to 20: with 1 the one before the newest is
+	// selected. Default 0.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=20
+	Skip int32 `json:"skip,omitempty"`
+
+	// minAge is how long an image must exist before it is selected, by the creation time that the cloud gave it, from
+	// 0s to 8760h. Images without a creation time, as public ones are, never pass it. Example: 72h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
+	MinAge metav1.Duration `json:"minAge,omitempty,omitzero"`
+}
+
+// SelectionOrder says by what the images of a group are ordered.
+//
+// +kubebuilder:validation:Enum=CreatedTime;Name;SemVer
+type SelectionOrder string
+
+// The orders of a selection.
+const (
+	OrderByCreatedTime SelectionOrder = "CreatedTime"
+	OrderByName        SelectionOrder = "Name"
+	OrderBySemVer      SelectionOrder = "SemVer"
+)
+
+// SelectionGroup is a fact by which members are grouped.
+//
+// +kubebuilder:validation:Enum=Architecture;Platform;OSName;ImageFamily
+type SelectionGroup string
+
+// The facts by which members can be grouped.
+const (
+	GroupByArchitecture SelectionGroup = "Architecture"
+	GroupByPlatform     SelectionGroup = "Platform"
+	GroupByOSName       SelectionGroup = "OSName"
+	GroupByImageFamily  SelectionGroup = "ImageFamily"
+)
+
+// RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
+// confirmed, asked for it by id, that it is gone or does not match any more.
+type RemovalPolicy struct {
+	// gracePeriod is how long the CloudImage of an image stays after the image stopped being a member, from 0s to
+	// 8760h. It is no member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
+	// Default 24h.
+	// +optional
+	// +kubebuilder:default="24h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
+	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
+
+	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
+	// leave, nothing leaves until somebody approves it, which the condition RemovalBlocked says how to do. Images
+	// in their grace period count. 100 switches the breaker off. Default 50.
+	// +optional
+	// +kubebuilder:default=50
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	MaxRemovedPercent *int32 `json:"maxRemovedPercent,omitempty"`
+}
+
+// CloudImagePolicy decides which members have CloudImage objects, and what labels those have.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxImages) || self.policy == 'All' || self.maxImages <= 500",message="cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only"
+type CloudImagePolicy struct {
+	// policy says which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
+	// change of it no longer asks for is deleted without a grace period. Default All.
+	// +optional
+	// +kubebuilder:default=All
+	Policy CloudImageScope `json:"policy,omitempty"`
+
+	// maxImages is the largest number of CloudImages that the query may have, 1 to 20000, and at most 500 unless policy is
+	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Where it is left out it is 1000,
+	// and 500 with another policy than All. Example: 5000.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=20000
+	MaxImages int32 `json:"maxImages,omitempty"`
+
+	// labels are put on every CloudImage of the query, for example {team: infra}. Where two queries that share an image
+	// disagree, the one whose name comes first decides. Labels of the ImageQuery itself never get there.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', such as team or example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^([^/]*[.])?(imagecatalog[.]dev|kubernetes[.]io|k8s[.]io|argoproj[.]io|fluxcd[.]io)/'))",message="keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, argoproj.io or fluxcd.io: these are the operator's, Kubernetes' and the GitOps tools' own; use another prefix or none"
+	Labels map[string]LabelValue `json:"labels,omitempty"`
+
+	// labelTagKeys are keys of cloud tags that become labels tag.imagecatalog.dev/<key> of the CloudImage, for example
+	// [role]. What a label can't have becomes '-'; the tag itself is in image.tags.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=127
+	LabelTagKeys []string `json:"labelTagKeys,omitempty"`
+}
+
+// LabelValue is the value of a label.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="a label's value must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as infra"
+type LabelValue string
+
+// CloudImageScope says which members have CloudImage objects.
+//
+// +kubebuilder:validation:Enum=All;Selected;None
+type CloudImageScope string
+
+// The policies of CloudImages.
+const (
+	CloudImagesAll      CloudImageScope = "All"
+	CloudImagesSelected CloudImageScope = "Selected"
+	CloudImagesNone     CloudImageScope = "None"
+)
 
 // ImageID is the id of an image, such as img-487zeit5.
 //
@@ -227,7 +418,7 @@ type ImageQueryStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// syncedGeneration is the generation of the spec that images answer.
+	// syncedGeneration is the generation of the spec that images and selected answer.
 	// +optional
 	SyncedGeneration int64 `json:"syncedGeneration,omitempty"`
 
@@ -240,7 +431,7 @@ type ImageQueryStatus struct {
 	// +optional
 	ListedCount *int32 `json:"listedCount,omitempty"`
 
-	// conditions are Ready, always, and Reconciling and Stalled while they are True.
+	// conditions are Ready, always, and Reconciling, Stalled and RemovalBlocked while they are True.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -263,8 +454,33 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:MaxItems=2000
 	Images []ImageSummary `json:"images,omitempty"`
 
-	// revision is an opaque token that changes whenever a member or one of its facts does. It is published after
-	// every write of a CloudImage was tried.
+	// selected are the images that a consumer should use, group by group, the newest of a group first. Use them whenever
+	// the list is not empty, whatever Ready says: the cloud alone never empties it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2000
+	Selected []SelectedImage `json:"selected,omitempty"`
+
+	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get.
+	// +optional
+	// +kubebuilder:validation:MaxLength=300
+	SelectedSummary string `json:"selectedSummary,omitempty"`
+
+	// selectedHistory is what has been selected, the present selection first, and why each replaced the one before.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	SelectedHistory []SelectionRecord `json:"selectedHistory,omitempty"`
+
+	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
+	// first; at most 100 of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Removing []RemovingImage `json:"removing,omitempty"`
+
+	// revision is an opaque token that changes whenever a member, one of its facts or the selection does. It is published
+	// after every write of a CloudImage was tried.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Revision string `json:"revision,omitempty"`
@@ -317,7 +533,149 @@ type ImageSummary struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
+
+	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
+	// HeldBack (new while removals are blocked); UntrustedCreator (shared by an account that the spec doesn't name);
+	// NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; TooYoung (minAge);
+	// Skipped (skip); NotNewest (limit).
+	// +optional
+	Selection SelectionVerdict `json:"selection,omitempty"`
 }
+
+// SelectionVerdict says whether a member is selected, and if not why not.
+//
+// +kubebuilder:validation:Enum=Selected;HeldBack;UntrustedCreator;NotNormal;NoVersion;OutOfRange;TooYoung;Skipped;NotNewest
+type SelectionVerdict string
+
+// The verdicts of a selection, in the order in which they are tried.
+const (
+	VerdictSelected         SelectionVerdict = "Selected"
+	VerdictHeldBack         SelectionVerdict = "HeldBack"
+	VerdictUntrustedCreator SelectionVerdict = "UntrustedCreator"
+	VerdictNotNormal        SelectionVerdict = "NotNormal"
+	VerdictNoVersion        SelectionVerdict = "NoVersion"
+	VerdictOutOfRange       SelectionVerdict = "OutOfRange"
+	VerdictTooYoung         SelectionVerdict = "TooYoung"
+	VerdictSkipped          SelectionVerdict = "Skipped"
+	VerdictNotNewest        SelectionVerdict = "NotNewest"
+)
+
+// SelectedImage is an image that a consumer should use.
+type SelectedImage struct {
+	// imageID is the id to boot from. Example: img-9qabwvbn.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=36
+	ImageID string `json:"imageID,omitempty"`
+
+	// name is the image's English name. Example: node-v1.30.4.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// createdTime is when the image was created, by the cloud's clock; public images have none.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="createdTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
+
+	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Architecture string `json:"architecture,omitempty"`
+}
+
+// SelectionRecord is one selection of the present or the past.
+type SelectionRecord struct {
+	// imageIDs are the images that were selected, at most 50 of them.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=36
+	ImageIDs []string `json:"imageIDs,omitempty"`
+
+	// selectedTime is when they were selected.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="selectedTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	SelectedTime metav1.Time `json:"selectedTime,omitempty,omitzero"`
+
+	// replacedTime is when others replaced them; absent for the present selection.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="replacedTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	ReplacedTime *metav1.Time `json:"replacedTime,omitempty"`
+
+	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
+	// image does not exist any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
+	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query) or Aged (an image passed minAge).
+	// +required
+	Reason SelectionReason `json:"reason,omitempty"`
+}
+
+// SelectionReason is why a selection replaced its predecessor.
+//
+// +kubebuilder:validation:Enum=First;NewImage;Gone;NotMatched;NotNormal;Deprecated;SpecChanged;Aged
+type SelectionReason string
+
+// The reasons of a selection.
+const (
+	SelectedFirst       SelectionReason = "First"
+	SelectedNewImage    SelectionReason = "NewImage"
+	SelectedGone        SelectionReason = "Gone"
+	SelectedNotMatched  SelectionReason = "NotMatched"
+	SelectedNotNormal   SelectionReason = "NotNormal"
+	SelectedDeprecated  SelectionReason = "Deprecated"
+	SelectedSpecChanged SelectionReason = "SpecChanged"
+	SelectedAged        SelectionReason = "Aged"
+)
+
+// RemovingImage is an image that is no member any more and whose CloudImage is in its grace period.
+type RemovingImage struct {
+	// imageID is the image's id. Example: img-9qabwvbn.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=36
+	ImageID string `json:"imageID,omitempty"`
+
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// +required
+	Reason RemovalReason `json:"reason,omitempty"`
+
+	// since is when the image stopped being a member.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="since must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	Since metav1.Time `json:"since,omitempty,omitzero"`
+
+	// deleteAfter is when the query lets go of the CloudImage, with the next good listing.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="deleteAfter must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
+	DeleteAfter metav1.Time `json:"deleteAfter,omitempty,omitzero"`
+}
+
+// RemovalReason is why an image is no member any more.
+//
+// +kubebuilder:validation:Enum=NotMatched;Gone
+type RemovalReason string
+
+// The reasons of a removal.
+const (
+	RemovedNotMatched RemovalReason = "NotMatched"
+	RemovedGone       RemovalReason = "Gone"
+)
 
 // ImageQueryList is a list of ImageQueries.
 //

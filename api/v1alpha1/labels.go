@@ -19,8 +19,12 @@ const (
 
 	// LabelQueryPrefix and the name of an ImageQuery make the label that marks the query's members.
 	LabelQueryPrefix = "query.imagecatalog.dev/"
-	// QueryMember is the value of that label.
-	QueryMember = "member"
+	// QueryMember and QuerySelected are the values of that label.
+	QueryMember   = "member"
+	QuerySelected = "selected"
+
+	// LabelTagPrefix and the key of a cloud tag make the label that spec.cloudImages.labelTagKeys asks for.
+	LabelTagPrefix = "tag.imagecatalog.dev/"
 )
 
 // Annotations.
@@ -30,6 +34,12 @@ const (
 	// AnnotationRequestedAt on an ImageQuery asks for a poll now: any new value. It is echoed in
 	// .status.lastHandledReconcileAt once that poll has ended.
 	AnnotationRequestedAt = "imagecatalog.dev/requestedAt"
+	// AnnotationApproveRemoval on an ImageQuery approves the removal that the condition RemovalBlocked holds back, if
+	// it has the token of that condition's message.
+	AnnotationApproveRemoval = "imagecatalog.dev/approve-removal"
+	// AnnotationLabelKeys on a CloudImage lists the labels that spec.cloudImages.labels put there, so that they can be
+	// taken off again. It is for the operator only.
+	AnnotationLabelKeys = "imagecatalog.dev/label-keys"
 )
 
 // DefaultCredentialsSecret is the Secret in the credentials namespace that queries without credentialsRef use.

@@ -58,7 +58,10 @@ func TestEveryStringAndListIsBounded(t *testing.T) {
 			if s.Type == "array" && s.XListType == nil {
 				t.Errorf("%s %s: a list without a list type: server-side apply would replace it whole without anyone having decided so", kind, path)
 			}
-			if s.XPreserveUnknownFields != nil || s.AdditionalProperties != nil || s.XEmbeddedResource || s.XIntOrString {
+			if s.AdditionalProperties != nil && (s.MaxProperties == nil || s.AdditionalProperties.Schema == nil || s.AdditionalProperties.Schema.MaxLength == nil) {
+				t.Errorf("%s %s: a map without maxProperties, or whose values have no maxLength", kind, path)
+			}
+			if s.XPreserveUnknownFields != nil || s.XEmbeddedResource || s.XIntOrString {
 				t.Errorf("%s %s: admits what our Go types may not decode", kind, path)
 			}
 			if s.Type == "number" {

@@ -21,6 +21,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=imagecatalog.dev, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudImage"):
 		return &apiv1alpha1.CloudImageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CloudImagePolicy"):
+		return &apiv1alpha1.CloudImagePolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CredentialsReference"):
 		return &apiv1alpha1.CredentialsReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Filter"):
@@ -37,8 +39,20 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ImageQuerySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ImageQueryStatus"):
 		return &apiv1alpha1.ImageQueryStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ImageSelection"):
+		return &apiv1alpha1.ImageSelectionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ImageSummary"):
 		return &apiv1alpha1.ImageSummaryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LeavingQuery"):
+		return &apiv1alpha1.LeavingQueryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RemovalPolicy"):
+		return &apiv1alpha1.RemovalPolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RemovingImage"):
+		return &apiv1alpha1.RemovingImageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SelectedImage"):
+		return &apiv1alpha1.SelectedImageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SelectionRecord"):
+		return &apiv1alpha1.SelectionRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Snapshot"):
 		return &apiv1alpha1.SnapshotApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tag"):

@@ -46,6 +46,29 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: metadata
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImagePolicy
+  map:
+    fields:
+    - name: labelTagKeys
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: labels
+      type:
+        map:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.LabelValue
+    - name: maxImages
+      type:
+        scalar: numeric
+    - name: policy
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImageScope
+      default: All
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImageScope
+  scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CredentialsReference
   map:
     fields:
@@ -138,12 +161,23 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageLifecycle
   map:
     fields:
+    - name: deleteAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: firstSeenTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: lastChangeTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: leaving
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.LeavingQuery
+          elementRelationship: associative
+          keys:
+          - query
     - name: presence
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImagePresence
@@ -208,6 +242,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageQuerySpec
   map:
     fields:
+    - name: cloudImages
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImagePolicy
+      default:
+        maxImages: 1000
+        policy: All
     - name: credentialsRef
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CredentialsReference
@@ -243,6 +283,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: region
       type:
         scalar: string
+    - name: removal
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalPolicy
+      default: {}
+    - name: selection
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageSelection
+      default: {}
     - name: suspend
       type:
         scalar: boolean
@@ -288,12 +336,63 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedQuery
       type:
         scalar: string
+    - name: removing
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovingImage
+          elementRelationship: atomic
     - name: revision
+      type:
+        scalar: string
+    - name: selected
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectedImage
+          elementRelationship: atomic
+    - name: selectedHistory
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionRecord
+          elementRelationship: atomic
+    - name: selectedSummary
       type:
         scalar: string
     - name: syncedGeneration
       type:
         scalar: numeric
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageSelection
+  map:
+    fields:
+    - name: extract
+      type:
+        scalar: string
+    - name: groupBy
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionGroup
+          elementRelationship: associative
+    - name: limit
+      type:
+        scalar: numeric
+      default: 1
+    - name: minAge
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: orderBy
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionOrder
+      default: CreatedTime
+    - name: range
+      type:
+        scalar: string
+    - name: skip
+      type:
+        scalar: numeric
+      default: 0
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageState
   scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageSummary
@@ -311,6 +410,92 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: selection
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionVerdict
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.LabelValue
+  scalar: string
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.LeavingQuery
+  map:
+    fields:
+    - name: deleteAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: query
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalPolicy
+  map:
+    fields:
+    - name: gracePeriod
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 24h
+    - name: maxRemovedPercent
+      type:
+        scalar: numeric
+      default: 50
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalReason
+  scalar: string
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovingImage
+  map:
+    fields:
+    - name: deleteAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: imageID
+      type:
+        scalar: string
+    - name: reason
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalReason
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectedImage
+  map:
+    fields:
+    - name: architecture
+      type:
+        scalar: string
+    - name: createdTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionGroup
+  scalar: string
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionOrder
+  scalar: string
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionReason
+  scalar: string
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionRecord
+  map:
+    fields:
+    - name: imageIDs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: reason
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionReason
+    - name: replacedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: selectedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionVerdict
+  scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Snapshot
   map:
     fields:

@@ -22,6 +22,11 @@ type ImageLifecycleApplyConfiguration struct {
 	FirstSeenTime *v1.Time `json:"firstSeenTime,omitempty"`
 	// lastChangeTime is when a fact in image, or presence, last changed.
 	LastChangeTime *v1.Time `json:"lastChangeTime,omitempty"`
+	// deleteAfter is the latest deleteAfter of leaving: once no query has the image as a member, the object is deleted by
+	// the first good listing after it. While presence is Present the object stays, whatever it says.
+	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
+	// leaving are the queries that have the image as a member no longer and keep its object for their grace period.
+	Leaving []LeavingQueryApplyConfiguration `json:"leaving,omitempty"`
 }
 
 // ImageLifecycleApplyConfiguration constructs a declarative configuration of the ImageLifecycle type for use with
@@ -51,5 +56,26 @@ func (b *ImageLifecycleApplyConfiguration) WithFirstSeenTime(value v1.Time) *Ima
 // If called multiple times, the LastChangeTime field is set to the value of the last call.
 func (b *ImageLifecycleApplyConfiguration) WithLastChangeTime(value v1.Time) *ImageLifecycleApplyConfiguration {
 	b.LastChangeTime = &value
+	return b
+}
+
+// WithDeleteAfter sets the DeleteAfter field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeleteAfter field is set to the value of the last call.
+func (b *ImageLifecycleApplyConfiguration) WithDeleteAfter(value v1.Time) *ImageLifecycleApplyConfiguration {
+	b.DeleteAfter = &value
+	return b
+}
+
+// WithLeaving adds the given value to the Leaving field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Leaving field.
+func (b *ImageLifecycleApplyConfiguration) WithLeaving(values ...*LeavingQueryApplyConfiguration) *ImageLifecycleApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLeaving")
+		}
+		b.Leaving = append(b.Leaving, *values[i])
+	}
 	return b
 }

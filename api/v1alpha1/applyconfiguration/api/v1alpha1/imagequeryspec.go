@@ -41,6 +41,17 @@ type ImageQuerySpecApplyConfiguration struct {
 	// match decides, among the images the cloud listed, which are members: what the API can't filter. A field that
 	// is absent admits every image. Default {}.
 	Match *ImageMatchApplyConfiguration `json:"match,omitempty"`
+	// selection decides which members become status.selected, the images that a consumer should use. Only images in
+	// the state NORMAL are selected, and deprecated ones only after all others. An image that another account shares
+	// (SHARED_IMAGE) is selected only if match.creators names its creator or imageIDs its id: its name is its
+	// owner's to choose. Default {}: the newest image.
+	Selection *ImageSelectionApplyConfiguration `json:"selection,omitempty"`
+	// removal decides what becomes of images that are members no longer. Default {}: their CloudImages stay for a
+	// day, and many at once wait for an approval.
+	Removal *RemovalPolicyApplyConfiguration `json:"removal,omitempty"`
+	// cloudImages decides which members have CloudImage objects, and what labels those have. Default {policy: All,
+	// maxImages: 1000}.
+	CloudImages *CloudImagePolicyApplyConfiguration `json:"cloudImages,omitempty"`
 }
 
 // ImageQuerySpecApplyConfiguration constructs a declarative configuration of the ImageQuerySpec type for use with
@@ -125,5 +136,29 @@ func (b *ImageQuerySpecApplyConfiguration) WithMinImages(value int32) *ImageQuer
 // If called multiple times, the Match field is set to the value of the last call.
 func (b *ImageQuerySpecApplyConfiguration) WithMatch(value *ImageMatchApplyConfiguration) *ImageQuerySpecApplyConfiguration {
 	b.Match = value
+	return b
+}
+
+// WithSelection sets the Selection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Selection field is set to the value of the last call.
+func (b *ImageQuerySpecApplyConfiguration) WithSelection(value *ImageSelectionApplyConfiguration) *ImageQuerySpecApplyConfiguration {
+	b.Selection = value
+	return b
+}
+
+// WithRemoval sets the Removal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Removal field is set to the value of the last call.
+func (b *ImageQuerySpecApplyConfiguration) WithRemoval(value *RemovalPolicyApplyConfiguration) *ImageQuerySpecApplyConfiguration {
+	b.Removal = value
+	return b
+}
+
+// WithCloudImages sets the CloudImages field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CloudImages field is set to the value of the last call.
+func (b *ImageQuerySpecApplyConfiguration) WithCloudImages(value *CloudImagePolicyApplyConfiguration) *ImageQuerySpecApplyConfiguration {
+	b.CloudImages = value
 	return b
 }

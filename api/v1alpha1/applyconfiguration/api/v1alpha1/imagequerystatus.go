@@ -18,13 +18,13 @@ type ImageQueryStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that the conditions speak of; -1 before the operator has seen
 	// the query.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// syncedGeneration is the generation of the spec that images answer.
+	// syncedGeneration is the generation of the spec that images and selected answer.
 	SyncedGeneration *int64 `json:"syncedGeneration,omitempty"`
 	// observedQuery is a hash of what was asked: region, credentialsRef, filters, imageIDs, instanceType and match.
 	ObservedQuery *string `json:"observedQuery,omitempty"`
 	// listedCount is the number of images the cloud listed, before match.
 	ListedCount *int32 `json:"listedCount,omitempty"`
-	// conditions are Ready, always, and Reconciling and Stalled while they are True.
+	// conditions are Ready, always, and Reconciling, Stalled and RemovalBlocked while they are True.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// imageCount is the number of members; 0 is written, too.
 	ImageCount *int32 `json:"imageCount,omitempty"`
@@ -33,8 +33,18 @@ type ImageQueryStatusApplyConfiguration struct {
 	// images are the members, newest first; images without a creation time, as public ones are, come last, by name
 	// and id. The operator's --max-status-images caps the list (default 500).
 	Images []ImageSummaryApplyConfiguration `json:"images,omitempty"`
-	// revision is an opaque token that changes whenever a member or one of its facts does. It is published after
-	// every write of a CloudImage was tried.
+	// selected are the images that a consumer should use, group by group, the newest of a group first. Use them whenever
+	// the list is not empty, whatever Ready says: the cloud alone never empties it.
+	Selected []SelectedImageApplyConfiguration `json:"selected,omitempty"`
+	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get.
+	SelectedSummary *string `json:"selectedSummary,omitempty"`
+	// selectedHistory is what has been selected, the present selection first, and why each replaced the one before.
+	SelectedHistory []SelectionRecordApplyConfiguration `json:"selectedHistory,omitempty"`
+	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
+	// first; at most 100 of them.
+	Removing []RemovingImageApplyConfiguration `json:"removing,omitempty"`
+	// revision is an opaque token that changes whenever a member, one of its facts or the selection does. It is published
+	// after every write of a CloudImage was tried.
 	Revision *string `json:"revision,omitempty"`
 	// lastChangeTime is when revision last changed.
 	LastChangeTime *metav1.Time `json:"lastChangeTime,omitempty"`
@@ -121,6 +131,53 @@ func (b *ImageQueryStatusApplyConfiguration) WithImages(values ...*ImageSummaryA
 			panic("nil value passed to WithImages")
 		}
 		b.Images = append(b.Images, *values[i])
+	}
+	return b
+}
+
+// WithSelected adds the given value to the Selected field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Selected field.
+func (b *ImageQueryStatusApplyConfiguration) WithSelected(values ...*SelectedImageApplyConfiguration) *ImageQueryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSelected")
+		}
+		b.Selected = append(b.Selected, *values[i])
+	}
+	return b
+}
+
+// WithSelectedSummary sets the SelectedSummary field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SelectedSummary field is set to the value of the last call.
+func (b *ImageQueryStatusApplyConfiguration) WithSelectedSummary(value string) *ImageQueryStatusApplyConfiguration {
+	b.SelectedSummary = &value
+	return b
+}
+
+// WithSelectedHistory adds the given value to the SelectedHistory field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the SelectedHistory field.
+func (b *ImageQueryStatusApplyConfiguration) WithSelectedHistory(values ...*SelectionRecordApplyConfiguration) *ImageQueryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSelectedHistory")
+		}
+		b.SelectedHistory = append(b.SelectedHistory, *values[i])
+	}
+	return b
+}
+
+// WithRemoving adds the given value to the Removing field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Removing field.
+func (b *ImageQueryStatusApplyConfiguration) WithRemoving(values ...*RemovingImageApplyConfiguration) *ImageQueryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRemoving")
+		}
+		b.Removing = append(b.Removing, *values[i])
 	}
 	return b
 }

@@ -6,6 +6,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -22,6 +23,11 @@ type ImageSummaryApplyConfiguration struct {
 	CreatedTime *v1.Time `json:"createdTime,omitempty"`
 	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
 	Architecture *string `json:"architecture,omitempty"`
+	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
+	// HeldBack (new while removals are blocked); UntrustedCreator (shared by an account that the spec doesn't name);
+	// NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; TooYoung (minAge);
+	// Skipped (skip); NotNewest (limit).
+	Selection *apiv1alpha1.SelectionVerdict `json:"selection,omitempty"`
 }
 
 // ImageSummaryApplyConfiguration constructs a declarative configuration of the ImageSummary type for use with
@@ -59,5 +65,13 @@ func (b *ImageSummaryApplyConfiguration) WithCreatedTime(value v1.Time) *ImageSu
 // If called multiple times, the Architecture field is set to the value of the last call.
 func (b *ImageSummaryApplyConfiguration) WithArchitecture(value string) *ImageSummaryApplyConfiguration {
 	b.Architecture = &value
+	return b
+}
+
+// WithSelection sets the Selection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Selection field is set to the value of the last call.
+func (b *ImageSummaryApplyConfiguration) WithSelection(value apiv1alpha1.SelectionVerdict) *ImageSummaryApplyConfiguration {
+	b.Selection = &value
 	return b
 }
