@@ -43,6 +43,8 @@ CONTROLLER_GEN := bin/tools/controller-gen-$(call version,sigs.k8s.io/controller
 # It writes the name it was called by into what it generates: call it without the version.
 GENERATE := exec -a controller-gen $(CONTROLLER_GEN)
 KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
+HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
+GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
 # golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
 GOLANGCI_LINT := bin/tools/golangci-lint-kube-api-linter-$(call version,sigs.k8s.io/kube-api-linter)
 
@@ -164,3 +166,7 @@ $(KUSTOMIZE): hack/tools/go.sum
 	@hack/tools/install.sh sigs.k8s.io/kustomize/kustomize/v5 $@
 $(GOLANGCI_LINT): hack/tools/go.sum
 	@hack/tools/install.sh sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter $@
+$(HELM): hack/tools/go.sum
+	@hack/tools/install.sh helm.sh/helm/v3/cmd/helm $@
+$(GOVULNCHECK): hack/tools/go.sum
+	@hack/tools/install.sh golang.org/x/vuln/cmd/govulncheck $@
