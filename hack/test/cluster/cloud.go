@@ -1,0 +1,65 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// Cloud is a running simulator (docs/simulator.md), with the means to change it and to look at the requests it got.
+type Cloud struct {
+	*cvmtest.Control
+	*Process
+
+	// Endpoint is what --cvm-endpoint takes.
+	Endpoint string
+}
+
+// StartCloud starts a simulator that knows no limit of requests unless a flag gives it one, and stores its key in the default Secret.
+func (c *Cluster) StartCloud(flags ...string) *Cloud {
+	c.Helper()
+	path, err := cvmsimBinary()
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	ready := c.children.path("cvmsim.json")
+	process := c.children.start(c.T, nil, path, append([]string{"-rate-limit=-1", "-ready-file=" + ready}, flags...)...)
+	var said struct{ URL, Control, SecretID, SecretKey string }
+	c.Until("the simulated cloud is ready", func(context.Context) error {
+		content, err := os.ReadFile(ready)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(content, &said)
+	})
+	control := cvmtest.Dial(said.Control)
+	c.Cleanup(control.Close)
+	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.Credential{SecretID: said.SecretID, SecretKey: said.SecretKey})
+	return &Cloud{Control: control, Process: process, Endpoint: said.URL}
+}
+
+// SetCredentials stores a key in a Secret of the operator's namespace, where queries name it by credentialsRef.
+func (c *Cluster) SetCredentials(name string, key cvmtest.Credential) {
+	c.Helper()
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name},
+		StringData: map[string]string{"secretId": key.SecretID, "secretKey": key.SecretKey},
+	}
+	err := c.Client.Update(c.Context(), secret)
+	if client.IgnoreNotFound(err) == nil && err != nil {
+		err = c.Client.Create(c.Context(), secret)
+	}
+	if err != nil {
+		c.Fatalf("storing the Secret %s: %v", name, err)
+	}
+}

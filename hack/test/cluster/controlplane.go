@@ -1,0 +1,262 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// Options are what a test may have otherwise than usual.
+type Options struct {
+	// APIServerFlags are set on kube-apiserver, without the dashes; APIServerEnv are variables of its environment (GOGC=800).
+	APIServerFlags map[string]string
+	APIServerEnv   []string
+
+	// WithoutControllers leaves kube-controller-manager out: nothing is garbage collected.
+	WithoutControllers bool
+
+	// WithoutAudit leaves the audit log out, which costs a write to disk for each request.
+	WithoutAudit bool
+}
+
+// Cluster is a control plane without nodes, in which config/default is installed. Its methods end the test when they can't do their
+// work.
+type Cluster struct {
+	T
+
+	// Config and Client are an administrator's: neither the operator's roles nor its quota of requests bind them.
+	Config *rest.Config
+	Client client.Client
+
+	// Kubeconfig is a file with the same; OperatorKubeconfig one of the operator's ServiceAccount, bound to the shipped roles only.
+	Kubeconfig, OperatorKubeconfig string
+
+	assets      string
+	environment *envtest.Environment
+	children    *children
+}
+
+// Start starts a control plane and installs config/default. All of it ends with the test.
+func Start(t T, o Options) *Cluster {
+	t.Helper()
+	log.SetLogger(logr.Discard()) // envtest's; what matters comes back as an error
+	dir, err := os.MkdirTemp("", "image-catalog-test-")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c := &Cluster{T: t, children: &children{dir: dir}}
+	if c.assets, err = findAssets(); err != nil {
+		t.Fatalf("%v", err)
+	}
+	c.startServers(o)
+	c.connect()
+	c.install()
+	if !o.WithoutControllers {
+		c.startControllers()
+	}
+	c.OperatorKubeconfig = c.KubeconfigOf(ServiceAccount, c.Config)
+	return c
+}
+
+// For is the same cluster for a subtest: what fails, fails that, and what it starts ends with that.
+func (c *Cluster) For(t T) *Cluster {
+	bound := *c
+	bound.T = t
+	return &bound
+}
+
+// findAssets is the folder with the control plane's binaries.
+func findAssets() (string, error) {
+	folder := os.Getenv("KUBEBUILDER_ASSETS")
+	if folder == "" {
+		root, err := repository()
+		if err != nil {
+			return "", err
+		}
+		folder = filepath.Join(root, "bin", "controlplane")
+	}
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"} {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			return "", fmt.Errorf("there is no %s in %s: run make controlplane, or set KUBEBUILDER_ASSETS to a folder that has it", name, folder)
+		}
+	}
+	return folder, nil
+}
+
+// startServers starts etcd and kube-apiserver. Their folders are ours, so that either can be stopped and started again.
+func (c *Cluster) startServers(o Options) {
+	c.Helper()
+	c.environment = &envtest.Environment{
+		UseExistingCluster:       new(false), // whatever the caller's environment says
+		ControlPlaneStartTimeout: patience,
+	}
+	etcd := &envtest.Etcd{Path: c.leashed("etcd", nil), DataDir: c.folder("etcd")}
+	server := c.environment.ControlPlane.GetAPIServer()
+	server.Path, server.CertDir = c.leashed("kube-apiserver", o.APIServerEnv), c.folder("certificates")
+	c.environment.ControlPlane.Etcd, c.environment.ControlPlane.KubectlPath = etcd, filepath.Join(c.assets, "kubectl")
+	if !o.WithoutAudit {
+		c.audit(server.Configure())
+	}
+	configure(server, o.APIServerFlags)
+	c.Cleanup(func() {
+		_ = kill(server)
+		_ = c.environment.Stop()
+	})
+	config, err := c.environment.Start()
+	if err != nil {
+		c.Fatalf("starting the control plane: %v", err)
+	}
+	config.QPS = -1
+	c.Config = config
+}
+
+func configure(server *envtest.APIServer, flags map[string]string) {
+	server.Configure().Set("bind-address", "127.0.0.1")
+	for _, flag := range slices.Sorted(maps.Keys(flags)) {
+		server.Configure().Set(flag, flags[flag])
+	}
+}
+
+// notePid has a script say which process it becomes. (envtest asks for --help first.)
+const notePid = `case " $* " in *" --help "*) ;; *) echo $$ >"$0.pid" ;; esac
+`
+
+// leashed writes a script that runs a program of the control plane, for envtest, which wants a single path.
+func (c *Cluster) leashed(name string, env []string) string {
+	c.Helper()
+	var script strings.Builder
+	fmt.Fprintf(&script, "#!/bin/sh\nset -- %s \"$@\"\n", quote(filepath.Join(c.assets, name)))
+	for _, variable := range env {
+		fmt.Fprintf(&script, "export %s\n", quote(variable))
+	}
+	script.WriteString(notePid + leash)
+	path := c.children.path(name)
+	if err := os.WriteFile(path, []byte(script.String()), 0o700); err != nil {
+		c.Fatalf("%v", err)
+	}
+	return path
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// folder makes one below the cluster's.
+func (c *Cluster) folder(name string) string {
+	c.Helper()
+	path := filepath.Join(c.children.dir, name)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		c.Fatalf("%v", err)
+	}
+	return path
+}
+
+func (c *Cluster) connect() {
+	c.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, imagev1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			c.Fatalf("%v", err)
+		}
+	}
+	var err error
+	if c.Client, err = client.New(c.Config, client.Options{Scheme: scheme}); err != nil {
+		c.Fatalf("%v", err)
+	}
+	c.Kubeconfig = filepath.Join(c.children.dir, "kubeconfig")
+	if err := os.WriteFile(c.Kubeconfig, c.environment.KubeConfig, 0o600); err != nil {
+		c.Fatalf("%v", err)
+	}
+}
+
+// startControllers starts what deletes the CloudImages of a deleted ImageQuery. It looks for kinds every 30 s, so the CRDs are there
+// before it.
+func (c *Cluster) startControllers() {
+	c.Helper()
+	c.children.start(c.T, nil, filepath.Join(c.assets, "kube-controller-manager"),
+		"--kubeconfig="+c.Kubeconfig, "--controllers=garbage-collector-controller,namespace-controller",
+		"--leader-elect=false", "--secure-port=0")
+}
+
+// KillAPIServer kills kube-apiserver, as a lost node does; StartAPIServer starts it again at the same address, with the same keys.
+func (c *Cluster) KillAPIServer() {
+	c.Helper()
+	if err := kill(c.environment.ControlPlane.APIServer); err != nil {
+		c.Fatalf("killing kube-apiserver: %v", err)
+	}
+}
+
+// StartAPIServer starts kube-apiserver again after KillAPIServer.
+func (c *Cluster) StartAPIServer() {
+	c.Helper()
+	if err := c.environment.ControlPlane.APIServer.Start(); err != nil {
+		c.Fatalf("starting kube-apiserver: %v", err)
+	}
+}
+
+// kill ends an API server of which envtest doesn't tell the id, and returns when it is gone. A graceful end takes up to a minute while
+// anybody watches.
+func kill(server *envtest.APIServer) error {
+	content, err := os.ReadFile(server.Path + ".pid")
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return err
+	}
+	for err = syscall.Kill(pid, syscall.SIGKILL); err == nil; err = syscall.Kill(pid, 0) {
+		<-time.After(10 * time.Millisecond)
+	}
+	if !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// AddAPIServer starts another kube-apiserver over the same etcd and with the same keys, and returns an administrator's configuration
+// for it, which KubeconfigOf takes, too. It has no audit log.
+func (c *Cluster) AddAPIServer(flags map[string]string) *rest.Config {
+	c.Helper()
+	first := c.environment.ControlPlane.APIServer
+	certificates := c.children.path("certificates")
+	if err := os.CopyFS(certificates, os.DirFS(first.CertDir)); err != nil {
+		c.Fatalf("%v", err)
+	}
+	second := &envtest.APIServer{
+		Path: c.leashed("kube-apiserver", nil), CertDir: certificates, EtcdURL: c.environment.ControlPlane.Etcd.URL,
+		StartTimeout: patience, StopTimeout: first.StopTimeout,
+	}
+	second.CA, second.Authn = first.CA, first.Authn
+	configure(second, flags)
+	second.Configure().Set("service-account-issuer", first.SecureServing.URL("https", "/").String())
+	c.Cleanup(func() {
+		_ = kill(second)
+		_ = second.Stop()
+	})
+	if err := second.Start(); err != nil {
+		c.Fatalf("starting another kube-apiserver: %v", err)
+	}
+	config := rest.CopyConfig(c.Config)
+	config.Host = second.SecureServing.URL("https", "").String()
+	return config
+}

@@ -1,0 +1,75 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// Namespace and ServiceAccount are the operator's in config/default; OperatorUser is its name in the audit log.
+const (
+	Namespace      = "image-catalog-system"
+	ServiceAccount = "image-catalog-operator"
+	OperatorUser   = "system:serviceaccount:" + Namespace + ":" + ServiceAccount
+)
+
+// install applies config/default as it ships, and waits until its kinds are served. Nothing runs its Deployment here; StartManager
+// does that.
+func (c *Cluster) install() {
+	c.Helper()
+	root, err := repository()
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	c.Kubectl("", "apply", "--server-side", "-k", filepath.Join(root, "config", "default"))
+	c.Until("the kinds are served", func(ctx context.Context) error {
+		return errors.Join(c.Client.List(ctx, &imagev1alpha1.ImageQueryList{}), c.Client.List(ctx, &imagev1alpha1.CloudImageList{}))
+	})
+}
+
+// CreateServiceAccount creates one in Namespace that may do nothing yet.
+func (c *Cluster) CreateServiceAccount(name string) {
+	c.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name}}
+	if err := c.Client.Create(c.Context(), account); err != nil {
+		c.Fatalf("creating the ServiceAccount %s: %v", name, err)
+	}
+}
+
+// Token is a token of a ServiceAccount in Namespace.
+func (c *Cluster) Token(serviceAccount string) string {
+	c.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: serviceAccount}}
+	request := &authenticationv1.TokenRequest{}
+	if err := c.Client.SubResource("token").Create(c.Context(), account, request); err != nil {
+		c.Fatalf("asking for a token of %s: %v", serviceAccount, err)
+	}
+	return request.Status.Token
+}
+
+// KubeconfigOf writes a kubeconfig with a token of a ServiceAccount in Namespace, for the API server that a configuration is of.
+func (c *Cluster) KubeconfigOf(serviceAccount string, server *rest.Config) string {
+	c.Helper()
+	config := clientcmdapi.NewConfig()
+	config.Clusters["test"] = &clientcmdapi.Cluster{Server: server.Host, CertificateAuthorityData: server.CAData}
+	config.AuthInfos["test"] = &clientcmdapi.AuthInfo{Token: c.Token(serviceAccount)}
+	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "test"}
+	config.CurrentContext = "test"
+	path := c.children.path("kubeconfig")
+	if err := clientcmd.WriteToFile(*config, path); err != nil {
+		c.Fatalf("%v", err)
+	}
+	return path
+}

@@ -1,0 +1,33 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Kubectl runs kubectl as an administrator, with what goes to its standard input, and returns what it printed.
+func (c *Cluster) Kubectl(input string, args ...string) string {
+	c.Helper()
+	cmd := exec.CommandContext(c.Context(), filepath.Join(c.assets, "kubectl"), args...)
+	// Its cache and preferences in the home folder are none of a test's business.
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "KUBECACHEDIR="+filepath.Join(c.children.dir, "cache"), "KUBERC=off")
+	cmd.Stdin = strings.NewReader(input)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		c.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, strings.TrimSpace(complaint.String()))
+	}
+	return out.String()
+}
+
+// Apply applies YAML as a user does.
+func (c *Cluster) Apply(yaml string) {
+	c.Helper()
+	c.Kubectl(yaml, "apply", "-f", "-")
+}

@@ -1,0 +1,83 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Manager is a running bin/manager.
+type Manager struct {
+	*Process
+
+	// Probes and Metrics are the addresses (host:port) of its servers.
+	Probes, Metrics string
+
+	flags []string
+}
+
+// StartManager runs the built operator under the shipped roles against a cloud, and waits until it is ready. Its servers get free ports;
+// flags come last, so they decide. As with env(1), NAME=value among them is a variable of its environment.
+func (c *Cluster) StartManager(cloud *Cloud, flags ...string) *Manager {
+	c.Helper()
+	m := &Manager{Probes: c.FreeAddress(), Metrics: c.FreeAddress()}
+	m.flags = append([]string{
+		"--kubeconfig=" + c.OperatorKubeconfig, "--credentials-namespace=" + Namespace, "--cvm-endpoint=" + cloud.Endpoint,
+		"--health-probe-bind-address=" + m.Probes, "--metrics-bind-address=" + m.Metrics,
+	}, flags...)
+	return c.RestartManager(m)
+}
+
+// RestartManager runs a manager that was stopped or killed again, with the same flags and more.
+func (c *Cluster) RestartManager(old *Manager, flags ...string) *Manager {
+	c.Helper()
+	path, err := managerBinary()
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	m := &Manager{Probes: old.Probes, Metrics: old.Metrics, flags: slices.Concat(old.flags, flags)}
+	var flagsOnly, env []string
+	for _, flag := range m.flags {
+		if strings.HasPrefix(flag, "-") {
+			flagsOnly = append(flagsOnly, flag)
+		} else {
+			env = append(env, flag)
+		}
+	}
+	m.Process = c.children.start(c.T, env, path, flagsOnly...)
+	c.Until("the manager is ready", func(ctx context.Context) error { return c.ready(ctx, m.Probes) })
+	return m
+}
+
+func (c *Cluster) ready(ctx context.Context, address string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("/readyz answers %s", response.Status)
+	}
+	return nil
+}
+
+// FreeAddress is a loopback address that nobody listens on at this moment.
+func (c *Cluster) FreeAddress() string {
+	c.Helper()
+	l, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

@@ -1,0 +1,157 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// stopPatience is how long a process may take to end after SIGTERM; the manager's own limit is 30 s.
+const stopPatience = 40 * time.Second
+
+// leash runs a program in the shell's place and kills it should the process that started it go without a word: a test that was killed,
+// or ran out of time, stops nothing. That works for envtest's processes, too, and on every Unix.
+const leash = `parent=$PPID
+{ while kill -0 "$parent" && kill -0 $$; do sleep 1; done; kill -KILL $$; } </dev/null >/dev/null 2>&1 &
+exec "$@"
+`
+
+// Process is a program that a test started.
+type Process struct {
+	t     T
+	name  string
+	log   string
+	cmd   *exec.Cmd
+	asked atomic.Bool // to end
+	ended chan struct{}
+}
+
+// children are the processes of a cluster.
+type children struct {
+	dir string
+
+	mu  sync.Mutex
+	all []*Process
+
+	named atomic.Int64
+}
+
+// path is a new one in the cluster's folder.
+func (c *children) path(name string) string {
+	return filepath.Join(c.dir, fmt.Sprintf("%s-%d", name, c.named.Add(1)))
+}
+
+// start runs a program until the test ends; what it prints is shown should the test fail.
+func (c *children) start(t T, env []string, path string, args ...string) *Process {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	log := c.path(filepath.Base(path)) + ".log"
+	p := &Process{t: t, name: strings.TrimSuffix(filepath.Base(log), ".log"), log: log, ended: make(chan struct{})}
+	out, err := os.Create(log)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	defer func() { _ = out.Close() }() // the process has its own
+	p.cmd = exec.Command("sh", append([]string{"-c", leash, "sh", path}, args...)...)
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	// A terminal's Ctrl-C is for the test, which stops them in their turn.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("starting %s: %v", p.name, err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // ProcessState says the same
+		close(p.ended)
+	}()
+	c.all = append(c.all, p)
+	t.Cleanup(func() {
+		p.end(syscall.SIGTERM)
+		if t.Failed() {
+			t.Logf("%s %s; its log ends with\n%s", p.name, p.cmd.ProcessState, p.tail(60))
+		}
+	})
+	return p
+}
+
+// died returns why nothing more is to be waited for: a process that nobody asked to has ended.
+func (c *children) died() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.all {
+		select {
+		case <-p.ended:
+			if !p.asked.Load() {
+				return fmt.Errorf("%s ended by itself (%s): %s", p.name, p.cmd.ProcessState, p.tail(5))
+			}
+		default:
+		}
+	}
+	return nil
+}
+
+// Stop asks the process to end by SIGTERM and waits; the test fails unless it does so in time and without an error.
+func (p *Process) Stop() {
+	p.t.Helper()
+	p.end(syscall.SIGTERM)
+	if !p.cmd.ProcessState.Success() {
+		p.t.Fatalf("%s was to end on SIGTERM, but: %s\n%s", p.name, p.cmd.ProcessState, p.tail(20))
+	}
+}
+
+// Kill ends the process at once, as a lost node does, and returns when it is gone.
+func (p *Process) Kill() { p.end(syscall.SIGKILL) }
+
+// Signal sends a signal, such as SIGSTOP.
+func (p *Process) Signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
+// Ended is closed when the process has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Pid is the process's id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Log is what the process has printed so far.
+func (p *Process) Log() string {
+	content, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(content)
+}
+
+func (p *Process) end(s syscall.Signal) {
+	p.asked.Store(true)
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Logf("%s: %v", p.name, err)
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a stopped process gets no other signal
+	select {
+	case <-p.ended:
+	case <-time.After(stopPatience):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
+
+// tail is the end of the log.
+func (p *Process) tail(most int) string {
+	lines := strings.Split(strings.TrimSpace(p.Log()), "\n")
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
+}
