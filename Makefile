@@ -45,6 +45,8 @@ GENERATE := exec -a controller-gen $(CONTROLLER_GEN)
 KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
 GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
+CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)
+PROMTOOL := bin/tools/promtool-$(call version,github.com/prometheus/prometheus)
 # golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
 GOLANGCI_LINT := bin/tools/golangci-lint-kube-api-linter-$(call version,sigs.k8s.io/kube-api-linter)
 
@@ -170,3 +172,8 @@ $(HELM): hack/tools/go.sum
 	@hack/tools/install.sh helm.sh/helm/v3/cmd/helm $@
 $(GOVULNCHECK): hack/tools/go.sum
 	@hack/tools/install.sh golang.org/x/vuln/cmd/govulncheck $@
+$(CRD_REF_DOCS): hack/tools/go.sum
+	@hack/tools/install.sh github.com/elastic/crd-ref-docs $@
+# Service discovery is most of Prometheus, and no part of what rules and metrics are checked with.
+$(PROMTOOL): hack/tools/go.sum
+	@hack/tools/install.sh github.com/prometheus/prometheus/cmd/promtool $@ -tags remove_all_sd

@@ -6,6 +6,8 @@
 #
 #   install.sh sigs.k8s.io/kustomize/kustomize/v5 bin/tools/kustomize-v5.8.2
 #
+# What follows DEST goes to go build.
+#
 # Like the control plane, a tool is kept in a cache outside the checkout, where
 # a clean clone finds it, and arrives there by a rename: never half of one.
 set -euo pipefail
@@ -30,7 +32,7 @@ if [[ ! -x $cache/$name ]]; then
 	tmp=$(mktemp -d "$cache/.build.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	# golangci-lint prints main.version; the others read their build information.
-	go build -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${name##*-v}" -o "$tmp/$name" "$package"
+	go build -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${name##*-v}" -o "$tmp/$name" "${@:3}" "$package"
 	mv -f "$tmp/$name" "$cache/$name"
 	echo "tools: built $name in ${SECONDS} s, kept in $cache"
 fi
