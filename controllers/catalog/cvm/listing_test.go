@@ -4,6 +4,7 @@
 package cvm
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -189,6 +190,19 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 			want:    result{kind: catalog.Incomplete},
 			offsets: []int64{0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100},
 			message: "the cloud's list of 150 images did not end after 15 pages",
+		},
+		// encoding/json, and so the SDK, takes the last of members with the same name, in any case of letters.
+		"TotalCount is there twice": {
+			images:  1,
+			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"totalcount": json.RawMessage("2")}}},
+			want:    result{1, unsettled, ""},
+			offsets: []int64{0, 0, 1},
+		},
+		"ImageSet is there twice, and empty the second time": {
+			images:  1,
+			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"imageset": json.RawMessage("[]")}}},
+			want:    result{0, unsettled, ""},
+			offsets: []int64{0, 0},
 		},
 		"page 2 fails": {
 			faults:  []cvmtest.Fault{{Page: 2, Code: "InternalError"}},

@@ -251,6 +251,7 @@ func TestOnlyTheCloudsOwnCertificateWillDo(t *testing.T) {
 		"another host's":     {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "cvm.tencentcloudapi.com"},
 		"signed by itself":   {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", untrusted: true},
 		"TLS 1.1":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS11},
+		"TLS 1.0":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert, pool := cvmtest.SelfSigned(tc.from, tc.to, tc.host)

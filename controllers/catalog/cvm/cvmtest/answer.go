@@ -35,21 +35,21 @@ func (x *exchange) answer(w http.ResponseWriter) {
 		hangUp(w, f.Reset)
 		return
 	}
-	body, status := x.shape(f)
+	padding, body, status := x.shape(f)
 	// As recorded (cloud-custodian test_tc_ami): Server, Content-Type, Connection, Date, Content-Length.
 	h := w.Header()
 	h.Set("Server", "nginx")
 	h.Set("Connection", "keep-alive")
 	h.Set("Content-Type", contentType(f, status))
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.FormatInt(padding+int64(len(body)), 10))
 	x.setHeaders(h, f)
 	w.WriteHeader(status)
-	x.send(w, body, f)
+	x.send(w, padding, body, f)
 }
 
-// shape is the body and the status that the fault asks for.
-func (x *exchange) shape(f *Fault) ([]byte, int) {
-	body, status := x.content(), http.StatusOK
+// shape is the body and the status that the fault asks for, and how much white space comes before the body.
+func (x *exchange) shape(f *Fault) (padding int64, body []byte, status int) {
+	body, status = x.content(), http.StatusOK
 	if f.Status != 0 {
 		status = f.Status
 	}
@@ -68,12 +68,12 @@ func (x *exchange) shape(f *Fault) ([]byte, int) {
 	case f.GzipBomb > 0:
 		body = gzipped(body, f.GzipBomb)
 	case f.BigBody > 0:
-		body = append(bytes.Repeat([]byte{' '}, int(f.BigBody)), body...)
+		padding = f.BigBody
 	case isHTML(f, status):
 		body = []byte("<html>\r\n<head><title>" + http.StatusText(status) + "</title></head>\r\n<body>\r\n<center><h1>" +
 			strconv.Itoa(status) + " " + http.StatusText(status) + "</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
 	}
-	return body, status
+	return padding, body, status
 }
 
 func isHTML(f *Fault, status int) bool {
@@ -104,9 +104,12 @@ func (x *exchange) setHeaders(h http.Header, f *Fault) {
 	}
 }
 
-// send writes the body, whole, cut or dripping.
-func (x *exchange) send(w http.ResponseWriter, body []byte, f *Fault) {
+// send writes the body, whole, cut or dripping. White space is never held in memory: a test may ask for more than there is.
+func (x *exchange) send(w http.ResponseWriter, padding int64, body []byte, f *Fault) {
 	flush := http.NewResponseController(w).Flush
+	if f.CutAfter == 0 {
+		_, _ = io.CopyN(w, spaces{}, padding)
+	}
 	switch {
 	case f.CutAfter > 0:
 		_, _ = w.Write(body[:min(f.CutAfter, len(body))])

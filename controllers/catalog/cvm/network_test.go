@@ -1,0 +1,179 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// nameserver answers every question for a name in that manner, over UDP, until the test ends.
+func nameserver(t *testing.T, answer func(query []byte) []byte) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for message := make([]byte, 1500); ; {
+			n, from, err := conn.ReadFrom(message)
+			if err != nil {
+				return
+			}
+			if a := answer(message[:n]); a != nil {
+				_, _ = conn.WriteTo(a, from)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		<-done
+	})
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+// code makes an answer of a query: the same, with the bit for answers and an RCODE (RFC 1035, 4.1.1).
+func code(rcode byte) func([]byte) []byte {
+	return func(query []byte) []byte {
+		query[2], query[3] = query[2]|0x80, 0x80|rcode
+		return query
+	}
+}
+
+func TestANameThatCannotBeResolvedIsACloudThatWasNotReached(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer func([]byte) []byte
+		code   string
+	}{
+		"no such name":           {code(3), "ClientError.NetworkError"},
+		"the nameserver fails":   {code(2), "ClientError.NetworkError"},
+		"the nameserver refuses": {code(5), "ClientError.NetworkError"},
+		"the nameserver is mute": {func([]byte) []byte { return nil }, "ClientError.Timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := New(Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			real := c.transport.(guard).next.(*http.Transport)
+			real.Proxy = nil
+			real.DialContext = (&net.Dialer{Resolver: nameserver(t, tc.answer)}).DialContext
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			_, err = c.List(ctx, account, everything)
+			failure := (*catalog.Error)(nil)
+			if !errors.As(err, &failure) || failure.Kind != catalog.Unavailable || failure.Code != tc.code {
+				t.Fatalf("%v, want Unavailable, %s", err, tc.code)
+			}
+			wantConfidential(t, start(t, cvmtest.Options{}), account, failure)
+		})
+	}
+}
+
+// counting counts what is read of bodies, after the transport has unpacked them.
+type counting struct {
+	next http.RoundTripper
+	read *atomic.Int64
+}
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := c.next.RoundTrip(r)
+	if err == nil {
+		resp.Body = countingBody{resp.Body, c.read}
+	}
+	return resp, err
+}
+
+type countingBody struct {
+	io.ReadCloser
+	read *atomic.Int64
+}
+
+func (b countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+// Not in parallel: it counts what the whole process allocates.
+func TestAFloodIsNotTakenIn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault cvmtest.Fault
+		most  int64 // bytes of it that are looked at
+	}{
+		"100 MB":                       {cvmtest.Fault{BigBody: 100_000_000}, maxBody + 1},
+		"100 MB on the second page":    {cvmtest.Fault{BigBody: 100_000_000, Page: 2}, maxBody + 200<<10},
+		"a gzip bomb of 256 MiB":       {cvmtest.Fault{GzipBomb: 256 << 20}, maxBody + 1},
+		"a deflate bomb of 256 MiB":    {cvmtest.Fault{DeflateBomb: 256 << 20}, 0},
+		"100 MB that are called a 502": {cvmtest.Fault{BigBody: 100_000_000, Status: 502, KeepBody: true}, 0},
+		"an event stream of 100 MB":    {cvmtest.Fault{BigBody: 100_000_000, Header: map[string]string{"Content-Type": "text/event-stream"}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, cvmtest.Options{}, private(150)...)
+			s.Inject(tc.fault)
+			c := connect(t, s)
+			var read atomic.Int64
+			c.transport = guard{next: counting{c.transport.(guard).next, &read}}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			failure := mustFail(t, c, account, everything)
+			runtime.ReadMemStats(&after)
+			if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.AnswerRefused" {
+				t.Errorf("%v, want Unavailable, ClientError.AnswerRefused", failure)
+			}
+			if read.Load() > tc.most {
+				t.Errorf("%d bytes were read, want at most %d", read.Load(), tc.most)
+			}
+			// A slice that grows to 8 MiB allocates some five times that on its way; the simulator and the SDK a little.
+			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 8*maxBody {
+				t.Errorf("%d MiB were allocated, want at most %d", allocated>>20, 8*maxBody>>20)
+			}
+			wantConfidential(t, s, account, failure)
+		})
+	}
+}
+
+// A listing is one account's: keys that are rotated while it is read are for the next one.
+func TestAListingIsReadWithOneKey(t *testing.T) {
+	s := start(t, cvmtest.Options{}, private(150)...)
+	c := connect(t, s)
+	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "o", UIN: "100000000002"}
+	s.SetCredential(other)
+	rotated := accountOf(other)
+	rotated.Source = account.Source
+	s.OnRequest(func(r cvmtest.Request) {
+		if r.Page == 1 && r.SecretID == account.SecretID.Reveal() {
+			if listing, err := c.List(context.Background(), rotated, everything); err != nil || len(listing.Images) > 0 {
+				t.Errorf("with the other account's keys: %d images, %v, want none", len(listing.Images), err)
+			}
+		}
+	})
+	if got := mustList(t, c, everything); len(got.Images) != 150 || got.Unsettled {
+		t.Errorf("%d images, unsettled %t, want 150", len(got.Images), got.Unsettled)
+	}
+	pages := map[string]int{}
+	for _, r := range s.Requests() {
+		pages[r.SecretID]++
+	}
+	if diff := cmp.Diff(map[string]int{account.SecretID.Reveal(): 2, other.SecretID: 1}, pages); diff != "" {
+		t.Errorf("requests by key (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,216 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// A query that can't be answered hangs, fails or breaks off; the one beside it is polled as if it were alone.
+func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
+	body := func(s string) *string { return &s }
+	for name, fault := range map[string]cvmtest.Fault{
+		"its listing hangs":                 {Blackhole: true},
+		"its answer drips":                  {Drip: time.Hour},
+		"its answer makes the SDK panic":    {Body: body(`null`)},
+		"its answer is nested without end":  {Body: body(strings.Repeat("[", 200_000))},
+		"its answer is a flood":             {BigBody: 20 << 20},
+		"its account is throttled for good": {Code: "RequestLimitExceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cloud.Put(region, newImage(1))
+			// The sick ones have an account of their own, because the cloud counts by account.
+			sick := cvmtest.Credential{SecretID: "AKIDsick", SecretKey: "s", UIN: "100000000002"}
+			w.cloud.SetCredential(sick)
+			w.setSecret("sick", sick)
+			fault.SecretID = sick.SecretID
+			w.cloud.Inject(fault)
+			// Three of four workers may be held up at once.
+			for i := range 3 {
+				w.create(newQuery(fmt.Sprint("sick-", i), withCredentials("sick"), func(s *imagev1alpha1.ImageQuerySpec) { s.Region = []string{"ap-shanghai", "ap-beijing", "ap-tokyo"}[i] }))
+			}
+			w.eventually(func() error {
+				asked := map[string]bool{}
+				for _, r := range w.cloud.Requests() {
+					asked[r.Region] = r.SecretID == sick.SecretID
+				}
+				if len(asked) < 3 {
+					return fmt.Errorf("the sick queries have asked in %d regions, waiting for 3", len(asked))
+				}
+				return nil
+			})
+
+			w.create(newQuery("healthy"))
+			w.untilSynced("healthy")
+			for range 3 {
+				w.poll("healthy")
+			}
+			query := w.untilSynced("healthy")
+			if got := ptr.Deref(query.Status.ImageCount, 0); got != 1 {
+				t.Errorf("the healthy query has %d images, want 1", got)
+			}
+			for i := range 3 {
+				if query := w.until(fmt.Sprint("sick-", i), "", func(*imagev1alpha1.ImageQuery) bool { return true }); query.Status.SyncedGeneration != 0 {
+					t.Errorf("a sick query was synced, so this test shows nothing: %s", describe(query))
+				}
+			}
+		})
+	}
+}
+
+// Whatever the cloud writes into an image, the API server takes the record of it, and nobody else's is held up.
+func TestOddFactsAreStored(t *testing.T) {
+	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
+	w := newWorld(t)
+	odd := []cvmtest.Image{
+		{ImageID: "img-00000001", ImageName: "nul\x00 esc\x1b[31m bidi\u202e crlf\r\nend", ImageDescription: "\u2028\u2066"},
+		{ImageID: "img-00000002", ImageName: strings.Repeat("镜", 64<<10/3), ImageDescription: strings.Repeat("x", 64<<10)},
+		{ImageID: "img-00000003", Raw: map[string]json.RawMessage{"ImageName": raw("\"a\xff\xfeb\"")}},
+		{ImageID: "img-00000004", ImageState: "EXPLODED", ImageType: "MARKET_IMAGE", Architecture: "riscv64", Platform: "镜 / OS", ImageSource: "?", LicenseType: "?"},
+		{ImageID: "img-00000005", CreatedTime: new("yesterday")},
+		{ImageID: "img-00000006", CreatedTime: new("2999-01-01T00:00:00Z")},
+		{ImageID: "img-00000007", CreatedTime: new("9999-12-31T23:59:59-00:01")},
+		{ImageID: "img-00000008", Raw: map[string]json.RawMessage{"ImageSize": raw("-9223372036854775808"), "SnapshotSet": raw(`[null,{}]`), "Tags": raw(`[null,{},{"Key":"k"}]`)}},
+		{ImageID: "img-00000009", Absent: []string{
+			"OsName", "ImageType", "CreatedTime", "ImageName", "ImageDescription", "ImageSize", "Architecture", "ImageState", "Platform",
+			"ImageCreator", "ImageSource", "SyncPercent", "IsSupportCloudinit", "SnapshotSet", "Tags", "LicenseType", "ImageFamily", "ImageDeprecated",
+		}},
+		{ImageID: "img-unfit001", Raw: map[string]json.RawMessage{"ImageId": raw(`"../../etc/passwd"`)}},
+		{ImageID: "img-unfit002", Raw: map[string]json.RawMessage{"ImageId": raw(`""`)}},
+	}
+	for n := range 1000 {
+		odd[0].Tags = append(odd[0].Tags, cvmtest.Tag{Key: fmt.Sprintf("%d\u202e", n), Value: strings.Repeat("v", 300)})
+	}
+	for i := range odd {
+		odd[i].Owner = cvmtest.DefaultCredential.UIN
+	}
+	w.cloud.Put(region, odd...)
+	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Filters = nil }))
+	first := w.untilSynced("golden").Status
+	if got := len(w.images()); got != 9 {
+		t.Errorf("%d CloudImages, want 9", got)
+	}
+	if message := meta.FindStatusCondition(first.Conditions, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "2 entries without a valid image id were skipped") {
+		t.Errorf("the message does not tell of the skipped entries: %s", message)
+	}
+	if got := w.image("ap-guangzhou-img-00000001").Image.Name; got != "nul esc[31m bidi crlfend" {
+		t.Errorf("the name is %q", got)
+	}
+	if got := w.image("ap-guangzhou-img-00000004").Image; got.State != "EXPLODED" || got.Type != "MARKET_IMAGE" || got.Architecture != "riscv64" {
+		t.Errorf("unknown words were not kept: %+v", got)
+	}
+	if newest := first.Images[0].ImageID; newest != "img-00000006" {
+		t.Errorf("the newest is %s", newest)
+	}
+
+	// And once stored, they are what the cloud says: nothing flaps, nothing is written again.
+	w.writes.take()
+	w.poll("golden")
+	if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.Contains(s, "cloudimages") }) {
+		t.Errorf("an unchanged poll wrote %v", writes)
+	}
+	if again := w.untilSynced("golden").Status; again.Revision != first.Revision {
+		t.Error("the revision moved although nothing changed")
+	}
+}
+
+// The Secret gets another account's keys between two pages. The listing that is under way stays the first account's;
+// the next one shows an account without these images, and nobody is believed who says that all are gone.
+func TestKeysOfAnotherAccountBetweenTwoPagesRemoveNothing(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, cvmtest.PrivateImages(7, 150, cvmtest.DefaultCredential.UIN)...)
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "o", UIN: "100000000002"}
+	w.cloud.SetCredential(other)
+	w.cloud.ResetRequests()
+	w.writes.take()
+
+	var once sync.Once
+	w.cloud.OnRequest(func(r cvmtest.Request) {
+		if r.Page == 1 {
+			once.Do(func() { w.setSecret(imagev1alpha1.DefaultCredentialsSecret, other) })
+		}
+	})
+	w.poll("golden")
+	w.until("golden", "the other account has been asked", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady).Message, imagev1alpha1.ReasonTooFewImages)
+	})
+	if got := len(w.images()); got != 150 {
+		t.Errorf("%d CloudImages are left of 150", got)
+	}
+	if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.Contains(s, "cloudimages") }) {
+		t.Errorf("CloudImages were written: %v", writes)
+	}
+	for i, r := range w.cloud.Requests() {
+		if want := map[bool]string{true: cvmtest.DefaultCredential.SecretID, false: other.SecretID}[i < 2]; r.SecretID != want {
+			t.Errorf("request %d, page %d, was made as %s, want %s", i, r.Page, r.SecretID, want)
+		}
+	}
+}
+
+// A query that is suspended while the cloud is asked whether an image is gone: nothing is asked, written or deleted
+// after that.
+func TestSuspendingDuringAPollEndsIt(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1), newImage(2))
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+	w.cloud.Delete(region, newImage(1).ImageID)
+	w.writes.take()
+	w.cloud.OnRequest(func(r cvmtest.Request) {
+		if len(r.ImageIDs) > 0 {
+			w.edit("golden", `{"spec":{"suspend":true}}`)
+		}
+	})
+	w.edit("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)
+	w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.idle()
+	if got := len(w.images()); got != 2 {
+		t.Errorf("%d CloudImages are left of 2", got)
+	}
+	if writes := w.writes.take(); !slices.Equal(writes, []string{"PATCH imagequeries/golden/status"}) {
+		t.Errorf("writes: %v, want the one that says Suspended", writes)
+	}
+	if pages, byID := w.listings(); byID != 1 {
+		t.Errorf("%d pages and %d requests by id, want none after the suspension", pages, byID)
+	}
+}
+
+// A listing that lacks an image every time it is read first, although it is there.
+func TestAFlappingImageMakesNoStorm(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1), newImage(2))
+	w.create(newQuery("golden"))
+	before := w.untilSynced("golden").Status
+	w.writes.take()
+	for range 5 {
+		remove := w.cloud.Inject(cvmtest.Fault{Listing: true, DropImages: 1, TotalDelta: -1, Times: 1})
+		w.poll("golden")
+		remove()
+		w.poll("golden")
+	}
+	for _, write := range w.writes.take() {
+		if write != "PATCH imagequeries/golden/status" { // the echo of the request
+			t.Errorf("a flapping image caused %s", write)
+		}
+	}
+	if after := w.untilSynced("golden").Status; after.Revision != before.Revision {
+		t.Error("the revision moved although nothing changed")
+	}
+}
