@@ -13,7 +13,9 @@ SHELL := bash
 
 # What a caller may set. Empty means the default that the comment names.
 KUBEBUILDER_ASSETS ?=
-IMG ?= ghcr.io/image-catalog/image-catalog-operator:dev
+# What a release is called, e.g. v1.2.3; it names the image and the chart.
+VERSION ?=
+IMG ?= ghcr.io/image-catalog/image-catalog-operator:$(or $(VERSION),dev)
 CONTAINER_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
 # More arguments for the manager of "make run", e.g. ARGS="--zap-log-level=debug".
 ARGS ?=
@@ -43,6 +45,8 @@ CONTROLLER_GEN := bin/tools/controller-gen-$(call version,sigs.k8s.io/controller
 # It writes the name it was called by into what it generates: call it without the version.
 GENERATE := exec -a controller-gen $(CONTROLLER_GEN)
 KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
+# The Kubernetes that the chart is rendered for; helm built from its module knows none.
+KUBERNETES := $(shell sed -n 's|.*k8s\.io/kubernetes \(v1[^ ]*\).*|\1|p' hack/controlplane/go.mod)
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
 GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
 CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)
@@ -116,8 +120,8 @@ else
 endif
 
 .PHONY: clean
-clean: ## Removes bin; the control plane and the tools stay cached outside the checkout.
-	@rm -rf bin
+clean: ## Removes bin and dist; the control plane and the tools stay cached outside the checkout.
+	@rm -rf bin dist
 
 ##@ A cluster (the current kubeconfig)
 
@@ -130,11 +134,8 @@ uninstall: $(KUBECTL) $(KUSTOMIZE) ## Deletes the CRDs, and with them every Imag
 	@$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: deploy
-deploy: $(KUBECTL) $(KUSTOMIZE) ## Applies config/default (CRDs, RBAC, Deployment) with the image IMG.
-	@rm -rf bin/deploy && mkdir -p bin/deploy
-	@cd bin/deploy && "$(CURDIR)/$(KUSTOMIZE)" create --resources ../../config/default && \
-		"$(CURDIR)/$(KUSTOMIZE)" edit set image "image-catalog-operator=$(IMG)"
-	@$(KUSTOMIZE) build bin/deploy | $(KUBECTL) apply --server-side -f -
+deploy: installer $(KUBECTL) ## Applies config/default (CRDs, RBAC, policy, Deployment) with the image IMG.
+	@$(KUBECTL) apply --server-side -f dist/install.yaml
 
 # Deleting a CRD deletes every object of its kind; taking the operator away must
 # not take the catalogue away, so the CRDs are cut out of what is deleted.
@@ -149,6 +150,24 @@ undeploy: $(KUBECTL) $(KUSTOMIZE) ## Deletes what deploy applied, but leaves the
 .PHONY: run
 run: build ## Runs bin/manager against the current kubeconfig.
 	@bin/manager --credentials-namespace=image-catalog-system $(ARGS)
+
+##@ Release
+
+.PHONY: installer
+installer: $(KUSTOMIZE) ## Writes config/default with the image IMG into dist/install.yaml, for kubectl apply -f.
+	@rm -rf bin/installer && mkdir -p bin/installer dist
+	@cd bin/installer && "$(CURDIR)/$(KUSTOMIZE)" create --resources ../../config/default && \
+		"$(CURDIR)/$(KUSTOMIZE)" edit set image "image-catalog-operator=$(IMG)"
+	@$(KUSTOMIZE) build bin/installer > dist/install.yaml
+
+.PHONY: chart
+chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart/ci, and packs it into dist as VERSION.
+	@for values in config/chart/ci/*.yaml; do \
+		$(HELM) lint --strict --quiet --kube-version $(KUBERNETES) --values "$$values" config/chart 2>bin/chart.log || { \
+			cat bin/chart.log >&2; echo "The chart has these faults with the values of $$values." >&2; exit 1; }; \
+	done
+	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist config/chart 2>bin/chart.log || { \
+		cat bin/chart.log >&2; exit 1; }
 
 .PHONY: image
 image: ## Builds the container image IMG with CONTAINER_TOOL (docker, podman or buildah).

@@ -30,7 +30,7 @@ func read(t *testing.T, path string) string {
 }
 
 // files returns the paths, from the top of the repository, that keep wants. What
-// is built (bin), Git's own and fixtures (testdata) are not part of it.
+// is built (bin, dist), Git's own and fixtures (testdata) are not part of it.
 func files(t *testing.T, keep func(path string) bool) []string {
 	t.Helper()
 	var found []string
@@ -44,7 +44,7 @@ func files(t *testing.T, keep func(path string) bool) []string {
 		}
 		rel = filepath.ToSlash(rel)
 		if entry.IsDir() {
-			if slices.Contains([]string{".git", "bin", ".idea", ".vscode"}, rel) || entry.Name() == "testdata" {
+			if slices.Contains([]string{".git", "bin", "dist", ".idea", ".vscode"}, rel) || entry.Name() == "testdata" {
 				return fs.SkipDir
 			}
 			return nil

@@ -19,7 +19,7 @@ var (
 		".ci", ".dockerignore", ".github", ".gitignore", ".golangci.yml",
 	}
 	// Not part of the repository: Git's own, and what .gitignore names.
-	notOurs = []string{".DS_Store", ".git", ".idea", ".vscode", "bin", "go.work", "go.work.sum"}
+	notOurs = []string{".DS_Store", ".git", ".idea", ".vscode", "bin", "dist", "go.work", "go.work.sum"}
 )
 
 func TestTopLevelHoldsOnlyWhatTheDesignNames(t *testing.T) {
