@@ -61,7 +61,7 @@ func TestEverySampleBecomesReady(t *testing.T) {
 
 func TestTheAPIServerTakesWhatIsDeployed(t *testing.T) {
 	w := newWorld(t)
-	for _, folder := range []string{"rbac", "manager"} {
+	for _, folder := range []string{"rbac", "admission", "manager", "network-policy"} {
 		for file, document := range documents(t, folder) {
 			object := &unstructured.Unstructured{}
 			if err := yaml.Unmarshal(document, &object.Object); err != nil {
