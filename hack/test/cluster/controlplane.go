@@ -194,7 +194,8 @@ func (c *Cluster) startControllers() {
 	c.Helper()
 	c.children.start(c.T, nil, filepath.Join(c.assets, "kube-controller-manager"),
 		"--kubeconfig="+c.Kubeconfig, "--controllers=garbage-collector-controller,namespace-controller",
-		"--leader-elect=false", "--secure-port=0")
+		// As itself, as in any cluster: the admission policy lets no administrator delete CloudImages.
+		"--use-service-account-credentials", "--leader-elect=false", "--secure-port=0")
 }
 
 // KillAPIServer kills kube-apiserver, as a lost node does; StartAPIServer starts it again at the same address, with the same keys.
