@@ -128,8 +128,8 @@ type ImageQuerySpec struct {
 	// +kubebuilder:default={}
 	Removal RemovalPolicy `json:"removal,omitempty,omitzero"`
 
-	// cloudImages decides which members have CloudImage objects, and what labels those have. Default {policy: All,
-	// maxImages: 1000}.
+	// cloudImages decides which members have CloudImage objects, and what labels those have. Default
+	// {maxImages: 1000, policy: All}.
 	// +optional
 	// +kubebuilder:default={policy: "All", maxImages: 1000}
 	CloudImages CloudImagePolicy `json:"cloudImages,omitempty,omitzero"`
@@ -154,7 +154,7 @@ type ImageSelection struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="'x'.matches(self) ? true : true",message="extract must be a regular expression in RE2 syntax (no look-around, no back-references)"
-	// +kubebuilder:validation:XValidation:rule="self.contains('(')",message="extract must have a group in parentheses: what it captures is compared, such as v(\\d+\\.\\d+\\.\\d+)"
+	// +kubebuilder:validation:XValidation:rule="self.matches('(^|[^\\\\\\\\])([\\\\\\\\][\\\\\\\\])*[(]([^?]|[?]P?<)')",message="extract must have a capturing group, in parentheses: what it captures is compared, such as v(\\d+\\.\\d+\\.\\d+); (?:...) captures nothing"
 	Extract string `json:"extract,omitempty"`
 
 	// range admits these versions only, for orderBy SemVer, as npm and Helm write ranges: comparisons joined by a
@@ -249,7 +249,10 @@ type RemovalPolicy struct {
 
 // CloudImagePolicy decides which members have CloudImage objects, and what labels those have.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.maxImages) || self.policy == 'All' || self.maxImages <= 500",message="cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only"
+// Somebody who never wrote cloudImages and then asks for policy Selected has the default of 1000 in the stored object, and
+// kubectl keeps it there: it is not held against them, and counts as 500.
+//
+// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="!has(self.maxImages) || self.policy == 'All' || self.maxImages <= 500 || self.maxImages == 1000 && oldSelf.hasValue() && has(oldSelf.value().maxImages) && oldSelf.value().maxImages == 1000",message="cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only; write 500 or less, or leave it out"
 type CloudImagePolicy struct {
 	// policy says which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
 	// change of it no longer asks for is deleted without a grace period. Default All.
@@ -270,7 +273,7 @@ type CloudImagePolicy struct {
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', such as team or example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a DNS name and '/' if you like, such as team or example.com/team"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^([^/]*[.])?(imagecatalog[.]dev|kubernetes[.]io|k8s[.]io|argoproj[.]io|fluxcd[.]io)/'))",message="keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, argoproj.io or fluxcd.io: these are the operator's, Kubernetes' and the GitOps tools' own; use another prefix or none"
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
@@ -589,9 +592,10 @@ type SelectedImage struct {
 
 // SelectionRecord is one selection of the present or the past.
 type SelectionRecord struct {
-	// imageIDs are the images that were selected, at most 50 of them.
+	// imageIDs are the images that were selected, 1 to 50 of them.
 	// +required
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=36

@@ -183,6 +183,22 @@ spec:
     platforms: [TencentOS]
     creators: ["3205597606"]
     excludeImageIDs: [img-bad00001]
+  selection:
+    orderBy: SemVer
+    extract: 'v(\d+\.\d+\.\d+)'
+    range: '>=1.30'
+    groupBy: [Architecture]
+    limit: 1
+    skip: 0
+    minAge: 72h
+  removal:
+    gracePeriod: 24h
+    maxRemovedPercent: 50
+  cloudImages:
+    policy: All
+    maxImages: 1000
+    labels: {team: infra}
+    labelTagKeys: [role]
 status:
   observedGeneration: 1
   syncedGeneration: 1
@@ -193,7 +209,14 @@ status:
   imageCount: 1
   imagesTruncated: false
   images:
+  - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64, selection: Selected}
+  selected:
   - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64}
+  selectedSummary: node-v1.30.4
+  selectedHistory:
+  - {imageIDs: [img-9qabwvbn], selectedTime: "2026-08-23T08:00:00Z", replacedTime: "2026-08-24T08:00:00Z", reason: NewImage}
+  removing:
+  - {imageID: img-3la7wgnt, reason: Gone, since: "2026-08-20T08:00:00Z", deleteAfter: "2026-08-21T08:00:00Z"}
   revision: 9f2c51a07be4
   lastChangeTime: "2026-08-20T08:00:00Z"
   lastSyncTime: "2026-08-20T08:00:00Z"
@@ -229,6 +252,9 @@ lifecycle:
   presence: Present
   firstSeenTime: "2026-08-20T08:01:00Z"
   lastChangeTime: "2026-08-20T08:01:00Z"
+  deleteAfter: "2026-08-21T08:00:00Z"
+  leaving:
+  - {query: tke-nodes, since: "2026-08-20T08:00:00Z", deleteAfter: "2026-08-21T08:00:00Z"}
 `,
 }
 

@@ -85,7 +85,7 @@ func drawDocument(t *rapid.T, kind, part string, how verb) document {
 	schema := schemaOf(kind)
 	// Few oddities in one document: a document is refused for its worst field, and
 	// would hide that another one should have been refused, too.
-	d := &drawing{T: t, odd: rapid.SampledFrom([]int{0, 1, 1, 1, 2}).Draw(t, "oddities")}
+	d := &drawing{T: t, odd: rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(t, "oddities")}
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		if property := schema.Properties[name]; name == part || part == "" && (name == "image" || name == "lifecycle") {
 			doc[name] = d.value(&property, name)
@@ -171,6 +171,11 @@ func (d *drawing) meant(s *apiextensionsv1.JSONSchemaProps, at string) any {
 				object[name] = d.value(&property, at+"."+name)
 			}
 		}
+		if s.AdditionalProperties != nil {
+			for range rapid.Int64Range(or(s.MinProperties, 0), 3).Draw(d.T, at+" has keys") {
+				object[d.key(at)] = d.value(s.AdditionalProperties.Schema, at+"{}")
+			}
+		}
 		return d.obeying(s, object, at)
 	case "array":
 		least, most := or(s.MinItems, 0), or(s.MaxItems, 3)
@@ -205,6 +210,7 @@ var (
 	ruleIsWords     = regexp.MustCompile(`^self in \[(.*?)\]`)
 	ruleIsExclusive = regexp.MustCompile(`^!\(has\(self\.(\w+)\) && has\(self\.(\w+)\)\)$`)
 	ruleIsOnValues  = regexp.MustCompile(`^self\.name != '(.*)' \|\| self\.values\.all\(v, v(?: in \[(.*)\]|\.matches\('(.*)'\))\)$`)
+	ruleIsImplied   = regexp.MustCompile(`^!has\(self\.(\w+)\) \|\| self\.(\w+) (==|!=) '(\w+)'`)
 	quoted          = regexp.MustCompile(`'([^']*)'`)
 )
 
@@ -232,8 +238,27 @@ func (d *drawing) obeying(s *apiextensionsv1.JSONSchemaProps, object map[string]
 			}
 			object["values"] = []any{value.Draw(d.T, at+".values")}
 		}
+		// The field that goes only with one value of another, or with all but one.
+		if match := ruleIsImplied.FindStringSubmatch(rule.Rule); match != nil && object[match[1]] != nil {
+			other := object[match[2]]
+			if defaulted := s.Properties[match[2]].Default; other == nil && defaulted != nil {
+				other = strings.Trim(string(defaulted.Raw), `"`)
+			}
+			if (other == match[4]) != (match[3] == "==") {
+				delete(object, match[1])
+			}
+		}
 	}
 	return object
+}
+
+// key draws the key of a map: mostly one that a label may have.
+func (d *drawing) key(at string) string {
+	if d.odd > 0 && rapid.IntRange(0, 11).Draw(d.T, at+"'s key is odd") == 0 {
+		d.odd--
+		return rapid.SampledFrom([]string{"", " ", "a b", "/", "a/b/c", "A/b", "kubernetes.io/arch", "query.imagecatalog.dev/a", "镜像", "\x00", strings.Repeat("a", 64), strings.Repeat("a", 254) + "/b"}).Draw(d.T, at+"'s odd key")
+	}
+	return rapid.StringMatching(`([a-z0-9]{1,8}(\.[a-z0-9]{1,8}){0,2}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,6}[A-Za-z0-9])?`).Draw(d.T, at+"'s key")
 }
 
 // units is what the pattern of a duration has in it.
@@ -250,7 +275,7 @@ func (d *drawing) text(s *apiextensionsv1.JSONSchemaProps, at string) string {
 			return rapid.SampledFrom(append(words(match[1]), "tag:role")).Draw(d.T, at)
 		}
 		if ruleIsRegexp.MatchString(rule.Rule) {
-			return rapid.SampledFrom([]string{`^node-v1\.30`, "a{1000}", `(?i)(ubuntu|debian) \d+\.\d+`, `\p{Han}`, "[[:alpha:]]+$", `\Qa(b\E`, "镜像"}).Draw(d.T, at)
+			return rapid.SampledFrom([]string{`^node-(v1\.30)`, "(a{1000})", `(?i)(ubuntu|debian) \d+\.\d+`, `(\p{Han})`, "([[:alpha:]]+)$", `(\Qa(b\E)`, "(?P<version>.)", "镜像"}).Draw(d.T, at)
 		}
 	}
 	switch {
@@ -278,7 +303,7 @@ func (d *drawing) time(at string) string {
 	part := func(name string, format string, values ...int) string {
 		return fmt.Sprintf(format, rapid.SampledFrom(values).Draw(d.T, at+" "+name))
 	}
-	return part("year", "%04d", 1000, 1969, 1970, 2024, 2038, 9999) + "-" + part("month", "%02d", 1, 2, 12) + "-" + part("day", "%02d", 1, 28, 29) +
+	return part("year", "%04d", 1000, 1969, 1970, 2024, 2038, 9999) + "-" + part("month", "%02d", 1, 2, 12) + "-" + part("day", "%02d", 1, 12, 28) +
 		"T" + part("hour", "%02d", 0, 12, 23) + ":" + part("minute", "%02d", 0, 59) + ":" + part("second", "%02d", 0, 59) + "Z"
 }
 

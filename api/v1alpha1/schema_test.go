@@ -26,20 +26,27 @@ func TestEveryFieldIsExplainedByASentence(t *testing.T) {
 				return // The list says what its items are.
 			case path == "":
 				name = kind
-			case strings.HasSuffix(path, "[]"):
+			case strings.HasSuffix(path, "[]"), strings.HasSuffix(path, "{}"):
 				name = "" // An item begins with its type's name.
 			}
 			if !sentence.MatchString(s.Description) || !strings.HasPrefix(s.Description, name) {
 				t.Errorf("%s %s: %q is not a sentence that begins with %q and ends with a full stop", kind, path, s.Description, name)
 			}
-			if s.Default != nil && path != ".status" && !strings.Contains(s.Description, "Default "+strings.Trim(string(s.Default.Raw), `"`)) {
+			if s.Default != nil && path != ".status" && !saysDefault(s.Description, s.Default.Raw) {
 				t.Errorf("%s %s: %q doesn't say that the default is %s", kind, path, s.Description, s.Default.Raw)
 			}
-			if strings.HasPrefix(path, ".spec.") && !strings.HasSuffix(path, "[]") && s.Type != "boolean" && s.Default == nil && !example.MatchString(s.Description) {
+			if strings.HasPrefix(path, ".spec.") && name != "" && !strings.HasSuffix(path, "[]") && s.Type != "boolean" && s.Default == nil && !example.MatchString(s.Description) {
 				t.Errorf("%s %s: %q gives no example of what to write", kind, path, s.Description)
 			}
 		})
 	}
+}
+
+// saysDefault tells whether a description names the default as a user writes it: in
+// YAML, wherever the line breaks.
+func saysDefault(description string, raw []byte) bool {
+	plain := strings.NewReplacer(`"`, "", " ", "", "\n", "").Replace
+	return strings.Contains(plain(description), "Default"+plain(string(raw)))
 }
 
 // A schema without a bound lets one object grow until it hurts every watcher.

@@ -50,6 +50,16 @@ const (
 	identityMessage   = "image.id, image.region and image.credentials can't change: they are the image's identity; another image is another CloudImage"
 	observedIDMessage = "image.id must be img- and up to 32 lower-case letters and digits, such as img-487zeit5"
 	observedRegion    = "image.region must be a region's id in lower case, such as ap-guangzhou"
+	rangeMessage      = "selection.range can't be used with this order: it compares versions, so set selection.orderBy to SemVer, or remove the range"
+	extractMessage    = "selection.extract can't be used with orderBy CreatedTime: it takes a part of the name, so set selection.orderBy to SemVer or Name, or remove it"
+	extractRegex      = "extract must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	groupMessage      = `extract must have a capturing group, in parentheses: what it captures is compared, such as v(\d+\.\d+\.\d+); (?:...) captures nothing`
+	minAgeMessage     = "minAge must be between 0s and 8760h, such as 72h"
+	graceMessage      = "gracePeriod must be between 0s and 8760h, such as 24h"
+	maxImagesMessage  = "cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only; write 500 or less, or leave it out"
+	keyMessage        = "each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a DNS name and '/' if you like, such as team or example.com/team"
+	reservedMessage   = "keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, argoproj.io or fluxcd.io: these are the operator's, Kubernetes' and the GitOps tools' own; use another prefix or none"
+	valueMessage      = "a label's value must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as infra"
 	observedSecret    = "image.credentials must be the name of a Secret that is a DNS label, such as acct2"
 
 	// What the API server itself says of a pattern: the pattern.
@@ -82,6 +92,29 @@ func condition(edits map[string]any) map[string]any {
 	one := map[string]any{"type": "Ready", "status": "True", "reason": "Synced", "message": "", "lastTransitionTime": "2026-08-20T08:00:00Z"}
 	maps.Copy(one, edits)
 	return one
+}
+
+// label is the one label of that key.
+func label(key string) map[string]any { return map[string]any{key: "v"} }
+
+func labels(n int) map[string]any {
+	all := map[string]any{}
+	for i := range n {
+		all[fmt.Sprintf("key-%d", i)] = "v"
+	}
+	return all
+}
+
+func record(int) any {
+	return map[string]any{"imageIDs": []any{"img-1"}, "selectedTime": "2026-08-20T08:00:00Z", "reason": "NewImage"}
+}
+
+func removing(int) any {
+	return map[string]any{"imageID": "img-1", "reason": "Gone", "since": "2026-08-20T08:00:00Z", "deleteAfter": "2026-08-21T08:00:00Z"}
+}
+
+func leaving(i int) any {
+	return map[string]any{"query": fmt.Sprintf("query-%d", i), "since": "2026-08-20T08:00:00Z", "deleteAfter": "2026-08-21T08:00:00Z"}
 }
 
 // byID turns the base query into one that asks by id.
@@ -202,6 +235,82 @@ var queryRules = map[string]tc{
 	"an excluded id has at least 5 characters":       {rule: "ImageQuery .spec.match.excludeImageIDs[] minLength", accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
 	"an excluded id has at most 36 characters":       {rule: "ImageQuery .spec.match.excludeImageIDs[] maxLength", accept: "img-" + chars(32), refuse: "img-" + chars(33), says: "may not be more than 36 bytes"},
 	"an excluded id is an id":                        {rule: "ImageQuery .spec.match.excludeImageIDs[] rule", accept: "img-bad00001", refuse: "bad00001", says: imageIDMessage},
+
+	"an order is one of three":                   {rule: "ImageQuery .spec.selection.orderBy enum", accept: "Name", refuse: "Semver", given: map[string]any{"spec.selection.range": absent}, says: `supported values: "CreatedTime", "Name", "SemVer"`},
+	"a range is for versions":                    {rule: "ImageQuery .spec.selection rule", at: "spec.selection.orderBy", accept: "SemVer", refuse: "Name", says: rangeMessage},
+	"a range is not for the default order":       {rule: "ImageQuery .spec.selection rule", at: "spec.selection", accept: map[string]any{"orderBy": "SemVer", "range": "^1.30"}, refuse: map[string]any{"range": "^1.30"}, says: rangeMessage},
+	"a part of the name is for names":            {rule: "ImageQuery .spec.selection rule", at: "spec.selection.orderBy", accept: "Name", refuse: "CreatedTime", given: map[string]any{"spec.selection.range": absent}, says: extractMessage},
+	"a part of the name isn't for default order": {rule: "ImageQuery .spec.selection rule", at: "spec.selection", accept: map[string]any{}, refuse: map[string]any{"extract": "(a)"}, says: extractMessage},
+
+	"extract isn't empty":                      {rule: "ImageQuery .spec.selection.extract minLength", refuse: "", says: "should be at least 1 chars long"},
+	"extract has at most 256 characters":       {rule: "ImageQuery .spec.selection.extract maxLength", accept: "(" + chars(254) + ")", refuse: "(" + chars(255) + ")", says: "may not be more than 256 bytes"},
+	"extract is a regular expression":          {rule: "ImageQuery .spec.selection.extract rule", accept: `^node-v(\d+(\.\d+){2})$`, refuse: "v(", says: extractRegex},
+	"extract doesn't look ahead":               {rule: "ImageQuery .spec.selection.extract rule", accept: `(?i)NODE-(.+)`, refuse: "(a)(?=b)", says: extractRegex},
+	"extract has a group":                      {rule: "ImageQuery .spec.selection.extract rule", accept: "(.*)", refuse: `v\d+`, says: groupMessage},
+	"extract has a group that captures":        {rule: "ImageQuery .spec.selection.extract rule", accept: "(?:v|ver)(?P<version>.+)", refuse: "(?:v).+", says: groupMessage},
+	"extract has a group, not a parenthesis":   {rule: "ImageQuery .spec.selection.extract rule", accept: `\(v(.+)\)`, refuse: `\(v.+\)`, says: groupMessage},
+	"extract's group may follow a backslash":   {rule: "ImageQuery .spec.selection.extract rule", accept: `\\(v.+)`, refuse: `\\\(v.+\)`, says: groupMessage},
+	"a range isn't empty":                      {rule: "ImageQuery .spec.selection.range minLength", refuse: "", says: "should be at least 1 chars long"},
+	"a range has at most 128 characters":       {rule: "ImageQuery .spec.selection.range maxLength", accept: strings.Repeat(">", 128), refuse: strings.Repeat(">", 129), says: "may not be more than 128 bytes"},
+	"a given grouping isn't empty":             {rule: "ImageQuery .spec.selection.groupBy minItems", refuse: []any{}, says: "should have at least 1 items"},
+	"a grouping has at most 4 facts":           {rule: "ImageQuery .spec.selection.groupBy maxItems", accept: []any{"Architecture", "Platform", "OSName", "ImageFamily"}, refuse: []any{"Architecture", "Platform", "OSName", "ImageFamily", "Platform"}, says: "must have at most 4 items"},
+	"a fact is grouped by once":                {rule: "ImageQuery .spec.selection.groupBy list-type set", accept: []any{"Platform", "Architecture"}, refuse: []any{"Platform", "Platform"}, says: `Duplicate value: "Platform"`},
+	"a fact to group by is one of four":        {rule: "ImageQuery .spec.selection.groupBy[] enum", accept: "ImageFamily", refuse: "architecture", says: `supported values: "Architecture", "Platform", "OSName", "ImageFamily"`},
+	"at least one image is selected":           {rule: "ImageQuery .spec.selection.limit minimum", accept: 1, refuse: 0, says: "should be greater than or equal to 1"},
+	"at most 50 images are selected":           {rule: "ImageQuery .spec.selection.limit maximum", accept: 50, refuse: 51, says: "should be less than or equal to 50"},
+	"a limit is a number":                      {rule: "ImageQuery .spec.selection.limit format", refuse: json.Number("4294967297"), says: "must be of type integer with format int32"},
+	"not fewer than no image are skipped":      {rule: "ImageQuery .spec.selection.skip minimum", accept: 0, refuse: -1, says: "should be greater than or equal to 0"},
+	"at most 20 images are skipped":            {rule: "ImageQuery .spec.selection.skip maximum", accept: 20, refuse: 21, says: "should be less than or equal to 20"},
+	"skip is a number":                         {rule: "ImageQuery .spec.selection.skip format", refuse: "1", says: "must be of type integer"},
+	"minAge has at most 32 characters":         {rule: "ImageQuery .spec.selection.minAge maxLength", accept: strings.Repeat("1m", 16), refuse: strings.Repeat("1m", 17), says: "may not be more than 32 bytes"},
+	"minAge isn't in days":                     {rule: "ImageQuery .spec.selection.minAge pattern", accept: "72h", refuse: "3d", says: durationMessage},
+	"minAge in days is answered with hours":    {rule: "ImageQuery .spec.selection.minAge rule", accept: "0s", refuse: "3d", says: minAgeMessage},
+	"minAge is at most a year":                 {rule: "ImageQuery .spec.selection.minAge rule", accept: "8760h", refuse: "8760h1ms", says: minAgeMessage},
+	"minAge doesn't overflow":                  {rule: "ImageQuery .spec.selection.minAge rule", accept: "0m0s", refuse: "2562047h2562047h", says: minAgeMessage},
+	"a grace period has at most 32 characters": {rule: "ImageQuery .spec.removal.gracePeriod maxLength", accept: strings.Repeat("1m", 16), refuse: strings.Repeat("1m", 17), says: "may not be more than 32 bytes"},
+	"a grace period isn't negative":            {rule: "ImageQuery .spec.removal.gracePeriod pattern", accept: "0s", refuse: "-1h", says: durationMessage},
+	"a grace period is in units that Go has":   {rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "1h30m", refuse: "1w", says: graceMessage},
+	"a grace period is at most a year":         {rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "8760h", refuse: "8760h0.5s", says: graceMessage},
+	"a share isn't negative":                   {rule: "ImageQuery .spec.removal.maxRemovedPercent minimum", accept: 0, refuse: -1, says: "should be greater than or equal to 0"},
+	"a share is at most all":                   {rule: "ImageQuery .spec.removal.maxRemovedPercent maximum", accept: 100, refuse: 101, says: "should be less than or equal to 100"},
+	"a share is a number":                      {rule: "ImageQuery .spec.removal.maxRemovedPercent format", refuse: "50%", says: "must be of type integer"},
+
+	"a policy is one of three":                   {rule: "ImageQuery .spec.cloudImages.policy enum", given: map[string]any{"spec.cloudImages.maxImages": absent}, accept: "None", refuse: "all", says: `supported values: "All", "Selected", "None"`},
+	"maxImages is at least 1":                    {rule: "ImageQuery .spec.cloudImages.maxImages minimum", accept: 1, refuse: 0, says: "should be greater than or equal to 1"},
+	"the objects of a query are at most 20000":   {rule: "ImageQuery .spec.cloudImages.maxImages maximum", accept: 20000, refuse: 20001, says: "should be less than or equal to 20000"},
+	"maxImages is a number":                      {rule: "ImageQuery .spec.cloudImages.maxImages format", refuse: json.Number("1.5"), says: "must be of type integer"},
+	"maxImages is smaller for selected images":   {rule: "ImageQuery .spec.cloudImages rule", at: "spec.cloudImages", accept: map[string]any{"policy": "Selected", "maxImages": 500}, refuse: map[string]any{"policy": "Selected", "maxImages": 501}, says: maxImagesMessage},
+	"maxImages is smaller without objects":       {rule: "ImageQuery .spec.cloudImages rule", at: "spec.cloudImages", accept: map[string]any{"policy": "None"}, refuse: map[string]any{"policy": "None", "maxImages": 1000}, says: maxImagesMessage},
+	"a policy may follow the one of the default": {rule: "ImageQuery .spec.cloudImages rule", at: "spec.cloudImages", how: update, accept: map[string]any{"policy": "Selected", "maxImages": 1000}, refuse: map[string]any{"policy": "Selected", "maxImages": 1001}, says: maxImagesMessage},
+
+	"given labels aren't empty":                     {rule: "ImageQuery .spec.cloudImages.labels minProperties", refuse: map[string]any{}, says: "should have at least 1 properties"},
+	"labels are at most 16":                         {rule: "ImageQuery .spec.cloudImages.labels maxProperties", accept: labels(16), refuse: labels(17), says: "must have at most 16 items"},
+	"a label's key isn't empty":                     {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("t"), refuse: label(""), says: keyMessage},
+	"a label's key has no blank":                    {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("a.b_c-D"), refuse: label("my team"), says: keyMessage},
+	"a label's key ends with a letter or digit":     {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("9"), refuse: label("team-"), says: keyMessage},
+	"a label's key has at most 63 characters":       {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label(chars(63)), refuse: label(chars(64)), says: keyMessage},
+	"a label's prefix has at most 253 characters":   {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label(chars(253) + "/" + chars(63)), refuse: label(chars(254) + "/team"), says: keyMessage},
+	"a label's prefix is a DNS name":                {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("a-b.example.com/team"), refuse: label("Example.com/team"), says: keyMessage},
+	"a label's prefix isn't empty":                  {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("example/team"), refuse: label("/team"), says: keyMessage},
+	"a label has one prefix":                        {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("example.com/a.b"), refuse: label("example.com/a/b"), says: keyMessage},
+	"a label isn't the operator's":                  {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("imagecatalog.dev"), refuse: label("imagecatalog.dev/state"), says: reservedMessage},
+	"a label isn't a query's":                       {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("query.imagecatalog.example.com/a"), refuse: label("query.imagecatalog.dev/a"), says: reservedMessage},
+	"a label isn't a tag's":                         {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("tag.example.com/role"), refuse: label("tag.imagecatalog.dev/role"), says: reservedMessage},
+	"a label isn't Kubernetes'":                     {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("notkubernetes.io/arch"), refuse: label("kubernetes.io/arch"), says: reservedMessage},
+	"a label isn't of Kubernetes' subdomain":        {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("kubernetes.io.example.com/x"), refuse: label("app.kubernetes.io/name"), says: reservedMessage},
+	"a label isn't of k8s.io":                       {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("cluster.x-k8s.io/name"), refuse: label("scheduling.k8s.io/x"), says: reservedMessage},
+	"a label isn't Argo's":                          {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("myargoproj.io/x"), refuse: label("argocd.argoproj.io/instance"), says: reservedMessage},
+	"a label isn't Flux's":                          {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("fluxcd.example.com/x"), refuse: label("kustomize.toolkit.fluxcd.io/name"), says: reservedMessage},
+	"a label's value isn't empty":                   {rule: "ImageQuery .spec.cloudImages.labels{} minLength", at: "spec.cloudImages.labels.team", refuse: "", says: "should be at least 1 chars long"},
+	"a label's value has at most 63 characters":     {rule: "ImageQuery .spec.cloudImages.labels{} maxLength", at: "spec.cloudImages.labels.team", accept: chars(63), refuse: chars(64), says: "may not be more than 63 bytes"},
+	"a label's value has no blank":                  {rule: "ImageQuery .spec.cloudImages.labels{} rule", at: "spec.cloudImages.labels.team", accept: "a.b_c-D", refuse: "infra team", says: valueMessage},
+	"a label's value ends with a letter or digit":   {rule: "ImageQuery .spec.cloudImages.labels{} rule", at: "spec.cloudImages.labels.team", accept: "9", refuse: "infra.", says: valueMessage},
+	"a label's value is a text":                     {rule: "ImageQuery .spec.cloudImages.labels{} minLength", at: "spec.cloudImages.labels.team", accept: "true", refuse: true, says: "must be of type string"},
+	"given labelTagKeys aren't empty":               {rule: "ImageQuery .spec.cloudImages.labelTagKeys minItems", refuse: []any{}, says: "should have at least 1 items"},
+	"labelTagKeys are at most 16":                   {rule: "ImageQuery .spec.cloudImages.labelTagKeys maxItems", accept: texts(16), refuse: texts(17), says: "must have at most 16 items"},
+	"a tag's key is there once":                     {rule: "ImageQuery .spec.cloudImages.labelTagKeys list-type set", accept: []any{"role", "Role"}, refuse: []any{"role", "role"}, says: `Duplicate value: "role"`},
+	"a tag's key isn't empty":                       {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] minLength", accept: "角色", refuse: "", says: "should be at least 1 chars long"},
+	"a tag's key for a label has at most 127 chars": {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] maxLength", accept: wide(127), refuse: wide(128), says: "may not be more than 127 bytes"},
 }
 
 var statusRules = map[string]tc{
@@ -255,6 +364,32 @@ var statusRules = map[string]tc{
 	"a member's architecture is bounded":         {rule: "ImageQuery .status.images[].architecture maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
 	"a member's creation is a time":              {rule: "ImageQuery .status.images[].createdTime format", accept: "1970-01-01T00:00:00Z", refuse: "2024-00-01T00:00:00Z", says: "must be of type date-time"},
 	"a member's creation is in upper case":       {rule: "ImageQuery .status.images[].createdTime pattern", refuse: "2024-01-01t00:00:00z", says: timeMessage},
+
+	"a member's verdict is one of nine":               {rule: "ImageQuery .status.images[].selection enum", accept: "UntrustedCreator", refuse: "Newest", says: `supported values: "Selected", "HeldBack", "UntrustedCreator", "NotNormal", "NoVersion", "OutOfRange", "TooYoung", "Skipped", "NotNewest"`},
+	"selected are at most 2000":                       {rule: "ImageQuery .status.selected maxItems", accept: many(2000, func(int) any { return map[string]any{"imageID": "img-1"} }), refuse: many(2001, func(int) any { return map[string]any{"imageID": "img-1"} }), says: "must have at most 2000 items"},
+	"a selected image has an id":                      {rule: "ImageQuery .status.selected[] required imageID", at: "status.selected[0].imageID", refuse: absent, says: "Required value"},
+	"a selected image's id isn't empty":               {rule: "ImageQuery .status.selected[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
+	"a selected image's id has at most 36 characters": {rule: "ImageQuery .status.selected[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"a selected image's name is bounded":              {rule: "ImageQuery .status.selected[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
+	"a selected image's architecture is bounded":      {rule: "ImageQuery .status.selected[].architecture maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"the summary of selected has at most 300 letters": {rule: "ImageQuery .status.selectedSummary maxLength", accept: wide(300), refuse: wide(301), says: "may not be more than 300 bytes"},
+	"the history has at most 5 records":               {rule: "ImageQuery .status.selectedHistory maxItems", accept: many(5, record), refuse: many(6, record), says: "must have at most 5 items"},
+	"a record has ids":                                {rule: "ImageQuery .status.selectedHistory[] required imageIDs", at: "status.selectedHistory[0].imageIDs", refuse: absent, says: "imageIDs: Required value"},
+	"a record has a reason":                           {rule: "ImageQuery .status.selectedHistory[] required reason", at: "status.selectedHistory[0].reason", refuse: absent, says: "reason: Required value"},
+	"a record has a time":                             {rule: "ImageQuery .status.selectedHistory[] required selectedTime", at: "status.selectedHistory[0].selectedTime", refuse: absent, says: "selectedTime: Required value"},
+	"a record has at least one id":                    {rule: "ImageQuery .status.selectedHistory[].imageIDs minItems", accept: ids(1), refuse: []any{}, says: "should have at least 1 items"},
+	"a record has at most 50 ids":                     {rule: "ImageQuery .status.selectedHistory[].imageIDs maxItems", accept: ids(50), refuse: ids(51), says: "must have at most 50 items"},
+	"a record's id isn't empty":                       {rule: "ImageQuery .status.selectedHistory[].imageIDs[] minLength", refuse: "", says: "should be at least 1 chars long"},
+	"a record's id has at most 36 characters":         {rule: "ImageQuery .status.selectedHistory[].imageIDs[] maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"a record's reason is one of eight":               {rule: "ImageQuery .status.selectedHistory[].reason enum", accept: "Aged", refuse: "Newer", says: `supported values: "First", "NewImage", "Gone", "NotMatched", "NotNormal", "Deprecated", "SpecChanged", "Aged"`},
+	"removing are at most 100":                        {rule: "ImageQuery .status.removing maxItems", accept: many(100, removing), refuse: many(101, removing), says: "must have at most 100 items"},
+	"an image that is removed has an id":              {rule: "ImageQuery .status.removing[] required imageID", at: "status.removing[0].imageID", refuse: absent, says: "imageID: Required value"},
+	"an image that is removed has a reason":           {rule: "ImageQuery .status.removing[] required reason", at: "status.removing[0].reason", refuse: absent, says: "reason: Required value"},
+	"an image that is removed has left at a time":     {rule: "ImageQuery .status.removing[] required since", at: "status.removing[0].since", refuse: absent, says: "since: Required value"},
+	"an image that is removed has an end":             {rule: "ImageQuery .status.removing[] required deleteAfter", at: "status.removing[0].deleteAfter", refuse: absent, says: "deleteAfter: Required value"},
+	"a removed image's id isn't empty":                {rule: "ImageQuery .status.removing[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
+	"a removed image's id has at most 36 characters":  {rule: "ImageQuery .status.removing[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"an image is removed for one of two reasons":      {rule: "ImageQuery .status.removing[].reason enum", accept: "NotMatched", refuse: "Deleted", says: `supported values: "NotMatched", "Gone"`},
 
 	// The API server checks no type where a format is: a list passes for a date-time,
 	// empty or not. No typed client decodes that, so CEL compares every time.
@@ -324,6 +459,14 @@ var imageRules = map[string]tc{
 	"lifecycle.lastChangeTime is a time":           {rule: "CloudImage .lifecycle.lastChangeTime format", accept: "2024-02-29T00:00:00Z", refuse: "2024-04-31T00:00:00Z", says: "must be of type date-time"},
 	"lifecycle.lastChangeTime is in upper case":    {rule: "CloudImage .lifecycle.lastChangeTime pattern", refuse: "2024-01-01t00:00:00Z", says: timeMessage},
 
+	"leaving are at most 64":                            {rule: "CloudImage .lifecycle.leaving maxItems", accept: many(64, leaving), refuse: many(65, leaving), says: "must have at most 64 items"},
+	"a query lets go of an image once":                  {rule: "CloudImage .lifecycle.leaving list-type map", accept: []any{leaving(1), leaving(2)}, refuse: []any{leaving(1), leaving(1)}, says: `Duplicate value: {"query":"query-1"}`},
+	"who lets go has a name":                            {rule: "CloudImage .lifecycle.leaving[] required query", at: "lifecycle.leaving[0].query", refuse: absent, says: "query: Required value"},
+	"who lets go did so at a time":                      {rule: "CloudImage .lifecycle.leaving[] required since", at: "lifecycle.leaving[0].since", refuse: absent, says: "since: Required value"},
+	"who lets go has an end":                            {rule: "CloudImage .lifecycle.leaving[] required deleteAfter", at: "lifecycle.leaving[0].deleteAfter", refuse: absent, says: "deleteAfter: Required value"},
+	"the name of who lets go isn't empty":               {rule: "CloudImage .lifecycle.leaving[].query minLength", refuse: "", says: "should be at least 1 chars long"},
+	"the name of who lets go has at most 63 characters": {rule: "CloudImage .lifecycle.leaving[].query maxLength", accept: chars(63), refuse: chars(64), says: "may not be more than 63 bytes"},
+
 	"image.createdTime is a time":                   {rule: "CloudImage .image.createdTime format", accept: "2024-12-31T00:00:00Z", refuse: "2024-13-01T00:00:00Z", says: "must be of type date-time"},
 	"image.createdTime has its T in upper case":     {rule: "CloudImage .image.createdTime pattern", refuse: "2024-01-01t00:00:00Z", says: timeMessage},
 	"image.createdTime has its Z in upper case":     {rule: "CloudImage .image.createdTime pattern", refuse: "2024-01-01T00:00:00z", says: timeMessage},
@@ -344,15 +487,39 @@ var imageRules = map[string]tc{
 	"lifecycle.lastChangeTime is not a number": {rule: "CloudImage .lifecycle.lastChangeTime format", refuse: 1704067200.5, says: "must be of type date-time"},
 }
 
+// moments are the times that the operator writes; each is held by the same three rules.
+var moments = []string{
+	"ImageQuery .status.selected[].createdTime",
+	"ImageQuery .status.selectedHistory[].selectedTime",
+	"ImageQuery .status.selectedHistory[].replacedTime",
+	"ImageQuery .status.removing[].since",
+	"ImageQuery .status.removing[].deleteAfter",
+	"CloudImage .lifecycle.deleteAfter",
+	"CloudImage .lifecycle.leaving[].since",
+	"CloudImage .lifecycle.leaving[].deleteAfter",
+}
+
+func timeRules() map[string]tc {
+	rules := map[string]tc{}
+	for _, moment := range moments {
+		field := moment[strings.LastIndexByte(moment, '.')+1:]
+		rules[moment+" is a time"] = tc{rule: moment + " format", accept: "2024-02-29T23:59:59Z", refuse: "2023-02-29T23:59:59Z", says: "must be of type date-time"}
+		rules[moment+" is in UTC"] = tc{rule: moment + " pattern", accept: "9999-12-31T23:59:59Z", refuse: "2024-01-01T08:00:00+08:00", says: timeMessage}
+		rules[moment+" isn't a list"] = tc{rule: moment + " rule", accept: "1000-01-01T00:00:00Z", refuse: []any{}, says: field + " must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"}
+	}
+	return rules
+}
+
 func allRules() map[string]tc {
-	all := maps.Clone(queryRules)
+	all := timeRules()
+	maps.Copy(all, queryRules)
 	maps.Copy(all, statusRules)
 	maps.Copy(all, imageRules)
 	return all
 }
 
 func TestEveryRuleAdmitsWhatIsMeantAndTellsWhatToWriteOtherwise(t *testing.T) {
-	if all := allRules(); len(all) != len(queryRules)+len(statusRules)+len(imageRules) {
+	if all := allRules(); len(all) != len(timeRules())+len(queryRules)+len(statusRules)+len(imageRules) {
 		t.Fatal("two cases have the same sentence: the sentence is what tells them apart")
 	}
 	for sentence, c := range allRules() {
@@ -404,15 +571,28 @@ func (c tc) where() (kind, path string) {
 	return kind, path
 }
 
+// newest is what spec.selection is for those who don't write it.
+var newest = map[string]any{"orderBy": "CreatedTime", "limit": 1.0, "skip": 0.0}
+
 // A default, and that a value of one's own, or none, doesn't get in its way.
 var defaults = map[string]struct {
 	rule, at  string
+	given     map[string]any
 	want, own any
 }{
 	"a query is polled every 10 minutes":      {rule: "ImageQuery .spec.interval default", at: "spec.interval", want: "10m", own: "1h"},
 	"a query isn't suspended":                 {rule: "ImageQuery .spec.suspend default", at: "spec.suspend", want: false, own: true},
 	"one image is believed":                   {rule: "ImageQuery .spec.minImages default", at: "spec.minImages", want: 1.0, own: 0.0},
 	"every listed image is a member":          {rule: "ImageQuery .spec.match default", at: "spec.match", want: map[string]any{}, own: map[string]any{"states": []any{"NORMAL"}}},
+	"the newest image is selected":            {rule: "ImageQuery .spec.selection default", at: "spec.selection", want: newest, own: map[string]any{"orderBy": "Name", "limit": 2.0, "skip": 1.0}},
+	"the newest is the last created":          {rule: "ImageQuery .spec.selection.orderBy default", at: "spec.selection.orderBy", given: map[string]any{"spec.selection": map[string]any{}}, want: "CreatedTime", own: "Name"},
+	"one image is selected":                   {rule: "ImageQuery .spec.selection.limit default", at: "spec.selection.limit", want: 1.0, own: 50.0},
+	"no image is skipped":                     {rule: "ImageQuery .spec.selection.skip default", at: "spec.selection.skip", want: 0.0, own: 1.0},
+	"an image leaves carefully":               {rule: "ImageQuery .spec.removal default", at: "spec.removal", want: map[string]any{"gracePeriod": "24h", "maxRemovedPercent": 50.0}, own: map[string]any{"gracePeriod": "0s", "maxRemovedPercent": 0.0}},
+	"an image has a day's grace":              {rule: "ImageQuery .spec.removal.gracePeriod default", at: "spec.removal.gracePeriod", want: "24h", own: "0s"},
+	"half of the images don't go at once":     {rule: "ImageQuery .spec.removal.maxRemovedPercent default", at: "spec.removal.maxRemovedPercent", want: 50.0, own: 0.0},
+	"every member has an object":              {rule: "ImageQuery .spec.cloudImages default", at: "spec.cloudImages", want: map[string]any{"policy": "All", "maxImages": 1000.0}, own: map[string]any{"policy": "Selected"}},
+	"members have objects unless told":        {rule: "ImageQuery .spec.cloudImages.policy default", at: "spec.cloudImages.policy", want: "All", own: "All"},
 	"a new query has been observed by nobody": {rule: "ImageQuery .status default", at: "status", want: map[string]any{"observedGeneration": -1.0}},
 }
 
@@ -428,6 +608,9 @@ func TestDefaults(t *testing.T) {
 				}
 				doc := base("ImageQuery")
 				doc.set("status", absent)
+				for at, given := range c.given {
+					doc.set(at, given)
+				}
 				doc.set(c.at, value)
 				answer, err := send(t.Context(), create, doc)
 				if err != nil {

@@ -13,6 +13,9 @@ import (
 // with apply.
 //
 // CloudImagePolicy decides which members have CloudImage objects, and what labels those have.
+//
+// Somebody who never wrote cloudImages and then asks for policy Selected has the default of 1000 in the stored object, and
+// kubectl keeps it there: it is not held against them, and counts as 500.
 type CloudImagePolicyApplyConfiguration struct {
 	// policy says which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
 	// change of it no longer asks for is deleted without a grace period. Default All.

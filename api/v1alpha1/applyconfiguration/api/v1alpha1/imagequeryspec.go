@@ -49,8 +49,8 @@ type ImageQuerySpecApplyConfiguration struct {
 	// removal decides what becomes of images that are members no longer. Default {}: their CloudImages stay for a
 	// day, and many at once wait for an approval.
 	Removal *RemovalPolicyApplyConfiguration `json:"removal,omitempty"`
-	// cloudImages decides which members have CloudImage objects, and what labels those have. Default {policy: All,
-	// maxImages: 1000}.
+	// cloudImages decides which members have CloudImage objects, and what labels those have. Default
+	// {maxImages: 1000, policy: All}.
 	CloudImages *CloudImagePolicyApplyConfiguration `json:"cloudImages,omitempty"`
 }
 

@@ -15,7 +15,7 @@ import (
 //
 // SelectionRecord is one selection of the present or the past.
 type SelectionRecordApplyConfiguration struct {
-	// imageIDs are the images that were selected, at most 50 of them.
+	// imageIDs are the images that were selected, 1 to 50 of them.
 	ImageIDs []string `json:"imageIDs,omitempty"`
 	// selectedTime is when they were selected.
 	SelectedTime *v1.Time `json:"selectedTime,omitempty"`
