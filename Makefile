@@ -45,8 +45,8 @@ CONTROLLER_GEN := bin/tools/controller-gen-$(call version,sigs.k8s.io/controller
 # It writes the name it was called by into what it generates: call it without the version.
 GENERATE := exec -a controller-gen $(CONTROLLER_GEN)
 KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
-# The Kubernetes that the chart is rendered for; helm built from its module knows none.
-KUBERNETES := $(shell sed -n 's|.*k8s\.io/kubernetes \(v1[^ ]*\).*|\1|p' hack/controlplane/go.mod)
+# The oldest Kubernetes that is supported; helm built from its module knows none.
+KUBERNETES := v1.31.0
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
 GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
 CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)

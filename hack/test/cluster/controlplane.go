@@ -32,6 +32,9 @@ type Options struct {
 	APIServerFlags map[string]string
 	APIServerEnv   []string
 
+	// Empty leaves config/default out, and with it OperatorKubeconfig, for a test that installs the operator its own way.
+	Empty bool
+
 	// WithoutControllers leaves kube-controller-manager out: nothing is garbage collected.
 	WithoutControllers bool
 
@@ -71,11 +74,13 @@ func Start(t T, o Options) *Cluster {
 	}
 	c.startServers(o)
 	c.connect()
-	c.install()
+	if !o.Empty {
+		c.install()
+		c.OperatorKubeconfig = c.KubeconfigOf(ServiceAccount, c.Config)
+	}
 	if !o.WithoutControllers {
 		c.startControllers()
 	}
-	c.OperatorKubeconfig = c.KubeconfigOf(ServiceAccount, c.Config)
 	return c
 }
 
