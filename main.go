@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -186,14 +188,37 @@ func newReconciler(mgr ctrl.Manager, o options) (*controllers.Reconciler, error)
 		}
 		credentials.Default = &account
 	}
+	lister, loop := catalog.NewShared(client, time.Now), controllers.NewMetrics()
+	if err := register(append(client.Collectors(), loop, coalesced(lister))...); err != nil {
+		return nil, err
+	}
 	return &controllers.Reconciler{
 		Client:          mgr.GetClient(),
 		Live:            mgr.GetAPIReader(),
-		Lister:          catalog.NewShared(client, time.Now),
+		Lister:          lister,
+		Metrics:         loop,
 		Credentials:     credentials,
 		Events:          mgr.GetEventRecorder(name),
 		Clock:           clock.RealClock{},
 		MaxStatusImages: o.maxStatusImages,
 		Concurrent:      o.concurrent,
 	}, nil
+}
+
+// register adds metrics to those of controller-runtime, which the manager serves.
+func register(collectors ...prometheus.Collector) error {
+	for _, c := range collectors {
+		if err := metrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// coalesced counts for catalog, which knows no Prometheus.
+func coalesced(shared *catalog.Shared) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tencentcloud_api_coalesced_total",
+		Help: "Listings that were answered by an identical one of another query, under way or less than 10 seconds old.",
+	}, func() float64 { return float64(shared.Coalesced()) })
 }

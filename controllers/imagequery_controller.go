@@ -47,6 +47,7 @@ type Reconciler struct {
 	Credentials Credentials
 	Events      events.EventRecorder
 	Clock       clock.PassiveClock
+	Metrics     *Metrics
 
 	// MaxStatusImages caps status.images.
 	MaxStatusImages int
@@ -70,6 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	result, err := r.reconcile(ctx, query)
+	r.Metrics.observe(query, lastSuccess(query, r.memories.of(query)))
 	if errors.Is(err, errMoved) || ctx.Err() != nil {
 		// The change that moved the query brings it here again, and the end of the process needs no words.
 		return ctrl.Result{}, nil //nolint:nilerr // see above
@@ -267,6 +269,7 @@ func (r *Reconciler) tell(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		}
 		log.Info("The poll failed", fields...)
 	}
+	r.Metrics.polled(word)
 	if word != m.word {
 		m.word = word
 		r.Events.Eventf(query, nil, kind, word, "Poll", "%s", shorten(sentence(message)))
@@ -292,6 +295,7 @@ func wordOf(status *imagev1alpha1.ImageQueryStatus) string {
 // its label goes off what others own too.
 func (r *Reconciler) forget(ctx context.Context, name string) error {
 	r.memories.forget(name)
+	r.Metrics.forget(name)
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
 	existing, err := r.existing(ctx, query)
@@ -319,6 +323,8 @@ func (r *Reconciler) status() statusWriter {
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.started = r.Clock.Now()
+	r.Metrics.elected, r.Metrics.reader = mgr.Elected(), r.Client
+	r.Client = counted{Client: r.Client, metrics: r.Metrics}
 	indexer := mgr.GetFieldIndexer()
 	for field, index := range map[string]client.IndexerFunc{indexScope: scopeIndex, indexQuery: queryIndex} {
 		if err := indexer.IndexField(ctx, &imagev1alpha1.CloudImage{}, field, index); err != nil {

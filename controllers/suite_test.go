@@ -84,6 +84,8 @@ type world struct {
 	clock  *movableClock
 	writes *writeLog
 
+	metrics *controllers.Metrics // the present operator's
+
 	restart func()
 }
 
@@ -145,11 +147,12 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 		w.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	w.metrics = controllers.NewMetrics()
 	reconciler := &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
 		Credentials: controllers.Credentials{Reader: mgr.GetClient(), Namespace: namespace},
 		Events:      mgr.GetEventRecorder("image-catalog-operator"), Clock: w.clock,
-		MaxStatusImages: 500, Concurrent: 4,
+		Metrics: w.metrics, MaxStatusImages: 500, Concurrent: 4,
 	}
 	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
 		w.Fatal(err)

@@ -6,6 +6,7 @@ package catalog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -28,6 +29,8 @@ type Shared struct {
 	flight singleflight.Group
 
 	now func() time.Time
+
+	coalesced atomic.Uint64
 
 	mu     sync.Mutex
 	begun  int // listings so far
@@ -54,20 +57,30 @@ func (s *Shared) List(ctx context.Context, account Account, query Query) (Listin
 	if query.Fresh {
 		return s.ask(ctx, key, account, query)
 	}
-	answer := s.flight.DoChan(key, func() (any, error) { return s.lead(key, account, query) }) //nolint:contextcheck // others wait for it, too
+	asked := false
+	answer := s.flight.DoChan(key, func() (any, error) { //nolint:contextcheck // others wait for it, too
+		if listing, ok := s.fromRecent(key); ok {
+			return listing, nil
+		}
+		asked = true
+		return s.lead(key, account, query)
+	})
 	select {
 	case <-ctx.Done():
 		return Listing{}, &Error{Kind: Unavailable, Code: "ClientError.Timeout", Message: "the cloud did not answer in time", Cause: ctx.Err()}
 	case a := <-answer:
+		if !asked {
+			s.coalesced.Add(1)
+		}
 		return a.Val.(Listing), a.Err
 	}
 }
 
+// Coalesced counts the listings that were answered by one that another query had asked for.
+func (s *Shared) Coalesced() uint64 { return s.coalesced.Load() }
+
 // lead answers a key for all who wait for it.
 func (s *Shared) lead(key string, account Account, query Query) (listing Listing, err error) {
-	if listing, ok := s.fromRecent(key); ok {
-		return listing, nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
 	defer cancel()
 	defer func() {

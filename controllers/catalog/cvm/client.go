@@ -50,6 +50,7 @@ type Client struct {
 	endpoint  endpoint
 	transport http.RoundTripper
 	limits    limits
+	meter     *meter
 
 	mu      sync.Mutex
 	clients map[clientKey]cachedClient
@@ -84,10 +85,12 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := newMeter()
 	return &Client{
 		endpoint:  e,
-		transport: newTransport(),
-		limits:    limits{qps: o.QPS, burst: o.Burst},
+		transport: newTransport(m),
+		limits:    limits{qps: o.QPS, burst: o.Burst, meter: m},
+		meter:     m,
 		clients:   map[clientKey]cachedClient{},
 	}, nil
 }

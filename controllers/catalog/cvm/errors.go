@@ -27,6 +27,7 @@ const (
 	// The SDK's, where it would lose them on the way.
 	codeCutOff     = "ClientError.IOError"
 	codeCredential = "ClientError.CredentialError"
+	codeNetwork    = "ClientError.NetworkError"
 )
 
 const codeTagKeyNotFound = "InvalidParameterValue.TagKeyNotFound"
@@ -137,7 +138,7 @@ var verdicts = map[string]verdict{
 	"ResponseSizeLimitExceeded": {catalog.Unavailable, "the cloud's answer would be too large for it"},
 
 	// The SDK's own.
-	"ClientError.NetworkError":        {catalog.Unavailable, "the cloud was not reached"},
+	codeNetwork:                       {catalog.Unavailable, "the cloud was not reached"},
 	codeCutOff:                        {catalog.Unavailable, "the cloud's answer was cut off"},
 	"ClientError.ParseJsonError":      {catalog.Unavailable, "the cloud's answer could not be read"},
 	"ClientError.HttpStatusCodeError": {catalog.Unavailable, broken},

@@ -23,6 +23,7 @@ const (
 type limits struct {
 	qps   float64
 	burst int
+	meter *meter
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -37,7 +38,7 @@ func (l *limits) bucket(source string) *bucket {
 	if l.buckets == nil {
 		l.buckets = map[string]*bucket{}
 	}
-	b := &bucket{tokens: rate.NewLimiter(rate.Limit(l.qps), l.burst)}
+	b := &bucket{tokens: rate.NewLimiter(rate.Limit(l.qps), l.burst), meter: l.meter}
 	l.buckets[source] = b
 	return b
 }
@@ -45,6 +46,7 @@ func (l *limits) bucket(source string) *bucket {
 // bucket is a token bucket that can be paused.
 type bucket struct {
 	tokens *rate.Limiter
+	meter  *meter
 
 	mu     sync.Mutex
 	pause  time.Duration // the last pause; 0 when the cloud is content
@@ -55,6 +57,8 @@ type bucket struct {
 // before signing: a signature carries the time, and the cloud refuses one older than five minutes. A token that comes
 // during a pause is given up: kept ones would all be spent the moment the pause ends.
 func (b *bucket) wait(ctx context.Context) error {
+	began := time.Now()
+	defer func() { b.meter.waited(time.Since(began)) }()
 	for {
 		if left := b.paused(); left > 0 {
 			select {

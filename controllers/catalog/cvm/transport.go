@@ -33,34 +33,45 @@ var errBodyTooLarge = &refusal{what: fmt.Sprintf("it is larger than %d MiB", max
 // every event stream, copies bodies that aren't JSON into its errors, and unpacks encodings without a bound.
 // It also reads the body, since the SDK drops the cause of a read that fails and doesn't close the body then.
 // The API answers 200 for everything it has processed, errors among it.
-type guard struct{ next http.RoundTripper }
+type guard struct {
+	next  http.RoundTripper
+	meter *meter
+}
 
-func newTransport() http.RoundTripper {
+func newTransport(m *meter) http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = maxConnections
 	t.MaxConnsPerHost = maxConnections
 	t.IdleConnTimeout = 90 * time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
-	return guard{next: t}
+	return guard{next: t, meter: m}
 }
 
 // RoundTrip implements http.RoundTripper.
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := g.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	if why := refuse(resp); why != nil {
-		// Closing without reading drops the connection, which is what an answer like this deserves.
-		return nil, errors.Join(why, resp.Body.Close())
-	}
-	body, err := readBody(resp.Body)
+	began := time.Now()
+	resp, body, err := g.exchange(req)
+	g.meter.sent(req, time.Since(began), body, err)
 	if err != nil {
 		return nil, err
 	}
 	resp.Header.Del("Content-Encoding") // the SDK refuses identity, too
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// exchange sends a request and reads the whole answer.
+func (g guard) exchange(req *http.Request) (*http.Response, []byte, error) {
+	resp, err := g.next.RoundTrip(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	if why := refuse(resp); why != nil {
+		// Closing without reading drops the connection, which is what an answer like this deserves.
+		return nil, nil, errors.Join(why, resp.Body.Close())
+	}
+	body, err := readBody(resp.Body)
+	return resp, body, err
 }
 
 // readBody reads a body to its end, or says why it has none that can be used.

@@ -1,0 +1,273 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+const (
+	// maxInfo bounds the selected images of one query that are shown by id.
+	maxInfo = 50
+
+	// labelOther stands for words of the cloud that are none of those known.
+	labelOther = "other"
+)
+
+// The series of a query. They are made from its status whenever Prometheus asks, so they go all at once.
+var (
+	descLastSuccess = prometheus.NewDesc("imagequery_last_success_timestamp_seconds",
+		"When a poll of the query last succeeded; absent as long as none has.", []string{"name"}, nil)
+	descFreshUntil = prometheus.NewDesc("imagequery_fresh_until_timestamp_seconds",
+		"When what is known stops being fresh unless a poll succeeds: max(4 x interval, 15m) after the last success, at most interval + 24h.", []string{"name"}, nil)
+	descInterval = prometheus.NewDesc("imagequery_interval_seconds",
+		"The interval of the query's spec.", []string{"name"}, nil)
+	descReady = prometheus.NewDesc("imagequery_ready",
+		"1 while Ready is True, else 0.", []string{"name"}, nil)
+	descStalled = prometheus.NewDesc("imagequery_stalled",
+		"1 while a person must act, else 0.", []string{"name"}, nil)
+	descSuspended = prometheus.NewDesc("imagequery_suspended",
+		"1 while spec.suspend is true, else 0.", []string{"name"}, nil)
+	descRemovalBlocked = prometheus.NewDesc("imagequery_removal_blocked",
+		"1 while removals wait for somebody's approval, else 0.", []string{"name"}, nil)
+	descImages = prometheus.NewDesc("imagequery_images",
+		"Members of the query.", []string{"name"}, nil)
+	descRemoving = prometheus.NewDesc("imagequery_removing",
+		"Images in their grace period, at most 100.", []string{"name"}, nil)
+	descSelected = prometheus.NewDesc("imagequery_selected",
+		"Images in status.selected.", []string{"name"}, nil)
+	descSelectionChanged = prometheus.NewDesc("imagequery_selection_changed_timestamp_seconds",
+		"When the present selection replaced the one before, and why: a reason of status.selectedHistory.", []string{"name", "reason"}, nil)
+	descSelectedInfo = prometheus.NewDesc("imagequery_selected_image_info",
+		"1 for each of the first 50 images of status.selected; no other series has an image's id.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
+	descCloudImages = prometheus.NewDesc("imagecatalog_cloudimages",
+		"CloudImages in the cluster. Words of the cloud that are not known count as other.", []string{"region", "platform", "architecture", "state", "presence"}, nil)
+)
+
+// Metrics are what the loop tells Prometheus. Only a process that works has series: a standby has none.
+type Metrics struct {
+	polls       *prometheus.CounterVec
+	status      *prometheus.CounterVec
+	cloudImages *prometheus.CounterVec
+
+	mu      sync.Mutex
+	queries map[string][]prometheus.Metric // by name: a namesake's replace them
+
+	// elected is closed once the process works; reader has its cache. Both are nil before SetupWithManager.
+	elected <-chan struct{}
+	reader  client.Reader
+}
+
+var _ prometheus.Collector = &Metrics{}
+
+// NewMetrics returns Metrics for the process to register.
+func NewMetrics() *Metrics {
+	return &Metrics{
+		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "imagequery_polls_total",
+			Help: "Polls by what they came to: Synced, or the reason of the failure, such as IncompleteListing.",
+		}, []string{"result"}),
+		status: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "imagequery_status_writes_total",
+			Help: "Writes of a query's status: written, conflict (tried again) or failed.",
+		}, []string{"result"}),
+		cloudImages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "imagecatalog_cloudimage_writes_total",
+			Help: "Writes of CloudImages by operation (create, update, delete): written, conflict (tried again) or failed.",
+		}, []string{"operation", "result"}),
+		queries: map[string][]prometheus.Metric{},
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range []prometheus.Collector{m.polls, m.status, m.cloudImages} {
+		c.Describe(ch)
+	}
+	for _, d := range []*prometheus.Desc{
+		descLastSuccess, descFreshUntil, descInterval, descReady, descStalled, descSuspended, descRemovalBlocked, descImages, descRemoving,
+		descSelected, descSelectionChanged, descSelectedInfo, descCloudImages,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range []prometheus.Collector{m.polls, m.status, m.cloudImages} {
+		c.Collect(ch)
+	}
+	m.mu.Lock()
+	queries := maps.Clone(m.queries)
+	m.mu.Unlock()
+	for _, series := range queries {
+		for _, s := range series {
+			ch <- s
+		}
+	}
+	m.collectCloudImages(ch)
+}
+
+// observe takes a query's series from its status and from when a poll last succeeded, which status tells late.
+func (m *Metrics) observe(query *imagev1alpha1.ImageQuery, success time.Time) {
+	series := seriesOf(query, success)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queries[query.Name] = series
+}
+
+// forget takes off the series of a query that is gone.
+func (m *Metrics) forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.queries, name)
+}
+
+// polled counts a poll by what it came to.
+func (m *Metrics) polled(result string) { m.polls.WithLabelValues(result).Inc() }
+
+func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.Metric {
+	var out []prometheus.Metric
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out = append(out, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{query.Name}, labels...)...))
+	}
+	status := &query.Status
+	if !success.IsZero() {
+		gauge(descLastSuccess, seconds(success))
+		gauge(descFreshUntil, seconds(staleAt(query, success)))
+	}
+	gauge(descInterval, query.Spec.Interval.Seconds())
+	gauge(descReady, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionReady)))
+	gauge(descStalled, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionStalled)))
+	gauge(descSuspended, one(query.Spec.Suspend))
+	gauge(descRemovalBlocked, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked)))
+	gauge(descImages, float64(ptr.Deref(status.ImageCount, 0)))
+	gauge(descRemoving, float64(len(status.Removing)))
+	gauge(descSelected, float64(len(status.Selected)))
+	if len(status.SelectedHistory) > 0 {
+		last := status.SelectedHistory[0]
+		gauge(descSelectionChanged, seconds(last.SelectedTime.Time), string(last.Reason))
+	}
+	for _, image := range status.Selected[:min(len(status.Selected), maxInfo)] {
+		gauge(descSelectedInfo, 1, query.Spec.Region, image.ImageID, image.Name, image.Architecture)
+	}
+	return out
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// platforms are the cloud's words for operating systems, as far as they are known. The set is open.
+var platforms = []string{
+	"AlmaLinux", "CentOS", "CentOS Stream", "CoreOS", "Debian", "Fedora", "FreeBSD", "OpenCloudOS", "Other Linux", "Red Hat",
+	"Rocky Linux", "SUSE", "TencentOS", "Ubuntu", "Windows", "openSUSE",
+}
+
+var (
+	architectures = []string{"amd64", "arm64", "386"}
+	states        = []string{"CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED"}
+)
+
+// collectCloudImages counts what the cache holds when Prometheus asks: a count of our own would have to be right over
+// every write, deletion and restart.
+func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
+	select {
+	case <-m.elected:
+	default:
+		return // a standby, whose counts would be added to the leader's
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var list imagev1alpha1.CloudImageList
+	if m.reader.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
+		return // the cache is not filled yet
+	}
+	type labels struct{ region, platform, architecture, state, presence string }
+	counts := map[labels]int{}
+	for i := range list.Items {
+		image := &list.Items[i].Image
+		counts[labels{
+			image.Region, known(platforms, image.Platform), known(architectures, image.Architecture), known(states, image.State),
+			string(list.Items[i].Lifecycle.Presence),
+		}]++
+	}
+	for l, n := range counts {
+		ch <- prometheus.MustNewConstMetric(descCloudImages, prometheus.GaugeValue, float64(n), l.region, l.platform, l.architecture, l.state, l.presence)
+	}
+}
+
+func known(words []string, word string) string {
+	if slices.Contains(words, word) {
+		return word
+	}
+	return labelOther
+}
+
+// counted is a client whose writes are counted.
+type counted struct {
+	client.Client
+
+	metrics *Metrics
+}
+
+func (c counted) wrote(operation string, err error) error {
+	c.metrics.cloudImages.WithLabelValues(operation, writeResult(err)).Inc()
+	return err
+}
+
+func (c counted) Create(ctx context.Context, o client.Object, opts ...client.CreateOption) error {
+	return c.wrote("create", c.Client.Create(ctx, o, opts...))
+}
+
+func (c counted) Update(ctx context.Context, o client.Object, opts ...client.UpdateOption) error {
+	return c.wrote("update", c.Client.Update(ctx, o, opts...))
+}
+
+func (c counted) Delete(ctx context.Context, o client.Object, opts ...client.DeleteOption) error {
+	return c.wrote("delete", c.Client.Delete(ctx, o, opts...))
+}
+
+func (c counted) Status() client.SubResourceWriter {
+	return countedStatus{c.Client.Status(), c.metrics}
+}
+
+type countedStatus struct {
+	client.SubResourceWriter
+
+	metrics *Metrics
+}
+
+func (c countedStatus) Apply(ctx context.Context, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+	err := c.SubResourceWriter.Apply(ctx, o, opts...)
+	c.metrics.status.WithLabelValues(writeResult(err)).Inc()
+	return err
+}
+
+func writeResult(err error) string {
+	switch {
+	case err == nil:
+		return "written"
+	case stale(err):
+		return "conflict"
+	}
+	return "failed"
+}

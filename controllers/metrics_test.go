@@ -1,0 +1,200 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+func (w *world) gather() []*dto.MetricFamily {
+	w.Helper()
+	registry := prometheus.NewPedanticRegistry() // which also holds Collect to Describe
+	registry.MustRegister(w.metrics)
+	families, err := registry.Gather()
+	if err != nil {
+		w.Fatal(err)
+	}
+	return families
+}
+
+// series are the present ones whose metric begins with prefix, written as Prometheus does, with their values.
+func (w *world) series(prefix string) map[string]float64 {
+	w.Helper()
+	out := map[string]float64{}
+	for _, family := range w.gather() {
+		if !strings.HasPrefix(family.GetName(), prefix) {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			out[family.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return out
+}
+
+// seriesOf are the series of a query, by metric; of a metric with more labels the value is not told.
+func (w *world) seriesOf(query string) map[string]float64 {
+	w.Helper()
+	out := map[string]float64{}
+	for series, value := range w.series("imagequery_") {
+		if metric, labels, _ := strings.Cut(series, "{"); strings.Contains(labels, fmt.Sprintf("name=%q", query)) {
+			out[strings.TrimPrefix(metric, "imagequery_")] = value
+		}
+	}
+	return out
+}
+
+func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1), newImage(2))
+	w.create(newQuery("golden"))
+	query := w.untilSynced("golden")
+
+	want := map[string]float64{
+		"interval_seconds": 600, "ready": 1, "stalled": 0, "suspended": 0, "removal_blocked": 0, "images": 2, "removing": 0,
+		"selected": float64(len(query.Status.Selected)),
+	}
+	w.eventually(func() error {
+		got := w.seriesOf("golden")
+		fresh, success := got["fresh_until_timestamp_seconds"], got["last_success_timestamp_seconds"]
+		if age := time.Since(time.Unix(int64(success), 0)); age > patience || fresh != success+4*600 {
+			return fmt.Errorf("last success %v and fresh until %v are wrong", success, fresh)
+		}
+		for metric, value := range want {
+			if got[metric] != value {
+				return fmt.Errorf("imagequery_%s is %v, want %v", metric, got[metric], value)
+			}
+		}
+		return nil
+	})
+
+	// Whoever deletes and creates a query of the same name starts with nothing.
+	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
+	w.clock.offset.Add(int64(time.Minute)) // the first one's listing answers nobody any more
+	if err := w.client.Delete(w.ctx, query); err != nil {
+		t.Fatal(err)
+	}
+	w.create(newQuery("golden"))
+	w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	w.eventually(func() error {
+		got := w.seriesOf("golden")
+		if _, old := got["last_success_timestamp_seconds"]; old || got["images"] != 0 || got["ready"] != 0 {
+			return fmt.Errorf("a namesake has series of its predecessor: %v", got)
+		}
+		return nil
+	})
+
+	if err := w.client.Delete(w.ctx, newQuery("golden")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		if left := w.seriesOf("golden"); len(left) > 0 {
+			return fmt.Errorf("a deleted query has series: %v", left)
+		}
+		return nil
+	})
+}
+
+func TestSeriesAreThereAfterARestartBeforeAPoll(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1))
+	w.create(newQuery("golden"), newQuery("off", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
+	w.untilSynced("golden")
+	w.restart()
+	w.eventually(func() error {
+		golden, off := w.seriesOf("golden"), w.seriesOf("off")
+		if golden["images"] != 1 || golden["last_success_timestamp_seconds"] == 0 || off["suspended"] != 1 {
+			return fmt.Errorf("golden has %v, off %v", golden, off)
+		}
+		return nil
+	})
+}
+
+func TestPollsAndWritesAreCountedByWhatTheyCameTo(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1), newImage(2))
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+	w.cloud.Inject(cvmtest.Fault{Code: "RequestLimitExceeded"})
+	w.poll("golden")
+	w.eventually(func() error {
+		got := w.series("")
+		for series, want := range map[string]float64{
+			`imagequery_polls_total{result="Synced"}`: 1, `imagequery_polls_total{result="Throttled"}`: 1,
+			`imagecatalog_cloudimage_writes_total{operation="create",result="written"}`: 2,
+		} {
+			if got[series] != want {
+				return fmt.Errorf("%s is %v, want %v", series, got[series], want)
+			}
+		}
+		if got[`imagequery_status_writes_total{result="written"}`] < 3 {
+			return fmt.Errorf("status writes are %v", got)
+		}
+		return nil
+	})
+}
+
+func TestCloudImagesAreCountedByWordsThatAreKnown(t *testing.T) {
+	w := newWorld(t)
+	strange := newImage(2)
+	strange.Platform, strange.ImageState = "Mallory 1", "PWNED"
+	w.cloud.Put(region, newImage(1), strange)
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+	known := newImage(1)
+	want := map[string]float64{
+		fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform=%q,presence="Present",region=%q,state="NORMAL"}`, known.Platform, region): 1,
+		fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform="other",presence="Present",region=%q,state="other"}`, region):             1,
+	}
+	w.eventually(func() error {
+		if diff := cmp.Diff(want, w.series("imagecatalog_cloudimages")); diff != "" {
+			return fmt.Errorf("series (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// Nobody but the selected-image info names an image, and Prometheus' linter finds nothing.
+func TestMetricsAreWellFormed(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1))
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+	families := w.gather()
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v %v", problems, err)
+	}
+	for series := range w.series("") {
+		if strings.Contains(series, newImage(1).ImageID) && !strings.HasPrefix(series, "imagequery_selected_image_info{") {
+			t.Errorf("%s names an image", series)
+		}
+	}
+	names := make([]string, 0, len(families))
+	for _, family := range families {
+		names = append(names, family.GetName())
+	}
+	for _, name := range []string{"imagequery_last_success_timestamp_seconds", "imagequery_images", "imagequery_removal_blocked"} {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s, on which others rely, is missing among %v", name, names)
+		}
+	}
+}
