@@ -114,3 +114,12 @@ func deployment(t *testing.T, objects []*unstructured.Unstructured) *unstructure
 	t.Fatal("there is no Deployment")
 	return nil
 }
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
