@@ -87,10 +87,11 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 	@CGO_ENABLED=1 $(TEST_ENV) go test -race $(TESTFLAGS) $(PKG)
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Writes deepcopy functions and apply configurations of the API.
+generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations and docs/reference.md of the API.
 	@$(GENERATE) paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt
+	@$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/docs/reference.yaml --renderer=markdown --output-path=docs/reference.md --log-level=ERROR
 
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Writes the CRDs and the RBAC role from the markers in the code.

@@ -279,6 +279,20 @@ func TestAPanickingListerIsAnErrorForAllWhoWait(t *testing.T) {
 	})
 }
 
+func TestListingsThatCostNothingAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := catalog.NewShared(&lister{takes: time.Second}, time.Now)
+		together(t.Context(), shared, alice, cents, cents, cents) // two of them join the third
+		together(t.Context(), shared, alice, cents)               // recent
+		together(t.Context(), shared, alice, fresh)
+		pass(time.Minute)
+		together(t.Context(), shared, alice, cents)
+		if got := shared.Coalesced(); got != 3 {
+			t.Errorf("%d of six listings were shared, want 3", got)
+		}
+	})
+}
+
 func TestDifferentAccountsNeverShare(t *testing.T) {
 	rotated, unaccepted := alice, alice
 	rotated.SecretID = "AKIDalice2"
