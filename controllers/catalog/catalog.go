@@ -8,6 +8,8 @@ package catalog
 import (
 	"context"
 	"time"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
 // Lister lists images. A listing is complete or it is an error; the error is an *Error, or the context's own when
@@ -16,7 +18,10 @@ type Lister interface {
 	List(ctx context.Context, account Account, query Query) (Listing, error)
 }
 
-// Account says with whose keys the cloud is asked.
+// Secret is a part of a key; it prints as REDACTED.
+type Secret = secret.String
+
+// Account says with whose keys the cloud is asked. Equal accounts ask with the same rights.
 type Account struct {
 	// Source names where the keys come from, such as secret/acct2 or env. Budgets are kept by it: it stays the same
 	// when keys are rotated.
@@ -24,6 +29,23 @@ type Account struct {
 
 	// SecretID and SecretKey are the key pair; Token is set for temporary keys only.
 	SecretID, SecretKey, Token Secret
+
+	// Ambient, if set, names an identity that the operator finds where it runs, in the cloud's words; there are no
+	// keys then.
+	Ambient string
+
+	// Roles are assumed one after the other by what is above, and the last one asks. Those without ARN are left out.
+	// There are two for a Secret that has only a role, when the default credentials assume one themselves.
+	Roles [2]Role
+}
+
+// Role is a role of an account of the cloud.
+type Role struct {
+	// ARN names the role.
+	ARN string
+
+	// ExternalID is the word that the role's owner may demand of who assumes it.
+	ExternalID Secret
 }
 
 // Query is what the cloud is asked.

@@ -19,6 +19,11 @@ func Key(account Account, query Query) string {
 	field := func(name, value string) { fmt.Fprintf(&b, "%s=%q\n", name, value) }
 	field("source", account.Source)
 	field("keys", digest(account.SecretID, account.SecretKey, account.Token))
+	field("ambient", account.Ambient)
+	for _, role := range account.Roles {
+		field("role", role.ARN)
+		field("externalID", digest(role.ExternalID))
+	}
 	field("region", query.Region)
 	field("instanceType", query.InstanceType)
 	for _, id := range set(query.ImageIDs) {

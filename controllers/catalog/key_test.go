@@ -74,6 +74,10 @@ func TestQueriesWithDifferentMeaningHaveDifferentKeys(t *testing.T) {
 	add("another token", with(func(a *catalog.Account) { a.Token = "token2" }), base)
 	add("no token", with(func(a *catalog.Account) { a.Token = "" }), base)
 	add("parts of the keys moved", with(func(a *catalog.Account) { a.SecretID, a.SecretKey = "idk", "ey" }), base)
+	add("another identity", with(func(a *catalog.Account) { a.Ambient = "ambient" }), base)
+	add("a role", with(func(a *catalog.Account) { a.Roles[0].ARN = "role" }), base)
+	add("a role after it", with(func(a *catalog.Account) { a.Roles[0].ARN, a.Roles[1].ARN = "role", "role" }), base)
+	add("a role with an external id", with(func(a *catalog.Account) { a.Roles[0] = catalog.Role{ARN: "role", ExternalID: "x"} }), base)
 	add("another region", account, catalog.Query{Region: "r2", InstanceType: "t", Filters: base.Filters})
 	add("another instance type", account, catalog.Query{Region: "r", InstanceType: "t2", Filters: base.Filters})
 	add("ids, not filters", account, catalog.Query{Region: "r", InstanceType: "t", ImageIDs: []string{"1", "2"}})
@@ -95,7 +99,9 @@ func TestQueriesWithDifferentMeaningHaveDifferentKeys(t *testing.T) {
 }
 
 func TestKeyTellsNoSecret(t *testing.T) {
-	account := catalog.Account{Source: "s", SecretID: canary, SecretKey: canary, Token: canary}
+	account := catalog.Account{
+		Source: "s", SecretID: canary, SecretKey: canary, Token: canary, Roles: [2]catalog.Role{{ExternalID: canary}},
+	}
 	if key := catalog.Key(account, catalog.Query{}); leaks(key) {
 		t.Errorf("Key() = %s", key)
 	}
@@ -119,7 +125,13 @@ var query = rapid.Custom(func(t *rapid.T) catalog.Query {
 
 var account = rapid.Custom(func(t *rapid.T) catalog.Account {
 	secret := rapid.Map(word, func(s string) catalog.Secret { return catalog.Secret(s) })
-	return catalog.Account{Source: word.Draw(t, "source"), SecretID: secret.Draw(t, "id"), SecretKey: secret.Draw(t, "key"), Token: secret.Draw(t, "token")}
+	role := rapid.Custom(func(t *rapid.T) catalog.Role {
+		return catalog.Role{ARN: word.Draw(t, "arn"), ExternalID: secret.Draw(t, "external id")}
+	})
+	return catalog.Account{
+		Source: word.Draw(t, "source"), SecretID: secret.Draw(t, "id"), SecretKey: secret.Draw(t, "key"), Token: secret.Draw(t, "token"),
+		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")},
+	}
 })
 
 func TestKeysAreEqualExactlyIfTheMeaningIs(t *testing.T) {
