@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 )
 
 // name is the operator's, in the Lease and in events.
@@ -56,7 +58,7 @@ type options struct {
 }
 
 func main() {
-	o, err := parse(os.Args[1:])
+	o, err := parse(flag.CommandLine, os.Args[1:])
 	if err == nil {
 		err = run(ctrl.SetupSignalHandler(), o)
 	}
@@ -66,16 +68,17 @@ func main() {
 	}
 }
 
-// parse reads the flags. --kubeconfig is registered by controller-runtime.
-func parse(args []string) (options, error) {
+// parse reads the flags. --kubeconfig is registered by controller-runtime, in flag.CommandLine.
+func parse(f *flag.FlagSet, args []string) (options, error) {
 	var o options
-	f := flag.CommandLine
 	f.StringVar(&o.cvm.Endpoint, "cvm-endpoint", cvm.DefaultEndpoint, "host of the cloud's API; http:// only for a loopback address")
+	f.StringVar(&o.cvm.STS, "sts-endpoint", cvm.DefaultSTS, "host of the cloud's service for keys of roles; http:// only for a loopback address")
+	f.StringVar(&o.cvm.Metadata, "metadata-endpoint", cvm.DefaultMetadata, "address of the node's metadata service, for --default-credentials=cvm-role")
 	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials; the cloud admits 40 for an account, shared by all its users")
 	f.IntVar(&o.cvm.Burst, "cvm-burst", 10, "requests to the cloud that may go out at once")
 	f.IntVar(&o.concurrent, "concurrent", 4, "queries that are polled at once")
 	f.IntVar(&o.maxStatusImages, "max-status-images", 500, "images that a query's status lists, at most 2000; CloudImages are there for all")
-	f.StringVar(&o.defaultCredentials, "default-credentials", "secret", "credentials of queries without credentialsRef: secret (the Secret "+imagev1alpha1.DefaultCredentialsSecret+") or env (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN)")
+	f.StringVar(&o.defaultCredentials, "default-credentials", "secret", "credentials of queries without credentialsRef: secret (the Secret "+imagev1alpha1.DefaultCredentialsSecret+"), env (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN), cvm-role (the node's role) or tke-oidc (the role of the pod's ServiceAccount in TKE)")
 	f.StringVar(&o.credentialsNamespace, "credentials-namespace", ownNamespace(), "namespace of the Secrets with credentials")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the Lease, for several replicas")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 switches it off")
@@ -96,8 +99,8 @@ func (o options) validate() error {
 		return fmt.Errorf("--max-status-images must be between 1 and 2000, got %d", o.maxStatusImages)
 	case o.cvm.QPS <= 0 || o.cvm.Burst < 1:
 		return fmt.Errorf("--cvm-qps must be above 0 and --cvm-burst at least 1, got %v and %d", o.cvm.QPS, o.cvm.Burst)
-	case o.defaultCredentials != "secret" && o.defaultCredentials != "env":
-		return fmt.Errorf("--default-credentials must be secret or env, got %q", o.defaultCredentials)
+	case !slices.Contains([]string{"secret", "env", auth.CVMRole, auth.TKEOIDC}, o.defaultCredentials):
+		return fmt.Errorf("--default-credentials must be secret, env, cvm-role or tke-oidc, got %q", o.defaultCredentials)
 	}
 	return nil
 }
@@ -110,9 +113,18 @@ func ownNamespace() string {
 	return "image-catalog-system"
 }
 
-// run wires the operator and works until ctx ends.
+// run wires the operator and works until ctx ends. What flags and environment say of the cloud comes first: it is
+// wrong without a cluster, too.
 func run(ctx context.Context, o options) error {
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	account, err := defaultAccount(&o)
+	if err != nil {
+		return err
+	}
+	cloud, err := cvm.New(o.cvm)
+	if err != nil {
+		return err
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
@@ -121,7 +133,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	reconciler, err := newReconciler(mgr, o)
+	reconciler, err := newReconciler(mgr, o, cloud, account)
 	if err != nil {
 		return err
 	}
@@ -129,6 +141,24 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// defaultAccount is the account of queries without credentialsRef; nil if a Secret has it.
+func defaultAccount(o *options) (*catalog.Account, error) {
+	switch o.defaultCredentials {
+	case "env":
+		account, err := controllers.EnvironmentAccount()
+		return &account, err
+	case auth.CVMRole:
+		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole}, nil
+	case auth.TKEOIDC:
+		var err error
+		if o.cvm.WebIdentity, err = auth.WebIdentityFrom(os.Getenv); err != nil {
+			return nil, fmt.Errorf("--default-credentials=tke-oidc: %w", err)
+		}
+		return &catalog.Account{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC}, nil
+	}
+	return nil, nil //nolint:nilnil // see above
 }
 
 func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
@@ -175,21 +205,9 @@ func strictTLS(c *tls.Config) {
 	c.MinVersion = tls.VersionTLS12
 }
 
-func newReconciler(mgr ctrl.Manager, o options) (*controllers.Reconciler, error) {
-	client, err := cvm.New(o.cvm)
-	if err != nil {
-		return nil, fmt.Errorf("--cvm-endpoint: %w", err)
-	}
-	credentials := controllers.Credentials{Reader: mgr.GetClient(), Namespace: o.credentialsNamespace}
-	if o.defaultCredentials == "env" {
-		account, err := controllers.EnvironmentAccount()
-		if err != nil {
-			return nil, err
-		}
-		credentials.Default = &account
-	}
-	lister, loop := catalog.NewShared(client, time.Now), controllers.NewMetrics()
-	if err := register(append(client.Collectors(), loop, coalesced(lister))...); err != nil {
+func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *catalog.Account) (*controllers.Reconciler, error) {
+	lister, loop := catalog.NewShared(cloud, time.Now), controllers.NewMetrics()
+	if err := register(append(cloud.Collectors(), loop, coalesced(lister))...); err != nil {
 		return nil, err
 	}
 	return &controllers.Reconciler{
@@ -197,7 +215,7 @@ func newReconciler(mgr ctrl.Manager, o options) (*controllers.Reconciler, error)
 		Live:            mgr.GetAPIReader(),
 		Lister:          lister,
 		Metrics:         loop,
-		Credentials:     credentials,
+		Credentials:     controllers.Credentials{Reader: mgr.GetClient(), Namespace: o.credentialsNamespace, Default: account},
 		Events:          mgr.GetEventRecorder(name),
 		Clock:           clock.RealClock{},
 		MaxStatusImages: o.maxStatusImages,

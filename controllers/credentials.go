@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,11 +21,15 @@ import (
 
 // Keys of a credentials Secret. A query's author may not choose them: any key of any Secret could be sent then.
 const (
-	keySecretID  = "secretId"
-	keySecretKey = "secretKey"
-	keyToken     = "token"
-	keyRoleArn   = "roleArn"
+	keySecretID   = "secretId"
+	keySecretKey  = "secretKey"
+	keyToken      = "token"
+	keyRoleArn    = "roleArn"
+	keyExternalID = "externalId"
 )
+
+// roleArn is the form of the four kinds of roles (CAM, "resource descriptions of a role").
+var roleArn = regexp.MustCompile(`^qcs::cam::uin/[0-9]+:role(Name)?/[^\s]+$`)
 
 // Credentials turns a query's credentialsRef into an account. It is the only reader of Secrets, and reads those of
 // one namespace only.
@@ -38,14 +43,17 @@ type Credentials struct {
 
 // EnvironmentAccount reads the account for --default-credentials=env.
 func EnvironmentAccount() (catalog.Account, error) {
+	value := func(name string) catalog.Secret { return catalog.Secret(strings.TrimSpace(os.Getenv(name))) }
 	account := catalog.Account{
-		Source:    "env",
-		SecretID:  catalog.Secret(strings.TrimSpace(os.Getenv("TENCENTCLOUD_SECRET_ID"))),
-		SecretKey: catalog.Secret(strings.TrimSpace(os.Getenv("TENCENTCLOUD_SECRET_KEY"))),
-		Token:     catalog.Secret(strings.TrimSpace(os.Getenv("TENCENTCLOUD_TOKEN"))),
+		Source: "env", SecretID: value("TENCENTCLOUD_SECRET_ID"), SecretKey: value("TENCENTCLOUD_SECRET_KEY"), Token: value("TENCENTCLOUD_TOKEN"),
 	}
 	if account.SecretID == "" || account.SecretKey == "" {
 		return account, fmt.Errorf("--default-credentials=env needs TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY in the environment")
+	}
+	for _, part := range []catalog.Secret{account.SecretID, account.SecretKey, account.Token} {
+		if garbled(part) {
+			return account, fmt.Errorf("--default-credentials=env: the environment's keys have characters that no key has; copy them again")
+		}
 	}
 	return account, nil
 }
@@ -56,6 +64,15 @@ func (c Credentials) Account(ctx context.Context, query *imagev1alpha1.ImageQuer
 	if name == "" {
 		return *c.Default, nil
 	}
+	account, bad := c.read(ctx, name)
+	if bad != nil || account.SecretID != "" {
+		return account, bad
+	}
+	return c.assumed(ctx, name, account)
+}
+
+// read reads the account in a Secret. One that has a role only has no keys yet.
+func (c Credentials) read(ctx context.Context, name string) (catalog.Account, *failure) {
 	secret := &corev1.Secret{}
 	err := c.Reader.Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
@@ -70,6 +87,36 @@ func (c Credentials) Account(ctx context.Context, query *imagev1alpha1.ImageQuer
 	return c.fromSecret(secret)
 }
 
+// assumed is the account of a Secret that has a role only: the default credentials assume it, after their own role if
+// they have one. Budgets are kept by the Secret still.
+func (c Credentials) assumed(ctx context.Context, name string, account catalog.Account) (catalog.Account, *failure) {
+	role := account.Roles[0]
+	base := catalog.Account{}
+	switch {
+	case c.Default != nil:
+		base = *c.Default
+	case name == imagev1alpha1.DefaultCredentialsSecret:
+		return account, c.notFound("the Secret %s has a %s and no keys that could assume it; add %s and %s", name, keyRoleArn, keySecretID, keySecretKey)
+	default:
+		var bad *failure
+		base, bad = c.read(ctx, imagev1alpha1.DefaultCredentialsSecret)
+		if bad == nil && base.SecretID == "" {
+			bad = c.notFound("the Secret %s has no keys", imagev1alpha1.DefaultCredentialsSecret)
+		}
+		if bad != nil {
+			bad.message = fmt.Sprintf("the Secret %s/%s has a %s and no keys, so the default credentials must assume it: %s", c.Namespace, name, keyRoleArn, bad.message)
+			return account, bad
+		}
+	}
+	base.Source = account.Source
+	if base.Roles[0].ARN == "" {
+		base.Roles[0] = role
+	} else {
+		base.Roles[1] = role
+	}
+	return base, nil
+}
+
 // secretOf is the name of the Secret that a query uses, empty if it uses none.
 func (c Credentials) secretOf(query *imagev1alpha1.ImageQuery) string {
 	if ref := query.Spec.CredentialsRef; ref != nil {
@@ -81,16 +128,33 @@ func (c Credentials) secretOf(query *imagev1alpha1.ImageQuery) string {
 	return imagev1alpha1.DefaultCredentialsSecret
 }
 
+// mayUse says whether a change of a Secret may be one of a query's account. The default credentials may assume the
+// role of any other Secret.
+func (c Credentials) mayUse(query *imagev1alpha1.ImageQuery, secret string) bool {
+	return secret == c.secretOf(query) || c.Default == nil && secret == imagev1alpha1.DefaultCredentialsSecret
+}
+
 func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failure) {
 	// Keys copied from a console or made by `echo | base64` end in a line break, which no header may have.
 	value := func(key string) catalog.Secret { return catalog.Secret(strings.TrimSpace(string(secret.Data[key]))) }
+	for _, key := range []string{keySecretID, keySecretKey, keyToken, keyRoleArn, keyExternalID} {
+		if garbled(value(key)) {
+			return catalog.Account{}, c.notFound("in the Secret %s, %s has characters that none has; copy it again", secret.Name, key)
+		}
+	}
+	role := catalog.Role{ARN: value(keyRoleArn).Reveal(), ExternalID: value(keyExternalID)}
 	account := catalog.Account{
 		Source:   "secret/" + secret.Name,
 		SecretID: value(keySecretID), SecretKey: value(keySecretKey), Token: value(keyToken),
+		Roles: [2]catalog.Role{role},
 	}
 	switch {
-	case value(keyRoleArn) != "":
-		return account, c.notFound("the Secret %s has the key %s, which this version can't use; give it plain keys", secret.Name, keyRoleArn)
+	case role.ARN != "" && !roleArn.MatchString(role.ARN):
+		return account, c.notFound("in the Secret %s, %s is not a role's, which looks like qcs::cam::uin/100000000001:roleName/reader; copy it from CAM", secret.Name, keyRoleArn)
+	case role.ARN == "" && role.ExternalID != "":
+		return account, c.notFound("the Secret %s has %s and no %s that it could be for; add that, or remove it", secret.Name, keyExternalID, keyRoleArn)
+	case account.SecretID == "" && account.SecretKey == "" && account.Token == "" && role.ARN != "":
+		return account, nil
 	case account.SecretID == "" && account.SecretKey == "":
 		return account, c.notFound("the Secret %s has neither %s nor %s; add both", secret.Name, keySecretID, keySecretKey)
 	case account.SecretID == "":
@@ -98,12 +162,12 @@ func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failur
 	case account.SecretKey == "":
 		return account, c.notFound("the Secret %s has no %s; add it", secret.Name, keySecretKey)
 	}
-	for key, part := range map[string]catalog.Secret{keySecretID: account.SecretID, keySecretKey: account.SecretKey, keyToken: account.Token} {
-		if strings.ContainsFunc(part.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return account, c.notFound("in the Secret %s, %s has characters that no key has; copy it again", secret.Name, key)
-		}
-	}
 	return account, nil
+}
+
+// garbled says whether a value has characters that fit into no header.
+func garbled(s catalog.Secret) bool {
+	return strings.ContainsFunc(s.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func (c Credentials) notFound(format, name string, args ...any) *failure {

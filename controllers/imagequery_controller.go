@@ -348,7 +348,7 @@ func asksForWork() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, requested)
 }
 
-// queriesOf are the queries that use a Secret. They look at once whether its keys are others than those of their last
+// queriesOf are the queries that may use a Secret. They look at once whether its keys are others than those of their last
 // poll.
 func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
 	var queries imagev1alpha1.ImageQueryList
@@ -358,7 +358,7 @@ func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reco
 	}
 	var requests []reconcile.Request
 	for i := range queries.Items {
-		if r.Credentials.secretOf(&queries.Items[i]) == secret.GetName() {
+		if r.Credentials.mayUse(&queries.Items[i], secret.GetName()) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&queries.Items[i])})
 		}
 	}

@@ -235,7 +235,8 @@ func TestCredentialsThatCannotWorkAreToldApart(t *testing.T) {
 		"no keys":             {data: map[string]string{}, want: "neither secretId nor secretKey"},
 		"no secretKey":        {data: map[string]string{"secretId": "AKID"}, want: "no secretKey"},
 		"no secretId":         {data: map[string]string{"secretKey": "key"}, want: "no secretId"},
-		"a role":              {data: map[string]string{"roleArn": "qcs::cam::uin/1:roleName/x"}, want: "roleArn"},
+		"a role that is none": {data: map[string]string{"roleArn": "reader"}, want: "roleArn is not a role's"},
+		"an external id":      {data: map[string]string{"externalId": "x"}, want: "externalId and no roleArn"},
 		"a line break within": {data: map[string]string{"secretId": "AK\nID", "secretKey": "key"}, want: "secretId has characters"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,7 +86,7 @@ var boundaries = map[string]boundary{
 		never: []string{"net/http"},
 	},
 	"controllers/catalog/cvm": {
-		own:        []string{"controllers/catalog", "controllers/catalog/cvm/auth"},
+		own:        []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/secret"},
 		others:     []string{"github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/time/rate", sdk + "/common", sdk + "/cvm"},
 		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
 		testOthers: []string{"github.com/prometheus/client_model"},

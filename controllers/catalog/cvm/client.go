@@ -3,13 +3,15 @@
 
 // Package cvm lists the images of Tencent Cloud's CVM. It is the only package that knows the cloud and its SDK:
 //
-//	List → listing (pages, checked) → limit (one token per page) → SDK (signs) → transport (guards) → cloud
+//	List → listing (pages, checked) → limit (one token per page) → auth (keys) → SDK (signs) → transport (guards) → cloud
 //
 // What goes up are catalog's types; what fails goes up as a *catalog.Error whose class is decided in errors.go.
 package cvm
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -21,10 +23,23 @@ import (
 	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/cvm/v20170312"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
-// DefaultEndpoint is the host of the nearest gateway; the region asked for travels in a header.
-const DefaultEndpoint = "cvm.tencentcloudapi.com"
+const (
+	// DefaultEndpoint is the host of the nearest gateway; the region asked for travels in a header.
+	DefaultEndpoint = "cvm.tencentcloudapi.com"
+
+	// DefaultSTS is the same for keys of roles.
+	DefaultSTS = "sts.tencentcloudapi.com"
+
+	// DefaultMetadata is where a node finds its metadata service.
+	DefaultMetadata = "http://metadata.tencentyun.com"
+
+	// defaultSTSRegion is the one that STS is asked in where nothing names another. Roles belong to no region.
+	defaultSTSRegion = "ap-guangzhou"
+)
 
 // requestTimeout bounds one request as a whole, so a server that drips is cut off as well as one that is silent.
 // The API answers a page within a second.
@@ -43,6 +58,15 @@ type Options struct {
 	// account, shared by everything that uses it. Default 10 and 10.
 	QPS   float64
 	Burst int
+
+	// STS is the host of the service that gives keys of roles, written like Endpoint. Default DefaultSTS.
+	STS string
+
+	// Metadata is the address of the node's metadata service. Default DefaultMetadata.
+	Metadata string
+
+	// WebIdentity is the pod's identity in TKE, for accounts whose Ambient is auth.TKEOIDC.
+	WebIdentity auth.WebIdentity
 }
 
 // Client lists images over the SDK. It is safe for concurrent use.
@@ -51,6 +75,7 @@ type Client struct {
 	transport http.RoundTripper
 	limits    limits
 	meter     *meter
+	keys      *auth.Providers
 
 	mu      sync.Mutex
 	clients map[clientKey]cachedClient
@@ -63,75 +88,95 @@ var _ catalog.Lister = &Client{}
 type clientKey struct{ source, region string }
 
 type cachedClient struct {
-	account catalog.Account
-	sdk     *sdk.Client
+	keys secret.Box[auth.Keys]
+	sdk  *sdk.Client
 }
 
-// New returns a Client, or an error that says how the endpoint must be written.
+// New returns a Client, or an error that says how an endpoint must be written.
 func New(o Options) (*Client, error) {
-	if o.Endpoint == "" {
-		o.Endpoint = DefaultEndpoint
-	}
-	if o.QPS == 0 {
-		o.QPS = 10
-	}
-	if o.Burst == 0 {
-		o.Burst = 10
-	}
+	o.Endpoint, o.STS, o.Metadata = cmp.Or(o.Endpoint, DefaultEndpoint), cmp.Or(o.STS, DefaultSTS), cmp.Or(o.Metadata, DefaultMetadata)
+	o.QPS, o.Burst = cmp.Or(o.QPS, 10), cmp.Or(o.Burst, 10)
 	if o.QPS < 0 || o.Burst < 0 {
 		return nil, fmt.Errorf("requests per second and burst must be positive, got %v and %d", o.QPS, o.Burst)
 	}
-	e, err := parseEndpoint(o.Endpoint)
+	e, err := parseEndpoint(o.Endpoint, DefaultEndpoint)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--cvm-endpoint: %w", err)
+	}
+	sts, err := parseEndpoint(o.STS, DefaultSTS)
+	if err != nil {
+		return nil, fmt.Errorf("--sts-endpoint: %w", err)
+	}
+	metadata, err := parseMetadata(o.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("--metadata-endpoint: %w", err)
 	}
 	m := newMeter()
+	transport := newTransport(m)
 	return &Client{
 		endpoint:  e,
-		transport: newTransport(m),
-		limits:    limits{qps: o.QPS, burst: o.Burst, meter: m},
-		meter:     m,
-		clients:   map[clientKey]cachedClient{},
+		transport: transport,
+		keys: auth.New(auth.Options{
+			Profile: newProfile(sts), Transport: transport, Region: cmp.Or(regionOf(sts.host), defaultSTSRegion),
+			Metadata: metadata, WebIdentity: o.WebIdentity,
+		}),
+		limits:  limits{qps: o.QPS, burst: o.Burst, meter: m},
+		meter:   m,
+		clients: map[clientKey]cachedClient{},
 	}, nil
 }
 
 // List implements catalog.Lister.
 func (c *Client) List(ctx context.Context, account catalog.Account, query catalog.Query) (catalog.Listing, error) {
-	client, err := c.client(account, query.Region)
-	if err != nil {
-		return catalog.Listing{}, err
-	}
 	bucket := c.limits.bucket(account.Source)
+	client := func(ctx context.Context) (*sdk.Client, error) { return c.client(ctx, account, query.Region) }
 	listing, err := list(ctx, func(ctx context.Context, offset int) (page, error) {
 		return fetch(ctx, client, bucket, query, offset)
 	})
 	if isTagKeyNotFound(err) {
 		return catalog.Listing{TagKeyNotFound: true}, nil
 	}
+	if failure := (*catalog.Error)(nil); errors.As(err, &failure) && failure.Kind == catalog.Unauthenticated {
+		c.keys.Refused(identityOf(account))
+	}
 	return listing, err
 }
 
-// client returns the SDK's client for these keys and region.
-func (c *Client) client(account catalog.Account, region string) (*sdk.Client, error) {
+// client returns the SDK's client for an account and a region. It is asked for each page: a long listing outlives
+// temporary keys.
+func (c *Client) client(ctx context.Context, account catalog.Account, region string) (*sdk.Client, error) {
 	if !sendable(account.SecretID) || !sendable(account.Token) {
 		v := judge(codeCredential)
 		return nil, &catalog.Error{Kind: v.kind, Code: codeCredential, Message: v.message}
 	}
+	keys, err := c.keys.Keys(ctx, identityOf(account))
+	if err != nil {
+		return nil, classify(err)
+	}
 	key := clientKey{source: account.Source, region: region}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cached, ok := c.clients[key]; ok && cached.account == account {
+	if cached, ok := c.clients[key]; ok && cached.keys() == keys {
 		return cached.sdk, nil
 	}
-	credential := common.NewTokenCredential(account.SecretID.Reveal(), account.SecretKey.Reveal(), account.Token.Reveal())
-	client, err := sdk.NewClient(credential, region, c.profile())
+	credential := common.NewTokenCredential(keys.SecretID.Reveal(), keys.SecretKey.Reveal(), keys.Token.Reveal())
+	client, err := sdk.NewClient(credential, region, newProfile(c.endpoint))
 	if err != nil {
 		return nil, classify(err)
 	}
 	client.WithRequestClient(requestClient)
 	client.WithHttpTransport(c.transport)
-	c.clients[key] = cachedClient{account: account, sdk: client}
+	c.clients[key] = cachedClient{keys: secret.Hide(keys), sdk: client}
 	return client, nil
+}
+
+// identityOf is the account in the words of auth.
+func identityOf(a catalog.Account) auth.Identity {
+	id := auth.Identity{Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient}
+	for i, role := range a.Roles {
+		id.Roles[i] = auth.Role(role)
+	}
+	return id
 }
 
 // sendable says whether a part of a key fits into a header. One with a line's end in it would look like a network that
@@ -140,13 +185,13 @@ func sendable(s catalog.Secret) bool {
 	return !strings.ContainsFunc(s.Reveal(), func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// profile switches off everything in the SDK that would act on its own: retries would spend the budget unseen and
+// newProfile switches off everything in the SDK that would act on its own: retries would spend the budget unseen and
 // sleep without looking at the context, the region breaker counts successes as failures, debug prints signatures.
 // Names of public images are localised, and only one language may ever be stored.
-func (c *Client) profile() *profile.ClientProfile {
+func newProfile(e endpoint) *profile.ClientProfile {
 	p := profile.NewClientProfile()
-	p.HttpProfile.Endpoint = c.endpoint.host
-	p.HttpProfile.Scheme = c.endpoint.scheme
+	p.HttpProfile.Endpoint = e.host
+	p.HttpProfile.Scheme = e.scheme
 	p.HttpProfile.ReqTimeout = int(requestTimeout / time.Second)
 	p.Language = "en-US"
 	p.NetworkFailureMaxRetries = 0

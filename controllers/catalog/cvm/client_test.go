@@ -347,7 +347,7 @@ func TestTheSDKActsOnNothingOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := c.profile()
+	p := newProfile(c.endpoint)
 	if p.NetworkFailureMaxRetries != 0 || p.RateLimitExceededMaxRetries != 0 || !p.DisableRegionBreaker || p.Debug || p.Language != "en-US" || p.HttpProfile.Scheme != "HTTPS" {
 		t.Errorf("%+v", p)
 	}

@@ -19,12 +19,12 @@ type endpoint struct{ scheme, host string }
 // it makes a host and a path.
 var hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// parseEndpoint reads the value of --cvm-endpoint. Keys are signed, not sent, yet an answer over plain HTTP could be
-// anybody's, and images are booted from it: http:// is for the simulator on the same machine.
-func parseEndpoint(value string) (endpoint, error) {
+// parseEndpoint reads the value of --cvm-endpoint or --sts-endpoint. Keys are signed, not sent, yet an answer over
+// plain HTTP could be anybody's, and images are booted from it: http:// is for the simulator on the same machine.
+func parseEndpoint(value, example string) (endpoint, error) {
 	refuse := func(why string) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("the endpoint %q %s; write a host such as %s, with https:// or without, "+
-			"and http:// only before a loopback address such as 127.0.0.1:8080", value, why, DefaultEndpoint)
+			"and http:// only before a loopback address such as 127.0.0.1:8080", value, why, example)
 	}
 	text := value
 	if !strings.Contains(text, "://") {
@@ -57,6 +57,38 @@ func usablePort(u *url.URL) bool {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	return err == nil && port > 0
 }
+
+// parseMetadata reads the value of --metadata-endpoint. The metadata service speaks plain HTTP and its answers are
+// keys, so it is nowhere but on the node: under its own name, at a link-local address, or simulated at a loopback one.
+func parseMetadata(value string) (string, error) {
+	text := value
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err == nil && u.Scheme == "http" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Path == "" || u.Path == "/") && usablePort(u) {
+		host := u.Hostname()
+		if ip := net.ParseIP(host); "http://"+host == DefaultMetadata || loopback(host) || ip != nil && ip.IsLinkLocalUnicast() {
+			return "http://" + u.Host, nil
+		}
+	}
+	return "", fmt.Errorf("the endpoint %q is not one of a metadata service, which answers keys over plain HTTP; "+
+		"write %s, http:// and a link-local address such as 169.254.0.23, or http:// and a loopback address", value, DefaultMetadata)
+}
+
+// regionOf is the region in a regional endpoint, such as sts.ap-shanghai-fsi.tencentcloudapi.com, empty in others. The
+// finance regions are apart from all others: what is asked there must name one of them.
+func regionOf(host string) string {
+	for label := range strings.SplitSeq(host, ".") {
+		if regionPattern.MatchString(label) {
+			return label
+		}
+	}
+	return ""
+}
+
+// regionPattern is the form of all regions. No other label of the cloud's hosts has a dash.
+var regionPattern = regexp.MustCompile(`^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$`)
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -61,7 +61,7 @@ func TestParseEndpoint(t *testing.T) {
 		"cvm.tencentcloudapi.com:99999999999999999999999999999999": {refused: "has no port from 1 to 65535"},
 	} {
 		t.Run(value, func(t *testing.T) {
-			got, err := parseEndpoint(value)
+			got, err := parseEndpoint(value, DefaultEndpoint)
 			if tc.refused == "" {
 				if err != nil || got != tc.want {
 					t.Errorf("parseEndpoint() = %v, %v, want %v", got, err, tc.want)

@@ -12,6 +12,7 @@ import (
 	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 )
 
 // Codes of our own, in the SDK's manner.
@@ -146,6 +147,14 @@ var verdicts = map[string]verdict{
 
 // classify decides what a failed call means. Of what the SDK says only the code and the request's id are kept.
 func classify(err error) *catalog.Error {
+	if failure := (*auth.Error)(nil); errors.As(err, &failure) {
+		return classifyKeys(failure)
+	}
+	return classifyBy(err, judge)
+}
+
+// classifyBy is classify for one of the tables.
+func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 	if already := (*catalog.Error)(nil); errors.As(err, &already) {
 		return already
 	}
@@ -165,14 +174,20 @@ func classify(err error) *catalog.Error {
 }
 
 func judge(code string) verdict {
-	if v, ok := verdicts[code]; ok {
-		return v
-	}
-	family, _, _ := strings.Cut(code, ".")
-	if v, ok := verdicts[family]; ok {
+	if v, ok := lookUp(verdicts, code); ok {
 		return v
 	}
 	return verdict{catalog.Unavailable, "the cloud answered with an error that the operator does not know"}
+}
+
+// lookUp finds the row of a code, or of the part before its first '.'.
+func lookUp(table map[string]verdict, code string) (verdict, bool) {
+	if v, ok := table[code]; ok {
+		return v, true
+	}
+	family, _, _ := strings.Cut(code, ".")
+	v, ok := table[family]
+	return v, ok
 }
 
 // codePattern is what codes look like, all that are known among them.

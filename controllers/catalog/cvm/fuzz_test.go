@@ -98,7 +98,7 @@ func FuzzParseEndpoint(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := parseEndpoint(s)
+		got, err := parseEndpoint(s, DefaultEndpoint)
 		if err != nil {
 			return
 		}

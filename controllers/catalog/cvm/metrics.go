@@ -136,7 +136,9 @@ func answerCode(body []byte) string {
 func boundLabel(code string) string {
 	family, _, _ := strings.Cut(code, ".")
 	for _, known := range []string{code, family} {
-		if _, ok := verdicts[known]; ok || ownCodes[known] {
+		_, image := verdicts[known]
+		_, keys := keyVerdicts[known]
+		if image || keys || ownCodes[known] {
 			return known
 		}
 	}

@@ -28,11 +28,15 @@ type page struct {
 	unfit []string
 }
 
-// fetch asks for one page, again while throttled.
-func fetch(ctx context.Context, client *sdk.Client, b *bucket, query catalog.Query, offset int) (page, error) {
+// fetch asks for one page, again while throttled. Keys come after the wait, which they might not outlive.
+func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error), b *bucket, query catalog.Query, offset int) (page, error) {
 	for try := 1; ; try++ {
 		if err := b.wait(ctx); err != nil {
 			return page{}, waitError(ctx)
+		}
+		client, err := client(ctx)
+		if err != nil {
+			return page{}, err
 		}
 		response, err := describeImages(ctx, client, newRequest(query, offset))
 		if err == nil {

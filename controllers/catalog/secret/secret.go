@@ -13,8 +13,7 @@ import (
 const redacted = "REDACTED"
 
 // String is a part of a key. However it is printed, logged or marshalled, it shows REDACTED; only Reveal tells it.
-// fmt calls no method of what it finds in unexported fields: a type that is printed holds it in exported ones, or
-// behind a pointer.
+// fmt calls no method of what it finds in unexported fields: there it belongs into a Box.
 type String string
 
 // Reveal returns the secret itself, for signing and comparing.
@@ -37,3 +36,9 @@ func (String) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // MarshalLog implements logr.Marshaler without naming it.
 func (String) MarshalLog() any { return redacted }
+
+// Box holds a value with secrets in an unexported field: of a func, fmt shows the address.
+type Box[T any] func() T
+
+// Hide puts a value into a Box.
+func Hide[T any](value T) Box[T] { return func() T { return value } }

@@ -83,7 +83,7 @@ func (x *exchange) enter() (no *refusal) {
 	if no := x.checkProtocol(); no != nil {
 		return no
 	}
-	if x.cred, no = x.s.authenticate(x.r, x.body, x.now); no != nil {
+	if x.cred, no = x.s.authenticate(tc3Service, x.r, x.body, x.now); no != nil {
 		return no
 	}
 	return x.s.throttle(x.req.Action, x.cred.SecretID, x.now)

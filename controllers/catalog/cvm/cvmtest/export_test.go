@@ -5,6 +5,8 @@ package cvmtest
 
 // Sign and CanonicalRequest let the tests sign requests that no SDK would send; TestPublishedSignatures proves them.
 var (
-	Sign             = sign
+	Sign = func(secretKey, canonical string, timestamp int64) string {
+		return sign(tc3Service, secretKey, canonical, timestamp)
+	}
 	CanonicalRequest = canonicalRequest
 )

@@ -80,12 +80,12 @@ func canonicalRequest(r *http.Request, body []byte, signedHeaders []string) stri
 }
 
 // sign computes the signature of a canonical request at a Unix time; the scope's date is that time's UTC date.
-func sign(secretKey, canonical string, timestamp int64) string {
+func sign(service, secretKey, canonical string, timestamp int64) string {
 	date := time.Unix(timestamp, 0).UTC().Format(time.DateOnly)
-	scope := date + "/" + tc3Service + "/" + tc3Request
+	scope := date + "/" + service + "/" + tc3Request
 	toSign := tc3Algorithm + "\n" + strconv.FormatInt(timestamp, 10) + "\n" + scope + "\n" + hexSHA256([]byte(canonical))
 	key := hmacSHA256([]byte("TC3"+secretKey), date)
-	key = hmacSHA256(key, tc3Service)
+	key = hmacSHA256(key, service)
 	key = hmacSHA256(key, tc3Request)
 	return hex.EncodeToString(hmacSHA256(key, toSign))
 }
@@ -101,8 +101,21 @@ func hmacSHA256(key []byte, s string) []byte {
 	return h.Sum(nil)
 }
 
+// Authenticate is for the simulators of the cloud's other services: it finds out who sent a request to one, such as
+// sts, by this server's keys and clock. A refused request has the code and the message of its answer.
+func (s *Server) Authenticate(service string, r *http.Request, body []byte) (c Credential, code, message string) {
+	c, no := s.authenticate(service, r, body, s.now())
+	if no != nil {
+		return c, no.code, no.en
+	}
+	return c, "", ""
+}
+
+// Now is the server's clock, for the simulators of the cloud's other services.
+func (s *Server) Now() time.Time { return s.now() }
+
 // authenticate finds out who sent the request. The order of the checks is inferred: header, key, time, signature, token.
-func (s *Server) authenticate(r *http.Request, body []byte, now time.Time) (Credential, *refusal) {
+func (s *Server) authenticate(service string, r *http.Request, body []byte, now time.Time) (Credential, *refusal) {
 	auth, ok := parseAuthorization(r.Header.Get("Authorization"))
 	if !ok {
 		return Credential{}, refuse("AuthFailure.InvalidAuthorization", "The Authorization header is missing or not a "+tc3Algorithm+" one that signs content-type and host.")
@@ -119,9 +132,9 @@ func (s *Server) authenticate(r *http.Request, body []byte, now time.Time) (Cred
 	if d := now.Sub(time.Unix(timestamp, 0)); d > maxSkew || d < -maxSkew {
 		return cred, refuse("AuthFailure.SignatureExpire", "The signature has expired: the difference between X-TC-Timestamp and the server's time is more than five minutes.")
 	}
-	want := sign(cred.SecretKey, canonicalRequest(r, body, auth.signedHeaders), timestamp)
+	want := sign(service, cred.SecretKey, canonicalRequest(r, body, auth.signedHeaders), timestamp)
 	date := time.Unix(timestamp, 0).UTC().Format(time.DateOnly)
-	if auth.date != date || auth.service != tc3Service || !hmac.Equal([]byte(want), []byte(auth.signature)) {
+	if auth.date != date || auth.service != service || !hmac.Equal([]byte(want), []byte(auth.signature)) {
 		// Message as seen in public bug reports.
 		return cred, refuse("AuthFailure.SignatureFailure", "The provided credentials could not be validated. Please check your signature is correct.")
 	}

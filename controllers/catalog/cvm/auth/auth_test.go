@@ -1,0 +1,195 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package auth_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
+)
+
+func secretString(s string) secret.String { return secret.String(s) }
+
+func TestEachProviderObtainsKeys(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id auth.Identity
+		// uin is whose images the keys see, and actions what STS was asked.
+		uin     string
+		actions []string
+	}{
+		"keys":                             {mine(), myUIN, nil},
+		"a role":                           {mine(auth.Role{ARN: reader}), otherUIN, []string{"AssumeRole"}},
+		"a role with an external id":       {mine(auth.Role{ARN: guarded, ExternalID: "shibboleth"}), otherUIN, []string{"AssumeRole"}},
+		"a role after a role":              {mine(auth.Role{ARN: reader}, auth.Role{ARN: second}), secondUIN, []string{"AssumeRole", "AssumeRole"}},
+		"the second role only":             {mine(auth.Role{}, auth.Role{ARN: reader}), otherUIN, []string{"AssumeRole"}},
+		"the node's role":                  {node, nodeUIN, nil},
+		"a role by the node's":             {auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}, otherUIN, []string{"AssumeRole"}},
+		"the pod's identity":               {pod, podUIN, []string{"AssumeRoleWithWebIdentity"}},
+		"a role by the pod's":              {auth.Identity{Source: "secret/a", Ambient: auth.TKEOIDC, Roles: [2]auth.Role{{ARN: reader}}}, otherUIN, []string{"AssumeRoleWithWebIdentity", "AssumeRole"}},
+		"a role by keys of the node's kin": {auth.Identity{Source: "secret/b", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}, {ARN: second}}}, secondUIN, []string{"AssumeRole", "AssumeRole"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			keys := w.must(tc.id)
+			if got := w.cloud.Credentials()[keys.SecretID.Reveal()].UIN; got != tc.uin {
+				t.Errorf("the keys are those of %s, want %s", got, tc.uin)
+			}
+			if again := w.must(tc.id); again != keys {
+				t.Error("asked again, it obtained others")
+			}
+			requests := w.sts.Requests()
+			if len(requests) != len(tc.actions) {
+				t.Fatalf("STS was asked %d times, want %d", len(requests), len(tc.actions))
+			}
+			for i, r := range requests {
+				if r.Action != tc.actions[i] || r.Region != "ap-nanjing" || r.RoleSessionName != "image-catalog-operator" || r.DurationSeconds != 3600 ||
+					!strings.HasSuffix(r.RequestClient, "image-catalog-operator") {
+					t.Errorf("STS was asked %+v", r)
+				}
+				if unsigned := r.Authorization == "SKIP"; unsigned != (r.Action == "AssumeRoleWithWebIdentity") {
+					t.Errorf("%s has the Authorization %s", r.Action, r.Authorization)
+				}
+			}
+		})
+	}
+}
+
+// The SDK's provider asks in ap-guangzhou, wherever the pod runs.
+func TestThePodsRegionIsTheOneThatSTSIsAskedIn(t *testing.T) {
+	w := newWorld(t)
+	p := *w.options
+	p.WebIdentity.Region = "ap-shanghai-fsi"
+	w.providers = auth.New(p)
+	w.must(pod)
+	w.must(auth.Identity{Source: "secret/a", Ambient: auth.TKEOIDC, Roles: [2]auth.Role{{ARN: reader}}})
+	for _, r := range w.sts.Requests() {
+		if r.Region != "ap-shanghai-fsi" {
+			t.Errorf("%s was asked in %s", r.Action, r.Region)
+		}
+	}
+}
+
+// codeOf is the code of a failure, the cloud's or ours.
+func codeOf(failure *auth.Error) string {
+	if failure.Code != "" {
+		return failure.Code
+	}
+	cloud := (*tcerrors.TencentCloudSDKError)(nil)
+	errors.As(failure, &cloud)
+	if cloud == nil {
+		return ""
+	}
+	return cloud.Code
+}
+
+func TestAFailureSaysWhichProviderFailedAndHow(t *testing.T) {
+	odd := func(f authtest.Fault) func(*world) { return func(w *world) { w.metadata.Inject(f) } }
+	text := func(body string) *string { return &body }
+	sts := func(f authtest.Fault) func(*world) { return func(w *world) { w.sts.Inject(f) } }
+	role := func(arn, externalID string) auth.Identity {
+		return mine(auth.Role{ARN: arn, ExternalID: secretString(externalID)})
+	}
+	wrong := role(reader, "")
+	wrong.Keys.SecretKey = "wrong"
+	for name, tc := range map[string]struct {
+		id       auth.Identity
+		arrange  func(*world)
+		provider string
+		code     string
+	}{
+		"a role that is not there":             {role("qcs::cam::uin/1:roleName/nobody", ""), nil, auth.AssumedRole, "InternalError.GetRoleError"},
+		"a role that doesn't trust the caller": {role(second, ""), nil, auth.AssumedRole, "UnauthorizedOperation"},
+		"no external id":                       {role(guarded, ""), nil, auth.AssumedRole, "UnauthorizedOperation"},
+		"a wrong external id":                  {role(guarded, "sibboleth"), nil, auth.AssumedRole, "UnauthorizedOperation"},
+		"sessions that are too long": {role(reader, ""), func(w *world) {
+			w.sts.SetRole(authtest.Role{ARN: reader, Trusts: []string{myUIN}, MaxDuration: time.Minute})
+		}, auth.AssumedRole, "InvalidParameter.OverTimeError"},
+		"wrong keys":                       {wrong, nil, auth.AssumedRole, "AuthFailure.SignatureFailure"},
+		"a throttled STS":                  {role(reader, ""), sts(authtest.Fault{Code: "RequestLimitExceeded"}), auth.AssumedRole, "RequestLimitExceeded"},
+		"a broken STS":                     {role(reader, ""), sts(authtest.Fault{Code: "InternalError.SystemError"}), auth.AssumedRole, "InternalError.SystemError"},
+		"an STS that hangs up":             {role(reader, ""), sts(authtest.Fault{Drop: true}), auth.AssumedRole, "ClientError.NetworkError"},
+		"an answer without keys":           {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"x"}}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"an answer without token":          {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"keys that fit into no header":     {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a\n","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"an empty answer":                  {role(reader, ""), sts(authtest.Fault{Body: text(`{}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"null":                             {role(reader, ""), sts(authtest.Fault{Body: text(`null`)}), auth.AssumedRole, auth.CodePanic},
+		"keys that have ended":             {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":1,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeEnding},
+		"a token that isn't accepted":      {pod, func(w *world) { w.writeToken("token-2") }, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
+		"no token":                         {pod, func(w *world) { w.writeToken(" \n") }, auth.TKEOIDC, auth.CodeNoToken},
+		"no file with a token":             {pod, func(w *world) { _ = os.Remove(w.tokenFile) }, auth.TKEOIDC, auth.CodeNoToken},
+		"a node without role":              {node, func(w *world) { w.metadata.SetRole("", "") }, auth.CVMRole, auth.CodeNoRole},
+		"a role that the node may not use": {node, func(w *world) { w.metadata.SetCode("Failed") }, auth.CVMRole, auth.CodeRoleRefused},
+		"a metadata service that fails":    {node, odd(authtest.Fault{Status: 500}), auth.CVMRole, auth.CodeMetadata},
+		"one that hangs up":                {node, odd(authtest.Fault{Drop: true}), auth.CVMRole, auth.CodeMetadata},
+		"one that is silent": {node, func(w *world) {
+			w.providers.SetMetadataTimeout(50 * time.Millisecond)
+			w.metadata.Inject(authtest.Fault{Hold: make(chan struct{})})
+		}, auth.CVMRole, auth.CodeMetadata},
+		"one that answers without end":   {node, odd(authtest.Fault{Body: text(strings.Repeat("x", 100<<10))}), auth.CVMRole, auth.CodeMetadata},
+		"a role that is a path":          {node, odd(authtest.Fault{Body: text("../../user-data")}), auth.CVMRole, auth.CodeMetadata},
+		"a page":                         {node, odd(authtest.Fault{Body: text("<html>")}), auth.CVMRole, auth.CodeMetadata},
+		"the node's role before another": {auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}, func(w *world) { w.metadata.SetRole("", "") }, auth.CVMRole, auth.CodeNoRole},
+		"an identity that is none":       {auth.Identity{Ambient: "magic"}, nil, "magic", auth.CodeNoProvider},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if tc.arrange != nil {
+				tc.arrange(w)
+			}
+			failure := w.mustFail(tc.id)
+			if failure.Provider != tc.provider || codeOf(failure) != tc.code {
+				t.Errorf("%s failed with %q (%v), want %s with %s", failure.Provider, codeOf(failure), errors.Unwrap(failure), tc.provider, tc.code)
+			}
+			if strings.Contains(failure.Error(), "html") || strings.Contains(failure.Error(), cvmtest.DefaultCredential.SecretID) {
+				t.Errorf("the error quotes what was answered or sent: %s", failure)
+			}
+		})
+	}
+}
+
+func TestTheMetadataServiceIsNotFollowedElsewhere(t *testing.T) {
+	w := newWorld(t)
+	elsewhere := authtest.NewMetadata(w.cloud, "node-role", nodeUIN)
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{301, 302, 307, 308} {
+		w.metadata.Inject(authtest.Fault{Times: 1, Status: status, Header: map[string]string{"Location": elsewhere.URL() + "/latest/meta-data/cam/security-credentials/"}})
+		if failure := w.mustFail(node); failure.Code != auth.CodeMetadata {
+			t.Errorf("a redirect (%d) is %v", status, failure)
+		}
+		w.pass(time.Minute)
+	}
+	if paths := elsewhere.Paths(); len(paths) > 0 {
+		t.Errorf("elsewhere was asked for %q", paths)
+	}
+}
+
+func TestThePodsIdentityIsReadFromItsEnvironment(t *testing.T) {
+	environment := map[string]string{
+		"TKE_REGION": "ap-guangzhou\n", "TKE_PROVIDER_ID": "cls-1", "TKE_WEB_IDENTITY_TOKEN_FILE": "/token", "TKE_ROLE_ARN": podRole,
+	}
+	got, err := auth.WebIdentityFrom(func(name string) string { return environment[name] })
+	if want := (auth.WebIdentity{Region: "ap-guangzhou", ProviderID: "cls-1", TokenFile: "/token", RoleARN: podRole}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for name := range environment {
+		_, err := auth.WebIdentityFrom(func(asked string) string {
+			if asked == name {
+				return " "
+			}
+			return environment[asked]
+		})
+		if err == nil || !strings.Contains(err.Error(), "lacks "+name+",") || !strings.Contains(err.Error(), "pod-identity-webhook") {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}

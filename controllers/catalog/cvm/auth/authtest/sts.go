@@ -1,0 +1,245 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+const (
+	// stsVersion is both actions' (STS API pages AssumeRole 1312/48197, AssumeRoleWithWebIdentity 1312/73070).
+	stsVersion = "2018-08-13"
+
+	// The documented default and maximum of DurationSeconds. A role has its own maximum within it.
+	defaultDuration = 2 * time.Hour
+	maxDuration     = 12 * time.Hour
+)
+
+// sessionName is the documented form of RoleSessionName: 2 to 128 of these.
+var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,128}$`)
+
+// region is the form of all known ones.
+var region = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+
+// Role is a role in CAM.
+type Role struct {
+	// ARN names it, such as qcs::cam::uin/100000000002:roleName/reader.
+	ARN string
+
+	// UIN is the account that the role belongs to: its keys see that account's images.
+	UIN string
+
+	// Trusts are the accounts whose keys may assume it, by UIN.
+	Trusts []string
+
+	// ExternalID, if set, must come with the request.
+	ExternalID string
+
+	// MaxDuration bounds its sessions; 0 means the documented default of two hours.
+	MaxDuration time.Duration
+
+	// ProviderID and WebIdentityTokens make it a role of an OIDC provider, for those tokens.
+	ProviderID        string
+	WebIdentityTokens []string
+
+	// Deny lets CAM deny cvm:DescribeImages to it.
+	Deny bool
+}
+
+// Request is what STS was asked.
+type Request struct {
+	Action, Region, Language, RequestClient, Authorization string
+	// SecretID and Token are those that signed.
+	SecretID, Token string
+
+	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string //nolint:revive // the API's words
+	DurationSeconds                                                    int64
+
+	// Code is the answer's; empty for a good one.
+	Code string
+}
+
+// STS is a simulated Security Token Service. All methods are safe for concurrent use.
+type STS struct {
+	*server
+
+	roles    map[string]Role
+	requests []Request
+}
+
+// NewSTS starts an STS for a cloud. Close it when done.
+func NewSTS(cloud *cvmtest.Server, roles ...Role) *STS {
+	s := &STS{server: newServer(cloud), roles: map[string]Role{}}
+	s.SetRole(roles...)
+	s.serve(s.handle)
+	return s
+}
+
+// SetRole adds roles, or replaces those with their ARN.
+func (s *STS) SetRole(roles ...Role) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range roles {
+		s.roles[r.ARN] = r
+	}
+}
+
+// Requests returns what was asked so far.
+func (s *STS) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// refusal is an error answer.
+type refusal struct{ code, message string }
+
+func (s *STS) handle(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	request := Request{
+		Action: r.Header.Get("X-TC-Action"), Region: r.Header.Get("X-TC-Region"), Language: r.Header.Get("X-TC-Language"),
+		RequestClient: r.Header.Get("X-TC-RequestClient"), Authorization: r.Header.Get("Authorization"), Token: r.Header.Get("X-TC-Token"),
+	}
+	fault := s.pick()
+	keys, no := s.decide(r, body, &request)
+	if fault.Code != "" {
+		no = &refusal{fault.Code, "injected"}
+	}
+	if no != nil {
+		request.Code = no.code
+	}
+	if request.Code == cvmtest.CodeUnknown {
+		s.addUnknown(no.message)
+	}
+	s.mu.Lock()
+	s.requests = append(s.requests, request)
+	s.mu.Unlock()
+	fault.write(w, r, s.closed, http.StatusOK, "application/json", answer(keys, no))
+}
+
+// answer is the JSON of both actions (API pages, "output parameters"): errors have HTTP status 200, too.
+func answer(keys cvmtest.Credential, no *refusal) string {
+	const requestID = "5cd1a16d-0000-4000-8000-authtest0001"
+	response := map[string]any{"RequestId": requestID}
+	if no != nil {
+		response["Error"] = map[string]string{"Code": no.code, "Message": no.message}
+	} else {
+		response["Credentials"] = map[string]string{"Token": keys.Token, "TmpSecretId": keys.SecretID, "TmpSecretKey": keys.SecretKey}
+		response["ExpiredTime"] = keys.Expires.Unix()
+		response["Expiration"] = keys.Expires.UTC().Format(time.RFC3339)
+	}
+	b, err := json.Marshal(map[string]any{"Response": response})
+	if err != nil {
+		panic("authtest: " + err.Error())
+	}
+	return string(b)
+}
+
+// decide makes keys, or says why not. The order of the checks is inferred.
+func (s *STS) decide(r *http.Request, body []byte, request *Request) (keys cvmtest.Credential, no *refusal) {
+	if no := s.readRequest(r, body, request); no != nil {
+		return keys, no
+	}
+	if request.Action == "AssumeRoleWithWebIdentity" {
+		return s.assumeWithWebIdentity(request)
+	}
+	caller, code, message := s.cloud.Authenticate("sts", r, body)
+	request.SecretID = caller.SecretID
+	if code != "" {
+		return keys, &refusal{code, message}
+	}
+	return s.assume(caller, request)
+}
+
+// readRequest reads what both actions have in common.
+func (s *STS) readRequest(r *http.Request, body []byte, request *Request) *refusal {
+	switch {
+	case r.Method != http.MethodPost || r.URL.Path != "/" || r.URL.RawQuery != "" || r.Header.Get("Content-Type") != "application/json":
+		return &refusal{cvmtest.CodeUnknown, "a request that is no POST of JSON to /"}
+	case r.Header.Get("X-TC-Version") != stsVersion:
+		return &refusal{"NoSuchVersion", "no such version"}
+	case request.Action != "AssumeRole" && request.Action != "AssumeRoleWithWebIdentity":
+		return &refusal{"InvalidAction", "no such action"}
+	case !region.MatchString(request.Region):
+		// Both pages list Region among the required parameters.
+		return &refusal{"MissingParameter", "Region is missing"}
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	var p struct {
+		RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string //nolint:revive // the API's words
+		DurationSeconds                                                    int64
+	}
+	if err := d.Decode(&p); err != nil {
+		return &refusal{"UnknownParameter", err.Error()}
+	}
+	request.RoleArn, request.RoleSessionName, request.ExternalId = p.RoleArn, p.RoleSessionName, p.ExternalId
+	request.ProviderId, request.WebIdentityToken, request.DurationSeconds = p.ProviderId, p.WebIdentityToken, p.DurationSeconds
+	if !sessionName.MatchString(p.RoleSessionName) || p.DurationSeconds < 0 || p.DurationSeconds > int64(maxDuration.Seconds()) {
+		return &refusal{"InvalidParameter.ParamError", "a parameter is wrong"}
+	}
+	return nil
+}
+
+// assume is AssumeRole. That a role which isn't there is InternalError.GetRoleError, though the page has
+// ResourceNotFound.RoleNotFound, is what the SDK's integration test asserts and what users report ("role not exist").
+// That a wrong ExternalId is the same UnauthorizedOperation as a trust policy without the caller is inferred.
+func (s *STS) assume(caller cvmtest.Credential, request *Request) (keys cvmtest.Credential, no *refusal) {
+	role, ok := s.role(request.RoleArn)
+	switch {
+	case !ok:
+		return keys, &refusal{"InternalError.GetRoleError", "role not exist"}
+	case !slices.Contains(role.Trusts, caller.UIN) || role.ExternalID != request.ExternalId && role.ExternalID != "":
+		return keys, &refusal{"UnauthorizedOperation", fmt.Sprintf(
+			"you are not authorized to perform operation (sts:AssumeRole)\nresource (%s) has no permission\n", request.RoleArn)}
+	}
+	return s.hand(role, request)
+}
+
+// assumeWithWebIdentity is AssumeRoleWithWebIdentity: the header Authorization is SKIP, and no X-TC-Token is sent (note
+// on the API's page).
+func (s *STS) assumeWithWebIdentity(request *Request) (keys cvmtest.Credential, no *refusal) {
+	role, ok := s.role(request.RoleArn)
+	switch {
+	case request.Authorization != "SKIP" || request.Token != "":
+		return keys, &refusal{cvmtest.CodeUnknown, "a request with a web identity that is signed"}
+	case !ok:
+		return keys, &refusal{"InternalError.GetRoleError", "role not exist"}
+	case role.ProviderID != request.ProviderId:
+		return keys, &refusal{"UnauthorizedOperation", "the role does not trust the provider"} // inferred
+	case !slices.Contains(role.WebIdentityTokens, request.WebIdentityToken):
+		return keys, &refusal{"InvalidParameter.WebIdentityTokenError", "the token is wrong or has expired"}
+	}
+	return s.hand(role, request)
+}
+
+func (s *STS) hand(role Role, request *Request) (keys cvmtest.Credential, no *refusal) {
+	d, limit := time.Duration(request.DurationSeconds)*time.Second, role.MaxDuration
+	if d == 0 {
+		d = defaultDuration
+	}
+	if limit == 0 {
+		limit = defaultDuration
+	}
+	if d > limit {
+		return keys, &refusal{"InvalidParameter.OverTimeError", "the expiration is beyond the threshold"}
+	}
+	return s.issue(role.UIN, role.Deny, d), nil
+}
+
+func (s *STS) role(arn string) (Role, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	role, ok := s.roles[arn]
+	return role, ok
+}

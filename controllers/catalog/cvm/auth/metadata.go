@@ -1,0 +1,110 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
+)
+
+const (
+	// rolePath answers the name of the node's role and, with it appended, the role's keys.
+	rolePath = "/latest/meta-data/cam/security-credentials/"
+
+	// metadataTimeout bounds one request. The service is on the node itself; where there is none, nothing answers.
+	metadataTimeout = 5 * time.Second
+
+	// maxMetadata bounds an answer; keys take 2 KiB.
+	maxMetadata = 64 << 10
+)
+
+// roleName is what CAM admits for a role, and so what may be put into a path.
+var roleName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,128}$`)
+
+// metadata asks the node's metadata service. It speaks plain HTTP, by nature: it answers only to the node.
+type metadata struct {
+	base   string
+	client *http.Client
+}
+
+// newMetadata asks without a proxy, which is another machine, and follows no redirect to one.
+func newMetadata(base string) metadata {
+	return metadata{base: strings.TrimSuffix(base, "/"), client: &http.Client{
+		Transport: &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: metadataTimeout}).DialContext,
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxMetadata,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       metadataTimeout,
+	}}
+}
+
+// keys obtains the keys of the node's role.
+func (m metadata) keys(ctx context.Context) (Keys, error) {
+	name, err := m.get(ctx, "")
+	if err != nil {
+		return Keys{}, err
+	}
+	role := strings.TrimSpace(string(name))
+	if !roleName.MatchString(role) {
+		return Keys{}, &Error{Provider: CVMRole, Code: CodeMetadata}
+	}
+	body, err := m.get(ctx, role)
+	if err != nil {
+		return Keys{}, err
+	}
+	var answer struct {
+		TmpSecretId, TmpSecretKey, Token, Code string //nolint:revive // the service's words
+		ExpiredTime                            int64
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return Keys{}, &Error{Provider: CVMRole, Code: CodeMetadata}
+	}
+	if answer.Code != "Success" {
+		return Keys{}, &Error{Provider: CVMRole, Code: CodeRoleRefused}
+	}
+	keys := Keys{
+		SecretID: secret.String(answer.TmpSecretId), SecretKey: secret.String(answer.TmpSecretKey), Token: secret.String(answer.Token),
+		Expires: time.Unix(answer.ExpiredTime, 0),
+	}
+	if !keys.usable() {
+		return Keys{}, &Error{Provider: CVMRole, Code: CodeNoKeys}
+	}
+	return keys, nil
+}
+
+// get reads what is below rolePath, which is nothing on a node without a role.
+func (m metadata) get(ctx context.Context, name string) ([]byte, error) {
+	unavailable := func(err error) ([]byte, error) {
+		return nil, &Error{Provider: CVMRole, Code: CodeMetadata, Err: err}
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.base+rolePath+name, http.NoBody)
+	if err != nil {
+		return unavailable(err)
+	}
+	response, err := m.client.Do(request)
+	if err != nil {
+		return unavailable(err)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxMetadata+1))
+	err = errors.Join(err, response.Body.Close())
+	switch {
+	case response.StatusCode == http.StatusNotFound:
+		return nil, &Error{Provider: CVMRole, Code: CodeNoRole}
+	case response.StatusCode != http.StatusOK || len(body) > maxMetadata || err != nil:
+		return unavailable(err)
+	}
+	return body, nil
+}

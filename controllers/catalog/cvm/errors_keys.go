@@ -1,0 +1,100 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvm
+
+import (
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+)
+
+// Sentences that several codes of keys share.
+const (
+	noRole    = "the cloud knows no such role; correct its ARN, or create it in CAM"
+	noTrust   = "the cloud doesn't let the caller assume the role; name the caller in the role's trust policy in CAM, allow sts:AssumeRole to it, and check externalId"
+	badRole   = "the cloud refuses the request for the role; check its ARN and externalId"
+	stsBusy   = "the cloud's limit of requests for keys is reached"
+	stsHost   = "the endpoint does not know the service; correct the operator's --sts-endpoint"
+	stsRegion = "the service isn't there in this region; correct TKE_REGION, or name a regional --sts-endpoint"
+)
+
+// keyVerdicts are the codes that mean something else when keys are asked for than when images are: those of the API
+// pages AssumeRole (1312/48197) and AssumeRoleWithWebIdentity (1312/73070), the common ones whose sentence would name
+// another flag or field, and those of package auth. A role that is not there is InternalError.GetRoleError.
+var keyVerdicts = map[string]verdict{
+	"InternalError.GetRoleError":             {catalog.Unauthenticated, noRole},
+	"InternalError.IllegalRole":              {catalog.Unauthenticated, noRole},
+	"ResourceNotFound":                       {catalog.Unauthenticated, noRole},
+	"ResourceNotFound.RoleNotFound":          {catalog.Unauthenticated, noRole},
+	"UnauthorizedOperation":                  {catalog.Unauthenticated, noTrust},
+	"AuthFailure.UnauthorizedOperation":      {catalog.Unauthenticated, noTrust},
+	"UnsupportedOperation":                   {catalog.Unauthenticated, noTrust},
+	"InvalidParameter.WebIdentityTokenError": {catalog.Unauthenticated, "the cloud doesn't accept the pod's token; the role must trust this cluster's OIDC provider in CAM, with the token's audience"},
+	"InvalidParameter.OverTimeError":         {catalog.Unauthenticated, "the role's sessions may not last an hour; raise its maximum session duration in CAM"},
+	"InvalidParameter.AccountNotAvaliable":   {catalog.Unauthenticated, "the role's account is not there or not usable; correct the role's ARN"},
+	"InvalidParameter.AccessKeyNotSupport":   {catalog.Unauthenticated, "keys of this kind can't assume a role; use keys of a sub-account"},
+	"InvalidParameter.OverLimit":             {catalog.Throttled, stsBusy},
+	"InvalidParameter":                       {catalog.Unauthenticated, badRole},
+	"FailedOperation.CheckMFAError":          {catalog.Unauthenticated, mfa},
+	"FailedOperation.MFATypeNotSupported":    {catalog.Unauthenticated, mfa},
+	"UnauthorizedOperation.MFAExpired":       {catalog.Unauthenticated, mfa},
+	"UnauthorizedOperation.MFANotFound":      {catalog.Unauthenticated, mfa},
+	"UnauthorizedOperation.InvalidToken":     {catalog.Unauthenticated, badToken},
+
+	"RequestLimitExceeded": {catalog.Throttled, stsBusy},
+
+	"IpInBlacklist":            {catalog.Unauthenticated, address},
+	"IpNotInWhitelist":         {catalog.Unauthenticated, address},
+	"UnsupportedRegion":        {catalog.Unavailable, stsRegion},
+	"InvalidAction":            {catalog.Unavailable, stsHost},
+	"InvalidRequest":           {catalog.Unavailable, stsHost},
+	"NoSuchProduct":            {catalog.Unavailable, stsHost},
+	"NoSuchVersion":            {catalog.Unavailable, stsHost},
+	"ActionOffline":            {catalog.Unavailable, stsHost},
+	"UnsupportedProtocol":      {catalog.Unavailable, stsHost},
+	"RequestSizeLimitExceeded": {catalog.Unavailable, stsHost},
+
+	auth.CodeWaited:      {catalog.Unavailable, "they did not come in time"},
+	auth.CodeNoKeys:      {catalog.Unavailable, "the answer has none"},
+	auth.CodeEnding:      {catalog.Unavailable, "those in the answer end within a minute; correct the clock of the node if that stays"},
+	auth.CodePanic:       {catalog.Unavailable, "the answer could not be read"},
+	auth.CodeNoProvider:  {catalog.Unauthenticated, "the operator doesn't know it; correct its --default-credentials"},
+	auth.CodeNoRole:      {catalog.Unauthenticated, "no role is bound to the node; bind one in the CVM console, or change the operator's --default-credentials"},
+	auth.CodeRoleRefused: {catalog.Unauthenticated, "the node's metadata service has none for it; check the role and what may use it in CAM"},
+	auth.CodeMetadata:    {catalog.Unavailable, "the node's metadata service did not answer; the operator must run on a CVM node, and its NetworkPolicy must admit 169.254.0.23"},
+	auth.CodeNoToken:     {catalog.Unauthenticated, "the pod's token can't be read; TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts"},
+}
+
+// providers begin a sentence that keyVerdicts ends.
+var providers = map[string]string{
+	auth.AssumedRole: "the role of roleArn gives no keys",
+	auth.CVMRole:     "the CVM role of the node gives no keys",
+	auth.TKEOIDC:     "the TKE identity of the pod gives no keys",
+}
+
+// classifyKeys decides what it means for a listing that there are no keys to sign it.
+func classifyKeys(failure *auth.Error) *catalog.Error {
+	var e *catalog.Error
+	if failure.Code != "" {
+		v := judgeKeys(failure.Code)
+		e = &catalog.Error{Kind: v.kind, Code: failure.Code, Message: v.message, Cause: contextError(failure.Err)}
+	} else {
+		// What the transport found is not to be changed: others may hold it.
+		found := *classifyBy(failure.Err, judgeKeys)
+		e = &found
+	}
+	e.Message = providers[failure.Provider] + ": " + e.Message
+	return e
+}
+
+// judgeKeys never blames the query: what STS calls an invalid parameter is the role or the token.
+func judgeKeys(code string) verdict {
+	if v, ok := lookUp(keyVerdicts, code); ok {
+		return v
+	}
+	v := judge(code)
+	if v.kind == catalog.Invalid || v.kind == catalog.Forbidden {
+		return verdict{catalog.Unauthenticated, badRole}
+	}
+	return v
+}
