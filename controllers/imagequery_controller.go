@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -34,9 +31,9 @@ import (
 // +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries,verbs=get;list;watch
 // +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries/status,verbs=patch
 // +kubebuilder:rbac:groups=imagecatalog.dev,resources=cloudimages,verbs=get;list;watch;create;update;delete
-// +kubebuilder:rbac:groups="",namespace=image-catalog-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=image-catalog-system,resources=secrets,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=image-catalog-system,resources=leases,verbs=get;create;update
-// +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
@@ -60,9 +57,6 @@ type Reconciler struct {
 
 	started  time.Time
 	memories memories
-
-	// nudged brings queries here that another one has made due.
-	nudged chan event.GenericEvent
 }
 
 // Reconcile polls a query if that is due, and says when to come back.
@@ -90,7 +84,6 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		return ctrl.Result{}, r.announce(ctx, query, suspended)
 	}
 	m := r.memories.of(query)
-	m.nudged = r.memories.takeNudge(query.UID) || m.nudged
 	if m.word == "" {
 		m.word = wordOf(&query.Status)
 	}
@@ -109,7 +102,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		}
 	}
 	m.began(query, account, r.Clock.Now())
-	o, err := r.poll(ctx, query, m, account, missing)
+	o, err := r.poll(ctx, query, account, missing)
 	if err != nil {
 		m.broken(query, r.Clock.Now())
 		return ctrl.Result{}, err
@@ -119,13 +112,13 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 }
 
 // announce writes a status that a new spec asks for before the cloud does.
-func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, matcher, knowledge, time.Time) *imagev1alpha1.ImageQueryStatus) error {
+func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, matcher, []catalog.Image, time.Time) *imagev1alpha1.ImageQueryStatus) error {
 	existing, err := r.existing(ctx, query)
 	if err != nil {
 		return err
 	}
 	c := claim{query: query, scope: scopeOf(query)}
-	known, now := c.knowledgeOf(existing, r.memories.of(query).members), r.Clock.Now()
+	known, now := c.known(existing), r.Clock.Now()
 	return r.status().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, matcher{match: &q.Spec.Match}, known, now)
 	})
@@ -133,12 +126,12 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 
 // poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
 // query moved, the process ends, or the API server can't be read.
-func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, missing *failure) (*outcome, error) {
+func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, missing *failure) (*outcome, error) {
 	o := &outcome{began: r.Clock.Now(), requestedAt: query.Annotations[imagev1alpha1.AnnotationRequestedAt], failure: missing}
 	if missing != nil {
 		return o, nil
 	}
-	decider, bad := newRules(&query.Spec)
+	m, bad := newMatcher(&query.Spec.Match)
 	if bad != nil {
 		o.failure = bad
 		return o, nil
@@ -148,55 +141,56 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if err != nil {
 		return nil, err
 	}
-	known := c.knowledgeOf(existing, m.members)
-	seen, bad := r.ask(ctx, query, account, decider.matcher, known)
+	seen, bad := r.ask(ctx, query, account, m, c.known(existing))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if o.listing, o.failure = seen.listing, bad; bad != nil {
-		return o, nil
-	}
-	o.verdict = decider.decide(query, known, seen, o.began)
-	if o.failure = tooMany(query, o.verdict); o.failure != nil {
+	o.listing, o.members, o.failure = seen.listing, seen.members, bad
+	if bad != nil {
 		return o, nil
 	}
 	o.published = true
-	o.failure, err = r.materialise(ctx, c, o)
+	o.failure, err = r.materialise(ctx, c, o.members)
 	return o, err
 }
 
 // ask looks at the cloud within the time a poll may take.
-func (r *Reconciler) ask(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m matcher, known knowledge) (view, *failure) {
+func (r *Reconciler) ask(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m matcher, known []catalog.Image) (view, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
 	defer cancel()
-	a := asker{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
-	// Somebody who asks for a poll wants the state of now, and so does whatever deletes.
+	q := toQuery(&query.Spec)
+	// Somebody who asks for a poll wants the state of now.
 	requestedAt := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
-	a.query.Fresh = requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt || removalDue(query, r.Clock.Now())
-	var selected []string
-	if sameScope(query.Status.ObservedQuery, observedQuery(query)) {
-		for _, image := range query.Status.Selected {
-			selected = append(selected, image.ImageID)
-		}
-	}
-	return a.look(ctx, m, known, selected, minImages(query))
+	q.Fresh = requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt
+	return look(ctx, r.Lister, account, q, m, known, func(members int) *failure { return tooFew(query, members) })
 }
 
-func minImages(query *imagev1alpha1.ImageQuery) int { return int(ptr.Deref(query.Spec.MinImages, 1)) }
+func tooFew(query *imagev1alpha1.ImageQuery, members int) *failure {
+	least := 1
+	if query.Spec.MinImages != nil {
+		least = int(*query.Spec.MinImages)
+	}
+	if members >= least {
+		return nil
+	}
+	return &failure{
+		reason: imagev1alpha1.ReasonTooFewImages,
+		message: fmt.Sprintf("%d images match, fewer than spec.minImages (%d), so nothing of this listing is published; "+
+			"lower minImages if that is right", members, least),
+	}
+}
 
-// materialise brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
+// materialise brings the CloudImages to the members. What the query keeps is written before what it lets go; images
 // of a former region or account are let go only once all that replaces them is there.
-func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*failure, error) {
+func (r *Reconciler) materialise(ctx context.Context, c claim, members []catalog.Image) (*failure, error) {
 	existing, err := r.existing(ctx, c.query, c.scope)
 	if err != nil {
 		return nil, err
 	}
-	if c.peers, err = r.peersOf(ctx, existing); err != nil {
+	if c.deleted, err = r.deletedQueries(ctx, existing); err != nil {
 		return nil, err
 	}
-	p := c.makePlan(o.verdict, existing)
-	o.removing, o.nextRemoval = p.removing, nextRemoval(p.removing, o.began)
-	defer r.nudge(c, o.gone, existing)
+	p := c.makePlan(members, existing)
 	if p.empty() {
 		return nil, nil //nolint:nilnil // neither failed
 	}
@@ -210,7 +204,7 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 	}
 	release := p.release
 	if refused.count > 0 {
-		release = slices.DeleteFunc(release, func(s step) bool { return s.current == nil || !c.inScope(s.current) })
+		release = c.inScope(release)
 	}
 	notReleased, err := a.run(ctx, release)
 	if err != nil {
@@ -220,18 +214,15 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 	return writeFailure(refused, notReleased), nil
 }
 
-// nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon.
-func (r *Reconciler) nudge(c claim, gone map[string]bool, existing map[string]*imagev1alpha1.CloudImage) {
-	for _, image := range existing {
-		if !gone[image.Image.ID] || !c.inScope(image) {
-			continue
-		}
-		for _, name := range c.members(image) {
-			if peer := c.peers[name]; peer != nil && name != c.query.Name && r.memories.nudge(peer.UID) {
-				r.nudged <- event.GenericEvent{Object: peer}
-			}
+// inScope are the steps on objects of the query's own scope.
+func (c claim) inScope(steps []step) []step {
+	var out []step
+	for _, s := range steps {
+		if i := s.current; i != nil && (scope{credentials: i.Image.Credentials, region: i.Image.Region}) == c.scope {
+			out = append(out, s)
 		}
 	}
+	return out
 }
 
 func writeFailure(refused, notReleased refusals) *failure {
@@ -252,7 +243,6 @@ func writeFailure(refused, notReleased refusals) *failure {
 // asked again for it.
 func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, o *outcome) (ctrl.Result, error) {
 	m.unwritten = o
-	before := query.Status.DeepCopy()
 	err := r.status().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return finished(q, o, m, r.MaxStatusImages, r.Clock.Now())
 	})
@@ -264,7 +254,6 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	}
 	m.unwritten = nil
 	r.tell(ctx, query, m, o)
-	r.tellOfImages(query, before, o)
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
 
@@ -272,9 +261,6 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 func (r *Reconciler) tell(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, o *outcome) {
 	log := ctrl.LoggerFrom(ctx)
 	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, fmt.Sprintf("%d images match", len(o.members))
-	if o.blocked != nil {
-		word, kind, message = imagev1alpha1.ReasonRemovalBlocked, corev1.EventTypeWarning, message+o.blocked.note(query)
-	}
 	if f := o.failure; f != nil {
 		word, kind, message = f.reason, corev1.EventTypeWarning, f.message
 		fields := []any{"reason", f.reason, "message", f.message, "failures", m.failures}
@@ -286,30 +272,8 @@ func (r *Reconciler) tell(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	r.Metrics.polled(word)
 	if word != m.word {
 		m.word = word
-		r.event(query, kind, word, message)
+		r.Events.Eventf(query, nil, kind, word, "Poll", "%s", shorten(sentence(message)))
 	}
-}
-
-// tellOfImages makes events of what consumers of the images should know: at most one of each kind for a poll.
-func (r *Reconciler) tellOfImages(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, o *outcome) {
-	if message := selectionChange(before, &query.Status); message != "" {
-		r.event(query, corev1.EventTypeNormal, imagev1alpha1.EventSelectionChanged, message)
-	}
-	if !o.published {
-		return
-	}
-	if len(o.rebuilt) > 0 {
-		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventImageFactsChanged,
-			"size, snapshots, operating system or creation time changed under the same id: "+enumerate(o.rebuilt, 5))
-	}
-	if len(o.impostors) > 0 {
-		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventCreatorChanged,
-			"a selected image has the name of one selected before, but another creator: "+enumerate(o.impostors, 5)+"; match.creators admits only those you trust")
-	}
-}
-
-func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message string) {
-	r.Events.Eventf(query, nil, kind, word, "Poll", "%s", shorten(sentence(message)))
 }
 
 // wordOf is the reason that the last poll of an earlier process came to, as far as its status tells.
@@ -321,7 +285,7 @@ func wordOf(status *imagev1alpha1.ImageQueryStatus) string {
 	switch {
 	case ready == nil || ready.Status == metav1.ConditionUnknown:
 		return ""
-	case ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonRemovalBlocked:
+	case ready.Status == metav1.ConditionTrue:
 		return imagev1alpha1.ReasonSynced
 	}
 	return ready.Reason
@@ -339,10 +303,10 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 		return err
 	}
 	c := claim{query: query}
-	if c.peers, err = r.peersOf(ctx, existing); err != nil {
+	if c.deleted, err = r.deletedQueries(ctx, existing); err != nil {
 		return err
 	}
-	if !c.deleted(name) {
+	if !c.deleted[name] {
 		return nil
 	}
 	refused, err := applier{client: r.Client, live: r.Live}.run(ctx, c.forgetPlan(existing))
@@ -361,7 +325,6 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	r.started = r.Clock.Now()
 	r.Metrics.elected, r.Metrics.reader = mgr.Elected(), r.Client
 	r.Client = counted{Client: r.Client, metrics: r.Metrics}
-	r.nudged = make(chan event.GenericEvent, 1024)
 	indexer := mgr.GetFieldIndexer()
 	for field, index := range map[string]client.IndexerFunc{indexScope: scopeIndex, indexQuery: queryIndex} {
 		if err := indexer.IndexField(ctx, &imagev1alpha1.CloudImage{}, field, index); err != nil {
@@ -372,18 +335,15 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
-		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrent}).
 		Complete(r)
 }
 
-// asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal.
-// Our own writes of the status would otherwise come back as work.
+// asksForWork lets through what a person changes: the spec, or the annotation that asks for a poll. Our own writes of
+// the status would otherwise come back as work.
 func asksForWork() predicate.Predicate {
 	requested := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, now := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
-		return before[imagev1alpha1.AnnotationRequestedAt] != now[imagev1alpha1.AnnotationRequestedAt] ||
-			before[imagev1alpha1.AnnotationApproveRemoval] != now[imagev1alpha1.AnnotationApproveRemoval]
+		return e.ObjectOld.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] != e.ObjectNew.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt]
 	}}
 	return predicate.Or(predicate.GenerationChangedPredicate{}, requested)
 }
