@@ -86,6 +86,10 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 		echo "The race detector needs a C compiler: install gcc or clang, or run make test." >&2; exit 1; }
 	@CGO_ENABLED=1 $(TEST_ENV) go test -race $(TESTFLAGS) $(PKG)
 
+.PHONY: e2e
+e2e: build controlplane ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./cluster ./e2e ./install
+
 .PHONY: generate
 generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations and docs/reference.md of the API.
 	@$(GENERATE) paths=./api/... \

@@ -76,7 +76,9 @@ func TestAManagerServesACloud(t *testing.T) {
 	if got := len(c.Images("all")); got != 3 {
 		t.Errorf("there are %d CloudImages, want 3", got)
 	}
-	manager.Stop()
+	if err := manager.Stop(); err != nil {
+		t.Error(err)
+	}
 	cloud.Delete("ap-guangzhou", cloud.Images("ap-guangzhou")[0].ImageID)
 	c.RestartManager(manager)
 	c.Poll("all")

@@ -193,6 +193,18 @@ func (c *Cluster) connect() {
 	}
 }
 
+// As is a client that acts in the name of another user.
+func (c *Cluster) As(user string) client.Client {
+	c.Helper()
+	config := rest.CopyConfig(c.Config)
+	config.Impersonate.UserName = user
+	as, err := client.New(config, client.Options{Scheme: c.Client.Scheme(), Mapper: c.Client.RESTMapper()})
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	return as
+}
+
 // startControllers starts what deletes the CloudImages of a deleted ImageQuery. It looks for kinds every 30 s, so the CRDs are there
 // before it.
 func (c *Cluster) startControllers() {

@@ -4,7 +4,6 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,7 +27,6 @@ exec "$@"
 
 // Process is a program that a test started.
 type Process struct {
-	t     T
 	name  string
 	log   string
 	cmd   *exec.Cmd
@@ -57,7 +55,7 @@ func (c *children) start(t T, env []string, path string, args ...string) *Proces
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	log := c.path(filepath.Base(path)) + ".log"
-	p := &Process{t: t, name: strings.TrimSuffix(filepath.Base(log), ".log"), log: log, ended: make(chan struct{})}
+	p := &Process{name: strings.TrimSuffix(filepath.Base(log), ".log"), log: log, ended: make(chan struct{})}
 	out, err := os.Create(log)
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -101,25 +99,20 @@ func (c *children) died() error {
 	return nil
 }
 
-// Stop asks the process to end by SIGTERM and waits; the test fails unless it does so in time and without an error.
-func (p *Process) Stop() {
-	p.t.Helper()
+// Stop asks the process to end by SIGTERM and waits; the error says that it took too long, or ended with one.
+func (p *Process) Stop() error {
 	p.end(syscall.SIGTERM)
 	if !p.cmd.ProcessState.Success() {
-		p.t.Fatalf("%s was to end on SIGTERM, but: %s\n%s", p.name, p.cmd.ProcessState, p.tail(20))
+		return fmt.Errorf("%s was to end on SIGTERM, but: %s\n%s", p.name, p.cmd.ProcessState, p.tail(20))
 	}
+	return nil
 }
 
 // Kill ends the process at once, as a lost node does, and returns when it is gone.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
 // Signal sends a signal, such as SIGSTOP.
-func (p *Process) Signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatalf("%s: %v", p.name, err)
-	}
-}
+func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
@@ -138,9 +131,7 @@ func (p *Process) Log() string {
 
 func (p *Process) end(s syscall.Signal) {
 	p.asked.Store(true)
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Logf("%s: %v", p.name, err)
-	}
+	_ = p.cmd.Process.Signal(s)               // an error says that it has ended
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a stopped process gets no other signal
 	select {
 	case <-p.ended:

@@ -1,0 +1,182 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+const (
+	region = "ap-guangzhou"
+	// elsewhere has few images, and beside a query that is polled by itself.
+	elsewhere, beside = "ap-shanghai", "ap-beijing"
+)
+
+// second is the key of another account than the default one.
+var second = cvmtest.Credential{
+	SecretID: "AKIDcvmtest2222222222222222222222222", SecretKey: "cvmtest-secret-key-2222222222222", UIN: "100000000002",
+}
+
+// keyNames are what the tests call the keys.
+var keyNames = map[string]string{cvmtest.DefaultCredential.SecretID: "default", second.SecretID: "acct2"}
+
+func TestOperator(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{})
+	// The 408 private images of the API's documentation: five pages.
+	cloud := c.StartCloud("-page-example", "-shared=0", "-regions="+region)
+	cloud.Put(elsewhere, cvmtest.PrivateImages(2, 12, cvmtest.DefaultCredential.UIN)...)
+	cloud.Put(beside, cvmtest.PrivateImages(3, 2, cvmtest.DefaultCredential.UIN)...)
+	cloud.SetCredential(second)
+	cloud.Put(region, cvmtest.PrivateImages(4, 3, second.UIN)...)
+	// An API server that is older than WatchList (1.34) is asked for lists.
+	s := &suite{cloud: cloud, manager: c.StartManager(cloud, "KUBE_FEATURE_WatchListClient=false")}
+	s.bind(t, c)
+	s.allowScraping()
+	s.Apply(polledByItself)
+
+	for _, test := range []struct {
+		name string
+		run  func(*suite)
+	}{
+		{"the first sync lists once and writes each image once", (*suite).firstSync},
+		{"a poll on demand that finds nothing new writes nothing but its echo", (*suite).nothingNew},
+		{"what changes in the cloud changes in place", (*suite).change},
+		{"what vanishes from the cloud is confirmed by id, and goes", (*suite).vanish},
+		{"two queries share the objects of the images that both have", (*suite).share},
+		{"a query of another region asks that region only", (*suite).regions},
+		{"a query with credentials of its own waits for them and uses no others", (*suite).credentials},
+		{"events tell of transitions, in the namespace default", (*suite).events},
+		{"what another writes at the same time stays", (*suite).others},
+		{"metrics are for those with the role that ships", (*suite).metrics},
+		{"a query is polled by itself, not before its interval has passed", (*suite).interval},
+		{"a restart polls nothing before its time", (*suite).restart},
+		{"a deleted query's images go by the garbage collector, without the operator", (*suite).collectGarbage},
+		{"another manager takes over from a leader that was killed, and polls nothing before its time", (*suite).leaderChange},
+		{"the operator may do what it does, and does all that it may", (*suite).roles},
+	} {
+		if !t.Run(test.name, func(t *testing.T) {
+			s.bind(t, c)
+			test.run(s)
+		}) {
+			break // what follows builds on it
+		}
+	}
+	if unknown := cloud.Unknown(); len(unknown) > 0 {
+		t.Errorf("the cloud was asked for what nobody knows the answer to: %q", unknown)
+	}
+}
+
+// suite is the installation that the tests share.
+type suite struct {
+	*cluster.Cluster
+
+	t       *testing.T
+	cloud   *cluster.Cloud
+	manager *cluster.Manager
+	scraper string // a token
+
+	// Requests that are accounted for: of the operator to the cloud and to the API server.
+	seenAsked, seenWrites int
+}
+
+// bind has failures be the present test's; what that starts is for the following ones, too.
+func (s *suite) bind(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	s.t, s.Cluster = t, c.For(lasting{T: t, all: c})
+}
+
+// lasting is a test of which the cleanups run, and say what they have to say, after the last one.
+type lasting struct {
+	*testing.T
+	all cluster.T
+}
+
+func (l lasting) Cleanup(f func())                { l.all.Cleanup(f) }
+func (l lasting) Failed() bool                    { return l.all.Failed() }
+func (l lasting) Logf(format string, args ...any) { l.all.Logf(format, args...) }
+
+// expect runs something and compares the requests that the cloud and the API server got meanwhile with what must be there, all of them.
+func (s *suite) expect(run func(), cloud, writes []string) {
+	s.t.Helper()
+	s.asked()
+	s.writes()
+	run()
+	s.same("requests to the cloud", s.asked(), cloud)
+	s.same("writes to the API server", s.writes(), writes)
+}
+
+func (s *suite) same(what string, got, want []string) {
+	s.t.Helper()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		s.t.Errorf("%s: got %d\n\t%s\nwant %d\n\t%s", what, len(got), strings.Join(got, "\n\t"), len(want), strings.Join(want, "\n\t"))
+	}
+}
+
+// asked are the requests that the cloud got since the last look, those of the query that is polled by itself aside.
+func (s *suite) asked() []string {
+	requests := s.cloud.Requests()
+	fresh := requests[s.seenAsked:]
+	s.seenAsked = len(requests)
+	var out []string
+	for _, r := range fresh {
+		if r.Region == beside {
+			continue
+		}
+		what := fmt.Sprintf("from %d", r.Offset)
+		if len(r.ImageIDs) > 0 {
+			what = fmt.Sprintf("for %d ids", len(r.ImageIDs))
+		}
+		if r.Code != "" {
+			what += ": " + r.Code
+		}
+		out = append(out, fmt.Sprintf("%s %s %s", keyNames[r.SecretID], r.Region, what))
+	}
+	return out
+}
+
+// pages are the requests for a listing of so many images.
+func pages(key, region string, images int) []string {
+	var out []string
+	for offset := 0; offset == 0 || offset < images; offset += 100 {
+		out = append(out, fmt.Sprintf("%s %s from %d", key, region, offset))
+	}
+	return out
+}
+
+// byID is a request for so many ids.
+func byID(key, region string, ids int) []string {
+	return []string{fmt.Sprintf("%s %s for %d ids", key, region, ids)}
+}
+
+// writes are the operator's to ImageQueries and CloudImages since the last look, those of the query that is polled by itself aside.
+func (s *suite) writes() []string {
+	s.t.Helper()
+	requests := s.RequestsOf(cluster.OperatorUser)
+	fresh := requests[s.seenWrites:]
+	s.seenWrites = len(requests)
+	var out []string
+	for _, r := range fresh {
+		if r.Group == "imagecatalog.dev" && !slices.Contains([]string{"get", "list", "watch"}, r.Verb) && !strings.Contains(r.Name, beside) {
+			out = append(out, write(r.Verb, r.Resource, r.Name, r.Code))
+		}
+	}
+	return out
+}
+
+func write(verb, resource, name string, code int32) string {
+	return fmt.Sprintf("%d %s %s %s", code, verb, resource, name)
+}
+
+// statusOf are so many writes of a query's status.
+func statusOf(query string, times int) []string {
+	return slices.Repeat([]string{write("patch", "imagequeries/status", query, 200)}, times)
+}
