@@ -92,6 +92,10 @@ func parse(f *flag.FlagSet, args []string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	// Package flag would end at the false of `--leader-elect false`, and pass over all flags after it.
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("nothing but flags is understood, got %q; write --flag=value", f.Arg(0))
+	}
 	return o, o.validate()
 }
 
