@@ -35,6 +35,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
@@ -81,6 +82,7 @@ type world struct {
 	ctx    context.Context //nolint:containedctx // the test's own; it ends with the test
 	client client.Client
 	cloud  *cvmtest.Server
+	sts    *authtest.STS
 	clock  *movableClock
 	writes *writeLog
 
@@ -103,6 +105,8 @@ func newWorld(t *testing.T) *world {
 		cloud: cvmtest.NewServer(cvmtest.Options{RateLimit: -1}),
 	}
 	t.Cleanup(w.cloud.Close)
+	w.sts = authtest.NewSTS(w.cloud)
+	t.Cleanup(w.sts.Close)
 	w.clean()
 	t.Cleanup(func() {
 		w.ctx = context.Background() // the test's own has ended
@@ -142,7 +146,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	cloud, err := cvm.New(cvm.Options{Endpoint: w.cloud.URL(), QPS: 10000, Burst: 10000})
+	cloud, err := cvm.New(cvm.Options{Endpoint: w.cloud.URL(), STS: w.sts.URL(), QPS: 10000, Burst: 10000})
 	if err != nil {
 		w.Fatal(err)
 	}

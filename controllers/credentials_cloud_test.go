@@ -1,0 +1,159 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+const (
+	otherUIN = "100000000002"
+	thirdUIN = "100000000003"
+	reader   = "qcs::cam::uin/100000000002:roleName/reader"
+	second   = "qcs::cam::uin/100000000003:roleName/second"
+)
+
+// newWorldOfRoles is a world whose default credentials are trusted by a role of another account, which has an image.
+func newWorldOfRoles(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.sts.SetRole(
+		authtest.Role{ARN: reader, UIN: otherUIN, Trusts: []string{cvmtest.DefaultCredential.UIN}, ExternalID: "shibboleth"},
+		authtest.Role{ARN: second, UIN: thirdUIN, Trusts: []string{otherUIN}},
+	)
+	theirs := newImage(1)
+	theirs.Owner = otherUIN
+	w.cloud.Put(region, theirs)
+	return w
+}
+
+// setData creates or replaces a Secret.
+func (w *world) setData(name string, data map[string]string) {
+	w.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data}
+	err := w.client.Update(w.ctx, secret)
+	if client.IgnoreNotFound(err) == nil && err != nil {
+		err = w.client.Create(w.ctx, secret)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// untilStalled waits until a query is stalled, and returns what it says.
+func (w *world) untilStalled(name, reason, message string) {
+	w.Helper()
+	w.until(name, "it is stalled: "+reason+": "+message, func(q *imagev1alpha1.ImageQuery) bool {
+		stalled := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionStalled)
+		return stalled != nil && stalled.Reason == reason && strings.Contains(stalled.Message, message)
+	})
+}
+
+func (w *world) untilNotStalled(name string) {
+	w.Helper()
+	w.until(name, "it is not stalled any more", func(q *imagev1alpha1.ImageQuery) bool {
+		return q.Status.SyncedGeneration == q.Generation && meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionStalled) == nil
+	})
+}
+
+func TestARoleIsAssumedByTheKeysBesideIt(t *testing.T) {
+	w := newWorldOfRoles(t)
+	keys := cvmtest.DefaultCredential
+	w.setData("acct2", map[string]string{
+		"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": " " + reader + "\n", "externalId": "shibboleth\n",
+	})
+	w.create(newQuery("golden", withCredentials("acct2")))
+	w.untilSynced("golden")
+	w.image("acct2." + objectName(1))
+
+	// Another role, another word: each change of the Secret is a poll at once, and what was known stays.
+	w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "sibboleth"})
+	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "check externalId")
+	w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader + "s", "externalId": "shibboleth"})
+	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "the cloud knows no such role")
+	w.image("acct2." + objectName(1))
+	w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "shibboleth"})
+	w.untilNotStalled("golden")
+}
+
+func TestARoleWithoutKeysIsAssumedByTheDefaultCredentials(t *testing.T) {
+	w := newWorldOfRoles(t)
+	w.setData("acct2", map[string]string{"roleArn": reader, "externalId": "shibboleth"})
+	w.create(newQuery("golden", withCredentials("acct2")))
+	w.untilSynced("golden")
+	w.image("acct2." + objectName(1))
+
+	// It follows the default credentials.
+	if err := w.client.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}}); err != nil {
+		t.Fatal(err)
+	}
+	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound,
+		namespace+"/acct2 has a roleArn and no keys, so the default credentials must assume it: the Secret "+namespace+"/tencentcloud-credentials does not exist")
+	w.setData(imagev1alpha1.DefaultCredentialsSecret, map[string]string{"roleArn": reader})
+	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound, "the Secret "+namespace+"/tencentcloud-credentials has no keys")
+	w.create(newQuery("plain"))
+	w.untilStalled("plain", imagev1alpha1.ReasonCredentialsNotFound, "tencentcloud-credentials has a roleArn and no keys that could assume it; add secretId and secretKey")
+	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	w.untilNotStalled("golden")
+}
+
+func TestDefaultCredentialsThatAssumeARoleAssumeAnotherAfterIt(t *testing.T) {
+	w := newWorldOfRoles(t)
+	keys := cvmtest.DefaultCredential
+	w.setData(imagev1alpha1.DefaultCredentialsSecret, map[string]string{
+		"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "shibboleth",
+	})
+	w.setData("acct3", map[string]string{"roleArn": second})
+	theirs := newImage(2)
+	theirs.Owner = thirdUIN
+	w.cloud.Put(region, theirs)
+	w.create(newQuery("golden", withCredentials("acct3")), newQuery("plain"))
+	w.untilSynced("golden")
+	w.image("acct3." + objectName(2))
+	w.untilSynced("plain")
+	w.image(objectName(1))
+}
+
+// signedBy is nil once a request was signed with a key.
+func signedBy(w *world, secretID string) error {
+	for _, r := range w.cloud.Requests() {
+		if r.SecretID == secretID {
+			return nil
+		}
+	}
+	return errors.New("no request was signed by " + secretID)
+}
+
+func TestRotatedKeysChangeNothing(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1))
+	w.create(newQuery("golden"))
+	before := w.untilSynced("golden")
+	w.idle()
+	w.writes.take()
+
+	rotated := cvmtest.Credential{SecretID: "AKIDrotated", SecretKey: "rotated", UIN: cvmtest.DefaultCredential.UIN}
+	w.cloud.SetCredential(rotated)
+	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, rotated)
+	w.eventually(func() error { return signedBy(w, "AKIDrotated") })
+	w.idle()
+	if writes := w.writes.take(); len(writes) > 0 {
+		t.Errorf("rotated keys wrote %q", writes)
+	}
+	after := w.untilSynced("golden")
+	if after.Status.Revision != before.Status.Revision || after.ResourceVersion != before.ResourceVersion {
+		t.Error("rotated keys changed the status")
+	}
+}
