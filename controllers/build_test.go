@@ -40,3 +40,13 @@ func newImage(number int) cvmtest.Image {
 
 // objectName is the name of such an image's CloudImage.
 func objectName(number int) string { return region + "-" + newImage(number).ImageID }
+
+// withoutGrace lets objects go the moment their images have left.
+func withoutGrace(s *imagev1alpha1.ImageQuerySpec) {
+	s.Removal.GracePeriod = &metav1.Duration{}
+}
+
+// withoutBreaker lets all images leave at once.
+func withoutBreaker(s *imagev1alpha1.ImageQuerySpec) {
+	s.Removal.MaxRemovedPercent = new(int32(100))
+}

@@ -6,67 +6,155 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // idsPerRequest is how many ids one request asks for.
 const idsPerRequest = 100
 
-// view is what is known of the cloud after one poll: the listing, checked where images seem to have left it.
+// view is what one poll found out of the cloud: a listing, and what became of the images that it lacks.
 type view struct {
 	listing catalog.Listing
-	members []catalog.Image
+
+	// matching are the images of the listing that match.
+	matching []catalog.Image
+
+	// missing are known members that are not among matching: with why they would leave, or with "" where the cloud
+	// contradicted itself, so that nothing is known.
+	missing map[string]imagev1alpha1.RemovalReason
+
+	// there are images that are not among matching, but were found by their ids.
+	there map[string]catalog.Image
+
+	// gone are images that were asked for by id and don't exist.
+	gone map[string]bool
 }
 
-// look lists the images and finds the members among them. Nothing leaves on one listing's word: known members that
-// the listing doesn't confirm are asked for by id. What isn't there is gone; what is, and still would not be a member,
-// leaves only if the listing, read once more, lacks it too.
-func look(ctx context.Context, lister catalog.Lister, account catalog.Account, query catalog.Query, m matcher, known []catalog.Image, enough func(int) *failure) (view, *failure) {
-	listing, err := lister.List(ctx, account, query)
+// asker asks one account about one query's images.
+type asker struct {
+	lister  catalog.Lister
+	account catalog.Account
+	query   catalog.Query
+}
+
+// look lists the images and finds those that match. Nothing leaves on one listing's word: known members that it doesn't
+// confirm are asked for by id. What isn't there is gone; what is there and would match leaves only if the listing, read
+// once more, lacks it too. Selected images that are no members any more are asked for as well: nobody should boot one
+// that is gone.
+func (a asker) look(ctx context.Context, m matcher, k knowledge, selected []string, least int) (view, *failure) {
+	listing, err := a.lister.List(ctx, a.account, a.query)
 	if err != nil {
 		return view{}, failed(err)
 	}
-	members := m.members(listing.Images)
-	if few := enough(len(members)); few != nil {
-		few.message += notes(listing)
-		return view{listing: listing}, few
+	v := view{
+		listing: listing, matching: m.members(listing.Images),
+		missing: map[string]imagev1alpha1.RemovalReason{}, there: map[string]catalog.Image{}, gone: map[string]bool{},
 	}
-	missing := without(known, members)
-	if len(missing) == 0 {
-		return view{listing: listing, members: members}, nil
+	matching := byID(v.matching)
+	for id := range k.members {
+		if _, ok := matching[id]; !ok {
+			v.missing[id] = ""
+		}
 	}
-	// A tag key that nobody has any more reads like an empty cloud, and may be one person's slip of the hand.
-	if listing.Unsettled || listing.TagKeyNotFound {
-		return view{listing: listing, members: m.sorted(append(members, missing...))}, nil
+	lost := slices.DeleteFunc(slices.Clone(selected), func(id string) bool { _, ok := matching[id]; return ok })
+	if len(v.matching) < least {
+		return v, a.tooFew(ctx, v, lost, least)
 	}
-	there, err := byID(ctx, lister, account, query.Region, ids(missing))
-	if err != nil {
+	if listing.Unsettled {
+		return v, nil
+	}
+	ask := slices.Sorted(maps.Keys(v.missing))
+	for _, id := range lost {
+		if _, asked := v.missing[id]; !asked {
+			ask = append(ask, id)
+		}
+	}
+	if len(ask) == 0 {
+		return v, nil
+	}
+	if err := a.confirm(ctx, m, &v, ask); err != nil {
 		return view{}, failed(err)
+	}
+	return v, nil
+}
+
+// confirm asks for images by id, and says of each why it isn't among those that match.
+func (a asker) confirm(ctx context.Context, m matcher, v *view, ask []string) error {
+	found, err := a.byID(ctx, ask)
+	if err != nil {
+		return err
+	}
+	v.there = byID(found)
+	for _, id := range ask {
+		_, exists := v.there[id]
+		v.gone[id] = !exists
+		if _, missing := v.missing[id]; !missing {
+			continue
+		}
+		v.missing[id] = imagev1alpha1.RemovedNotMatched
+		if !exists {
+			v.missing[id] = imagev1alpha1.RemovedGone
+		}
 	}
 	// The second look is only for images that the listing left out although they are there and would match.
-	if doubted := m.members(there); len(doubted) > 0 {
-		again := query
-		again.Fresh = true
-		second, err := lister.List(ctx, account, again)
-		if err != nil {
-			return view{}, failed(err)
+	doubted := slices.DeleteFunc(m.members(found), func(image catalog.Image) bool { _, missing := v.missing[image.ID]; return !missing })
+	if len(doubted) == 0 {
+		return nil
+	}
+	again := a.query
+	again.Fresh = true
+	second, err := a.lister.List(ctx, a.account, again)
+	if err != nil {
+		return err
+	}
+	matching := byID(v.matching)
+	for _, image := range m.members(second.Images) {
+		if _, ok := matching[image.ID]; !ok {
+			v.matching = append(v.matching, image)
 		}
-		members = m.sorted(append(members, without(m.members(second.Images), members)...))
-		if second.Unsettled {
-			members = m.sorted(append(members, without(doubted, members)...))
+		delete(v.missing, image.ID)
+		delete(v.gone, image.ID)
+	}
+	if second.Unsettled {
+		for _, image := range doubted {
+			if _, missing := v.missing[image.ID]; missing {
+				v.missing[image.ID] = ""
+			}
 		}
 	}
-	return view{listing: listing, members: members}, enough(len(members))
+	slices.SortFunc(v.matching, newestFirst)
+	return nil
 }
 
-// byID returns those of the images that exist and are visible to the account, whatever a query asks for.
-func byID(ctx context.Context, lister catalog.Lister, account catalog.Account, region string, ids []string) ([]catalog.Image, error) {
+// tooFew is the failure of a listing with fewer images than are believed. It names the selected images that are gone,
+// because somebody may be booting them.
+func (a asker) tooFew(ctx context.Context, v view, lost []string, least int) *failure {
+	message := fmt.Sprintf("%d images match, fewer than spec.minImages (%d), so nothing of this listing is published; "+
+		"lower minImages if that is right", len(v.matching), least) + notes(v.listing)
+	if len(lost) > 0 {
+		found, err := a.byID(ctx, lost)
+		gone := slices.DeleteFunc(slices.Clone(lost), func(id string) bool { _, exists := byID(found)[id]; return exists })
+		switch {
+		case err != nil:
+			message += "; whether the selected images still exist could not be found out"
+		case len(gone) > 0:
+			message += fmt.Sprintf("; selected, but asked for by id not there any more: %s", enumerate(gone, 5))
+		}
+	}
+	return &failure{reason: imagev1alpha1.ReasonTooFewImages, message: message}
+}
+
+// byID returns those of the images that exist and are visible to the account, whatever the query asks for.
+func (a asker) byID(ctx context.Context, ids []string) ([]catalog.Image, error) {
 	var found []catalog.Image
 	for chunk := range slices.Chunk(ids, idsPerRequest) {
-		images, err := bisect(ctx, lister, account, region, chunk)
+		images, err := a.bisect(ctx, chunk)
 		if err != nil {
 			return nil, err
 		}
@@ -77,18 +165,18 @@ func byID(ctx context.Context, lister catalog.Lister, account catalog.Account, r
 
 // bisect asks for ids. Where the cloud refuses the request because of one of them, the halves are asked for; an id
 // that it refuses alone is none of an image.
-func bisect(ctx context.Context, lister catalog.Lister, account catalog.Account, region string, ids []string) ([]catalog.Image, error) {
-	listing, err := lister.List(ctx, account, catalog.Query{Region: region, ImageIDs: ids, Fresh: true})
+func (a asker) bisect(ctx context.Context, ids []string) ([]catalog.Image, error) {
+	listing, err := a.lister.List(ctx, a.account, catalog.Query{Region: a.query.Region, ImageIDs: ids, Fresh: true})
 	if refused := (*catalog.Error)(nil); errors.As(err, &refused) && refused.UnknownImageID {
 		if len(ids) == 1 {
 			return nil, nil
 		}
 		half := len(ids) / 2
-		first, err := bisect(ctx, lister, account, region, ids[:half])
+		first, err := a.bisect(ctx, ids[:half])
 		if err != nil {
 			return nil, err
 		}
-		second, err := bisect(ctx, lister, account, region, ids[half:])
+		second, err := a.bisect(ctx, ids[half:])
 		return append(first, second...), err
 	}
 	if err != nil {
@@ -100,26 +188,18 @@ func bisect(ctx context.Context, lister catalog.Lister, account catalog.Account,
 	return listing.Images, nil
 }
 
-func ids(images []catalog.Image) []string {
-	out := make([]string, len(images))
-	for i, image := range images {
-		out[i] = image.ID
+func byID(images []catalog.Image) map[string]catalog.Image {
+	out := make(map[string]catalog.Image, len(images))
+	for _, image := range images {
+		out[image.ID] = image
 	}
-	slices.SortFunc(out, strings.Compare)
 	return out
 }
 
-// without are the images whose ids are not among others.
-func without(images, others []catalog.Image) []catalog.Image {
-	has := make(map[string]bool, len(others))
-	for _, image := range others {
-		has[image.ID] = true
+// enumerate names the first of some things, and how many more there are.
+func enumerate(names []string, most int) string {
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
 	}
-	var out []catalog.Image
-	for _, image := range images {
-		if !has[image.ID] {
-			out = append(out, image)
-		}
-	}
-	return out
+	return strings.Join(names, ", ")
 }

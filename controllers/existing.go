@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // Indexes of the CloudImage cache.
@@ -65,46 +65,52 @@ func (r *Reconciler) existing(ctx context.Context, query *imagev1alpha1.ImageQue
 	return found, nil
 }
 
-// known are the members of a query in its scope, as they were last written.
-func (c claim) known(existing map[string]*imagev1alpha1.CloudImage) []catalog.Image {
-	var out []catalog.Image
+// peersOf returns the queries that objects name in labels and in what they remember of leaving, nil for those that do not
+// exist. The cache may not know a new one yet, so only the API server's word counts for that; it is asked for names that
+// the cache lacks, which are few.
+func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+	peers := map[string]*imagev1alpha1.ImageQuery{}
 	for _, image := range existing {
-		if c.isMember(image) && (scope{credentials: image.Image.Credentials, region: image.Image.Region}) == c.scope {
-			out = append(out, fromRecord(&image.Image))
-		}
-	}
-	return out
-}
-
-// deletedQueries returns those of the queries named in labels that do not exist. The cache may not know a new one yet,
-// so only the API server's word counts; it is asked for names that the cache lacks, which are few.
-func (r *Reconciler) deletedQueries(ctx context.Context, existing map[string]*imagev1alpha1.CloudImage) (map[string]bool, error) {
-	deleted := map[string]bool{}
-	for _, image := range existing {
-		for label := range image.Labels {
-			name, ok := strings.CutPrefix(label, imagev1alpha1.LabelQueryPrefix)
-			if _, decided := deleted[name]; !ok || decided {
+		for name := range namesIn(image) {
+			if _, known := peers[name]; known {
 				continue
 			}
-			gone, err := r.isDeleted(ctx, name)
+			peer, err := r.peer(ctx, name)
 			if err != nil {
 				return nil, err
 			}
-			deleted[name] = gone
+			peers[name] = peer
 		}
 	}
-	return deleted, nil
+	return peers, nil
 }
 
-func (r *Reconciler) isDeleted(ctx context.Context, name string) (bool, error) {
-	for _, reader := range []client.Reader{r.Client, r.Live} {
-		err := reader.Get(ctx, types.NamespacedName{Name: name}, &imagev1alpha1.ImageQuery{})
-		if err == nil {
-			return false, nil
+// namesIn are the names of the queries that an object mentions.
+func namesIn(image *imagev1alpha1.CloudImage) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for label := range image.Labels {
+			if name, ok := strings.CutPrefix(label, imagev1alpha1.LabelQueryPrefix); ok && !yield(name) {
+				return
+			}
 		}
-		if !apierrors.IsNotFound(err) {
-			return false, fmt.Errorf("looking for the ImageQuery %s: %w", name, err)
+		for _, leaving := range image.Lifecycle.Leaving {
+			if !yield(leaving.Query) {
+				return
+			}
 		}
 	}
-	return true, nil
+}
+
+func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.ImageQuery, error) {
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		peer := &imagev1alpha1.ImageQuery{}
+		err := reader.Get(ctx, types.NamespacedName{Name: name}, peer)
+		if err == nil {
+			return peer, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("looking for the ImageQuery %s: %w", name, err)
+		}
+	}
+	return nil, nil //nolint:nilnil // absence is an answer here
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -57,6 +60,9 @@ type Reconciler struct {
 
 	started  time.Time
 	memories memories
+
+	// nudged brings queries here that another one has made due.
+	nudged chan event.GenericEvent
 }
 
 // Reconcile polls a query if that is due, and says when to come back.
@@ -84,6 +90,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		return ctrl.Result{}, r.announce(ctx, query, suspended)
 	}
 	m := r.memories.of(query)
+	m.nudged = r.memories.takeNudge(query.UID) || m.nudged
 	if m.word == "" {
 		m.word = wordOf(&query.Status)
 	}
@@ -102,7 +109,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		}
 	}
 	m.began(query, account, r.Clock.Now())
-	o, err := r.poll(ctx, query, account, missing)
+	o, err := r.poll(ctx, query, m, account, missing)
 	if err != nil {
 		m.broken(query, r.Clock.Now())
 		return ctrl.Result{}, err
@@ -112,13 +119,13 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 }
 
 // announce writes a status that a new spec asks for before the cloud does.
-func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, matcher, []catalog.Image, time.Time) *imagev1alpha1.ImageQueryStatus) error {
+func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, matcher, knowledge, time.Time) *imagev1alpha1.ImageQueryStatus) error {
 	existing, err := r.existing(ctx, query)
 	if err != nil {
 		return err
 	}
 	c := claim{query: query, scope: scopeOf(query)}
-	known, now := c.known(existing), r.Clock.Now()
+	known, now := c.knowledgeOf(existing, r.memories.of(query).members), r.Clock.Now()
 	return r.status().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, matcher{match: &q.Spec.Match}, known, now)
 	})
@@ -126,12 +133,12 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 
 // poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
 // query moved, the process ends, or the API server can't be read.
-func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, missing *failure) (*outcome, error) {
+func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, missing *failure) (*outcome, error) {
 	o := &outcome{began: r.Clock.Now(), requestedAt: query.Annotations[imagev1alpha1.AnnotationRequestedAt], failure: missing}
 	if missing != nil {
 		return o, nil
 	}
-	m, bad := newMatcher(&query.Spec.Match)
+	decider, bad := newRules(&query.Spec)
 	if bad != nil {
 		o.failure = bad
 		return o, nil
@@ -141,56 +148,55 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if err != nil {
 		return nil, err
 	}
-	seen, bad := r.ask(ctx, query, account, m, c.known(existing))
+	known := c.knowledgeOf(existing, m.members)
+	seen, bad := r.ask(ctx, query, account, decider.matcher, known)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	o.listing, o.members, o.failure = seen.listing, seen.members, bad
-	if bad != nil {
+	if o.listing, o.failure = seen.listing, bad; bad != nil {
+		return o, nil
+	}
+	o.verdict = decider.decide(query, known, seen, o.began)
+	if o.failure = tooMany(query, o.verdict); o.failure != nil {
 		return o, nil
 	}
 	o.published = true
-	o.failure, err = r.materialise(ctx, c, o.members)
+	o.failure, err = r.materialise(ctx, c, o)
 	return o, err
 }
 
 // ask looks at the cloud within the time a poll may take.
-func (r *Reconciler) ask(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m matcher, known []catalog.Image) (view, *failure) {
+func (r *Reconciler) ask(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m matcher, known knowledge) (view, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
 	defer cancel()
-	q := toQuery(&query.Spec)
-	// Somebody who asks for a poll wants the state of now.
+	a := asker{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
+	// Somebody who asks for a poll wants the state of now, and so does whatever deletes.
 	requestedAt := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
-	q.Fresh = requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt
-	return look(ctx, r.Lister, account, q, m, known, func(members int) *failure { return tooFew(query, members) })
+	a.query.Fresh = requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt || removalDue(query, r.Clock.Now())
+	var selected []string
+	if sameScope(query.Status.ObservedQuery, observedQuery(query)) {
+		for _, image := range query.Status.Selected {
+			selected = append(selected, image.ImageID)
+		}
+	}
+	return a.look(ctx, m, known, selected, minImages(query))
 }
 
-func tooFew(query *imagev1alpha1.ImageQuery, members int) *failure {
-	least := 1
-	if query.Spec.MinImages != nil {
-		least = int(*query.Spec.MinImages)
-	}
-	if members >= least {
-		return nil
-	}
-	return &failure{
-		reason: imagev1alpha1.ReasonTooFewImages,
-		message: fmt.Sprintf("%d images match, fewer than spec.minImages (%d), so nothing of this listing is published; "+
-			"lower minImages if that is right", members, least),
-	}
-}
+func minImages(query *imagev1alpha1.ImageQuery) int { return int(ptr.Deref(query.Spec.MinImages, 1)) }
 
-// materialise brings the CloudImages to the members. What the query keeps is written before what it lets go; images
+// materialise brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
 // of a former region or account are let go only once all that replaces them is there.
-func (r *Reconciler) materialise(ctx context.Context, c claim, members []catalog.Image) (*failure, error) {
+func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*failure, error) {
 	existing, err := r.existing(ctx, c.query, c.scope)
 	if err != nil {
 		return nil, err
 	}
-	if c.deleted, err = r.deletedQueries(ctx, existing); err != nil {
+	if c.peers, err = r.peersOf(ctx, existing); err != nil {
 		return nil, err
 	}
-	p := c.makePlan(members, existing)
+	p := c.makePlan(o.verdict, existing)
+	o.removing, o.nextRemoval = p.removing, nextRemoval(p.removing, o.began)
+	defer r.nudge(c, o.gone, existing)
 	if p.empty() {
 		return nil, nil //nolint:nilnil // neither failed
 	}
@@ -204,7 +210,7 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, members []catalog
 	}
 	release := p.release
 	if refused.count > 0 {
-		release = c.inScope(release)
+		release = slices.DeleteFunc(release, func(s step) bool { return s.current == nil || !c.inScope(s.current) })
 	}
 	notReleased, err := a.run(ctx, release)
 	if err != nil {
@@ -214,15 +220,18 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, members []catalog
 	return writeFailure(refused, notReleased), nil
 }
 
-// inScope are the steps on objects of the query's own scope.
-func (c claim) inScope(steps []step) []step {
-	var out []step
-	for _, s := range steps {
-		if i := s.current; i != nil && (scope{credentials: i.Image.Credentials, region: i.Image.Region}) == c.scope {
-			out = append(out, s)
+// nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon.
+func (r *Reconciler) nudge(c claim, gone map[string]bool, existing map[string]*imagev1alpha1.CloudImage) {
+	for _, image := range existing {
+		if !gone[image.Image.ID] || !c.inScope(image) {
+			continue
+		}
+		for _, name := range c.members(image) {
+			if peer := c.peers[name]; peer != nil && name != c.query.Name && r.memories.nudge(peer.UID) {
+				r.nudged <- event.GenericEvent{Object: peer}
+			}
 		}
 	}
-	return out
 }
 
 func writeFailure(refused, notReleased refusals) *failure {
@@ -243,6 +252,7 @@ func writeFailure(refused, notReleased refusals) *failure {
 // asked again for it.
 func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, o *outcome) (ctrl.Result, error) {
 	m.unwritten = o
+	before := query.Status.DeepCopy()
 	err := r.status().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return finished(q, o, m, r.MaxStatusImages, r.Clock.Now())
 	})
@@ -254,6 +264,7 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	}
 	m.unwritten = nil
 	r.tell(ctx, query, m, o)
+	r.tellOfImages(query, before, o)
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
 
@@ -261,6 +272,9 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 func (r *Reconciler) tell(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, o *outcome) {
 	log := ctrl.LoggerFrom(ctx)
 	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, fmt.Sprintf("%d images match", len(o.members))
+	if o.blocked != nil {
+		word, kind, message = imagev1alpha1.ReasonRemovalBlocked, corev1.EventTypeWarning, message+o.blocked.note(query)
+	}
 	if f := o.failure; f != nil {
 		word, kind, message = f.reason, corev1.EventTypeWarning, f.message
 		fields := []any{"reason", f.reason, "message", f.message, "failures", m.failures}
@@ -272,8 +286,30 @@ func (r *Reconciler) tell(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	r.Metrics.polled(word)
 	if word != m.word {
 		m.word = word
-		r.Events.Eventf(query, nil, kind, word, "Poll", "%s", shorten(sentence(message)))
+		r.event(query, kind, word, message)
 	}
+}
+
+// tellOfImages makes events of what consumers of the images should know: at most one of each kind for a poll.
+func (r *Reconciler) tellOfImages(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, o *outcome) {
+	if message := selectionChange(before, &query.Status); message != "" {
+		r.event(query, corev1.EventTypeNormal, imagev1alpha1.EventSelectionChanged, message)
+	}
+	if !o.published {
+		return
+	}
+	if len(o.rebuilt) > 0 {
+		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventImageFactsChanged,
+			"size, snapshots, operating system or creation time changed under the same id: "+enumerate(o.rebuilt, 5))
+	}
+	if len(o.impostors) > 0 {
+		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventCreatorChanged,
+			"a selected image has the name of one selected before, but another creator: "+enumerate(o.impostors, 5)+"; match.creators admits only those you trust")
+	}
+}
+
+func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message string) {
+	r.Events.Eventf(query, nil, kind, word, "Poll", "%s", shorten(sentence(message)))
 }
 
 // wordOf is the reason that the last poll of an earlier process came to, as far as its status tells.
@@ -285,7 +321,7 @@ func wordOf(status *imagev1alpha1.ImageQueryStatus) string {
 	switch {
 	case ready == nil || ready.Status == metav1.ConditionUnknown:
 		return ""
-	case ready.Status == metav1.ConditionTrue:
+	case ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonRemovalBlocked:
 		return imagev1alpha1.ReasonSynced
 	}
 	return ready.Reason
@@ -303,10 +339,10 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 		return err
 	}
 	c := claim{query: query}
-	if c.deleted, err = r.deletedQueries(ctx, existing); err != nil {
+	if c.peers, err = r.peersOf(ctx, existing); err != nil {
 		return err
 	}
-	if !c.deleted[name] {
+	if !c.deleted(name) {
 		return nil
 	}
 	refused, err := applier{client: r.Client, live: r.Live}.run(ctx, c.forgetPlan(existing))
@@ -325,6 +361,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	r.started = r.Clock.Now()
 	r.Metrics.elected, r.Metrics.reader = mgr.Elected(), r.Client
 	r.Client = counted{Client: r.Client, metrics: r.Metrics}
+	r.nudged = make(chan event.GenericEvent, 1024)
 	indexer := mgr.GetFieldIndexer()
 	for field, index := range map[string]client.IndexerFunc{indexScope: scopeIndex, indexQuery: queryIndex} {
 		if err := indexer.IndexField(ctx, &imagev1alpha1.CloudImage{}, field, index); err != nil {
@@ -335,15 +372,18 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
+		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrent}).
 		Complete(r)
 }
 
-// asksForWork lets through what a person changes: the spec, or the annotation that asks for a poll. Our own writes of
-// the status would otherwise come back as work.
+// asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal.
+// Our own writes of the status would otherwise come back as work.
 func asksForWork() predicate.Predicate {
 	requested := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] != e.ObjectNew.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt]
+		before, now := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
+		return before[imagev1alpha1.AnnotationRequestedAt] != now[imagev1alpha1.AnnotationRequestedAt] ||
+			before[imagev1alpha1.AnnotationApproveRemoval] != now[imagev1alpha1.AnnotationApproveRemoval]
 	}}
 	return predicate.Or(predicate.GenerationChangedPredicate{}, requested)
 }

@@ -87,7 +87,7 @@ func TestEveryFieldOfAnImageArrives(t *testing.T) {
 		"imagecatalog.dev/region": region, "imagecatalog.dev/image-id": "img-qlzp4oea", "imagecatalog.dev/type": "PRIVATE_IMAGE",
 		"imagecatalog.dev/platform": "CentOS", "imagecatalog.dev/state": "NORMAL", "imagecatalog.dev/presence": "Present",
 		"imagecatalog.dev/deprecated": "false", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
-		"query.imagecatalog.dev/golden": "member",
+		"query.imagecatalog.dev/golden": "selected",
 	}
 	if diff := cmp.Diff(wantLabels, got.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
@@ -309,7 +309,7 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 			w := newWorld(t)
 			// Put prepends, so the image that a case is about is the first of the list.
 			w.cloud.Put(region, newImage(1), newImage(2))
-			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }))
+			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }, withoutGrace))
 			w.untilSynced("golden")
 
 			tc.change(w)
@@ -336,12 +336,12 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 func TestTwoQueriesShareAnImage(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("first"), newQuery("second"))
+	w.create(newQuery("first", withoutGrace), newQuery("second"))
 	w.untilSynced("first")
 	w.untilSynced("second")
 
 	shared := w.image(objectName(1))
-	if len(shared.OwnerReferences) != 2 || shared.Labels["query.imagecatalog.dev/first"] != "member" || shared.Labels["query.imagecatalog.dev/second"] != "member" {
+	if len(shared.OwnerReferences) != 2 || shared.Labels["query.imagecatalog.dev/first"] != "selected" || shared.Labels["query.imagecatalog.dev/second"] != "selected" {
 		t.Fatalf("the shared image has labels %v and owners %v", shared.Labels, shared.OwnerReferences)
 	}
 
@@ -418,7 +418,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 func TestSuspendStopsEverythingAndResumeIsOnePoll(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
+	w.create(newQuery("golden", withoutGrace, withoutBreaker))
 	w.untilSynced("golden")
 	w.writes.take()
 
@@ -659,7 +659,7 @@ func TestATransitionIsOneEvent(t *testing.T) {
 			}
 		}
 		slices.Sort(got)
-		if diff := cmp.Diff([]string{"Normal Synced", "Normal Synced", "Warning Unavailable"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"Normal SelectionChanged", "Normal Synced", "Normal Synced", "Warning Unavailable"}, got); diff != "" {
 			return fmt.Errorf("events (-want +got):\n%s", diff)
 		}
 		return nil

@@ -72,12 +72,6 @@ func newestFirst(a, b catalog.Image) int {
 	)
 }
 
-// sorted is images in the order of status.images.
-func (matcher) sorted(images []catalog.Image) []catalog.Image {
-	slices.SortFunc(images, newestFirst)
-	return images
-}
-
 // distrusts says whether the spec rules an image out by its id or its creator: what a person adds there acts before
 // the cloud is asked again.
 func (m matcher) distrusts(image catalog.Image) bool {

@@ -20,11 +20,14 @@ type outcome struct {
 	// failure is why the poll did not succeed; nil if it did.
 	failure *failure
 
-	// published says that members and what follows are there, because the listing was good: with a failure, too,
-	// where only writes of CloudImages failed.
+	// published says that the verdict is there, because the listing was good: with a failure, too, where only writes of
+	// CloudImages failed.
 	published bool
-	members   []catalog.Image
-	listing   catalog.Listing
+	verdict
+
+	// removing are the images in their grace period, and nextRemoval is when the next of them ends; zero if none is.
+	removing    []imagev1alpha1.RemovingImage
+	nextRemoval time.Time
 }
 
 // failure is why a poll failed.

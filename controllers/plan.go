@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // step brings one CloudImage to what a query wants of it.
@@ -30,39 +28,58 @@ type step struct {
 
 // plan is what to do, in order of names. What is let go comes after what is kept, so that a consumer always finds the
 // new before the old goes.
-type plan struct{ keep, release []step }
+type plan struct {
+	keep, release []step
+
+	// removing are the images that are in their grace period once the plan is carried out, the first to go first.
+	removing []imagev1alpha1.RemovingImage
+}
 
 func (p plan) empty() bool { return len(p.keep)+len(p.release) == 0 }
 
-// claim is one query's view on CloudImages at one time.
-type claim struct {
-	query *imagev1alpha1.ImageQuery
-	scope scope
-	now   time.Time
-
-	// deleted are names of ImageQueries that are known not to exist; their labels are taken off.
-	deleted map[string]bool
-}
-
-// makePlan compares members with what is there: the CloudImages of the query's scope and those it has anywhere.
-func (c claim) makePlan(members []catalog.Image, existing map[string]*imagev1alpha1.CloudImage) plan {
+// makePlan compares what a good listing means with what is there: the CloudImages of the query's scope and those it
+// has anywhere.
+func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage) plan {
 	var p plan
-	wanted := make(map[string]bool, len(members))
-	for _, image := range members {
+	selected := byID(v.choice.selected)
+	members := byID(v.members)
+	wanted := make(map[string]bool, len(v.members))
+	for _, image := range v.withObjects(c.query.Spec.CloudImages.Policy) {
 		name := c.scope.objectName(image.ID)
 		wanted[name] = true
-		record := toRecord(image, c.scope)
+		record, value := toRecord(image, c.scope), imagev1alpha1.QueryMember
+		if _, ok := selected[image.ID]; ok {
+			value = imagev1alpha1.QuerySelected
+		}
 		p.keep = c.add(p.keep, name, existing[name], func(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-			return c.keep(current, name, record)
+			return c.keep(current, name, record, value)
 		})
 	}
 	for name, current := range existing {
-		if !wanted[name] && c.has(current) {
-			p.release = c.add(p.release, name, current, c.release)
+		if wanted[name] || !c.has(current) {
+			continue
+		}
+		desire := c.release
+		if c.inScope(current) {
+			_, member := members[current.Image.ID]
+			_, stays := selected[current.Image.ID]
+			desire = c.letGo(departing{
+				reason: v.leaving[current.Image.ID], member: member, stays: stays || v.blocked != nil, gone: v.gone[current.Image.ID],
+			})
+		}
+		p.release = c.add(p.release, name, current, desire)
+		if c.inScope(current) && current.DeletionTimestamp == nil {
+			p.removing = append(p.removing, c.removing(desire(current), v)...)
 		}
 	}
 	slices.SortFunc(p.keep, byName)
 	slices.SortFunc(p.release, byName)
+	slices.SortFunc(p.removing, func(a, b imagev1alpha1.RemovingImage) int {
+		if by := a.DeleteAfter.Compare(b.DeleteAfter.Time); by != 0 {
+			return by
+		}
+		return strings.Compare(a.ImageID, b.ImageID)
+	})
 	return p
 }
 
@@ -89,68 +106,40 @@ func sameObject(a, b *imagev1alpha1.CloudImage) bool {
 		equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
 }
 
-func (c claim) label() string { return imagev1alpha1.LabelQueryPrefix + c.query.Name }
-
-// has says whether the query has anything on an object: its label or its owner reference.
-func (c claim) has(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[c.label()]
-	return labelled || c.owns(current)
-}
-
-func (c claim) owns(current *imagev1alpha1.CloudImage) bool {
-	return slices.ContainsFunc(current.OwnerReferences, c.isOurs)
-}
-
-func (c claim) isOurs(ref metav1.OwnerReference) bool { return ref.UID == c.query.UID }
-
-// isMember says whether an object is a member of the query: by its label and the owner reference together.
-func (c claim) isMember(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[c.label()]
-	return labelled && c.owns(current) && current.DeletionTimestamp == nil
-}
-
-// keep is an object as a member: what is there, with the facts, our labels and our owner reference merged in. What
-// others put there stays.
-func (c claim) keep(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image) *imagev1alpha1.CloudImage {
-	desired := &imagev1alpha1.CloudImage{}
-	if current != nil {
-		desired = current.DeepCopy()
-	}
-	desired.Name = name
-	if !equality.Semantic.DeepEqual(desired.Image, record) || desired.Lifecycle.Presence != imagev1alpha1.PresencePresent {
-		desired.Image = record
-		desired.Lifecycle.Presence = imagev1alpha1.PresencePresent
-		desired.Lifecycle.LastChangeTime = metav1.NewTime(c.now.Truncate(time.Second))
-	}
-	if desired.Lifecycle.FirstSeenTime.IsZero() {
-		desired.Lifecycle.FirstSeenTime = desired.Lifecycle.LastChangeTime
-	}
-	if !c.owns(desired) {
-		desired.OwnerReferences = append(desired.OwnerReferences, metav1.OwnerReference{
-			APIVersion: imagev1alpha1.GroupVersion.String(), Kind: "ImageQuery", Name: c.query.Name, UID: c.query.UID,
-		})
-	}
-	c.dropDeleted(desired)
-	labels := factLabels(desired)
-	labels[c.label()] = imagev1alpha1.QueryMember
-	desired.Labels = merged(desired.Labels, labels)
-	desired.Annotations = merged(desired.Annotations, map[string]string{imagev1alpha1.AnnotationDisplayName: record.Name})
-	return desired
-}
-
-// release is an object without the query; nothing is left of it once nobody else owns it.
-func (c claim) release(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-	if current == nil || !c.has(current) {
-		return current
-	}
-	desired := current.DeepCopy()
-	delete(desired.Labels, c.label())
-	desired.OwnerReferences = slices.DeleteFunc(desired.OwnerReferences, c.isOurs)
-	if !slices.ContainsFunc(desired.OwnerReferences, isImageQuery) {
+// removing is the entry of status.removing for an object in its grace period. The object remembers the times; the
+// reason is this poll's, or what status and the object say.
+func (c claim) removing(desired *imagev1alpha1.CloudImage, v verdict) []imagev1alpha1.RemovingImage {
+	if desired == nil {
 		return nil
 	}
-	c.dropDeleted(desired)
-	return desired
+	entry := c.entry(desired)
+	if entry == nil {
+		return nil
+	}
+	id := desired.Image.ID
+	reason := v.leaving[id]
+	for _, before := range c.query.Status.Removing {
+		if reason == "" && before.ImageID == id {
+			reason = before.Reason
+		}
+	}
+	if v.gone[id] || reason == "" && desired.Lifecycle.Presence == imagev1alpha1.PresenceGone {
+		reason = imagev1alpha1.RemovedGone
+	}
+	if reason == "" {
+		reason = imagev1alpha1.RemovedNotMatched
+	}
+	return []imagev1alpha1.RemovingImage{{ImageID: id, Reason: reason, Since: entry.Since, DeleteAfter: entry.DeleteAfter}}
+}
+
+// nextRemoval is when the next grace period ends after now; zero if none does.
+func nextRemoval(removing []imagev1alpha1.RemovingImage, now time.Time) time.Time {
+	for _, r := range removing {
+		if r.DeleteAfter.After(now) {
+			return r.DeleteAfter.Time
+		}
+	}
+	return time.Time{}
 }
 
 // forgetPlan takes the label of a query that was deleted off what others own. What it alone owned is the garbage
@@ -166,7 +155,7 @@ func (c claim) forgetPlan(existing map[string]*imagev1alpha1.CloudImage) []step 
 				return nil
 			}
 			desired := current.DeepCopy()
-			c.dropDeleted(desired)
+			c.settle(desired, "")
 			return desired
 		})
 	}
@@ -175,32 +164,3 @@ func (c claim) forgetPlan(existing map[string]*imagev1alpha1.CloudImage) []step 
 }
 
 func byName(a, b step) int { return strings.Compare(a.name, b.name) }
-
-func isImageQuery(ref metav1.OwnerReference) bool {
-	return ref.Kind == "ImageQuery" && strings.HasPrefix(ref.APIVersion, imagev1alpha1.Group+"/")
-}
-
-// dropDeleted takes off the labels of queries that don't exist any more; their owner references go by Kubernetes'
-// garbage collector.
-func (c claim) dropDeleted(image *imagev1alpha1.CloudImage) {
-	maps.DeleteFunc(image.Labels, func(key, _ string) bool {
-		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)
-		return ok && c.deleted[name]
-	})
-}
-
-// merged is base with values set; an empty value takes its key off.
-func merged(base, values map[string]string) map[string]string {
-	out := maps.Clone(base)
-	if out == nil {
-		out = map[string]string{}
-	}
-	for key, value := range values {
-		if value == "" {
-			delete(out, key)
-		} else {
-			out[key] = value
-		}
-	}
-	return out
-}

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,9 +32,16 @@ func claimOf(name string) claim {
 func stored(queries ...string) *imagev1alpha1.CloudImage {
 	var image *imagev1alpha1.CloudImage
 	for _, name := range queries {
-		image = claimOf(name).keep(image, plannedName, toRecord(planned, scope{region: "ap-guangzhou"}))
+		image = claimOf(name).keep(image, plannedName, toRecord(planned, scope{region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
 	}
 	return image
+}
+
+// left is a CloudImage whose image stopped being a member of a query some hours before noon.
+func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
+	c := claimOf(query)
+	c.now = noon.Add(-time.Duration(hours) * time.Hour)
+	return c.letGo(departing{reason: reason})(image)
 }
 
 func TestPlan(t *testing.T) {
@@ -43,37 +51,85 @@ func TestPlan(t *testing.T) {
 	deleting.DeletionTimestamp = &metav1.Time{Time: noon}
 	unlabelled := stored("golden")
 	delete(unlabelled.Labels, "query.imagecatalog.dev/golden")
+	elsewhere := stored("golden")
+	elsewhere.Image.Region = "ap-shanghai"
+	remembered := stored("golden", "other")
+	for i := range maxLeaving {
+		remembered.Lifecycle.Leaving = append(remembered.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: fmt.Sprintf("q%d", i), DeleteAfter: metav1.Time{Time: noon}})
+	}
+
+	member := []catalog.Image{planned}
+	gone := map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedGone}
+	notMatched := map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedNotMatched}
 
 	for name, tc := range map[string]struct {
-		deleted  map[string]bool
+		deleted  string
+		spec     func(*imagev1alpha1.ImageQuerySpec)
 		members  []catalog.Image
+		leaving  map[string]imagev1alpha1.RemovalReason
+		selected bool
+		blocked  bool
 		existing *imagev1alpha1.CloudImage
 
-		wantStep   string   // keep, release or nothing
-		wantObject bool     // what is there afterwards, if there is a step
-		wantOwners []string // and who owns it
+		// wantStep is keep, release or nothing; want is what is there afterwards: owner references, what it is to the query
+		// (label), presence, and who is leaving. "" is no object.
+		wantStep, want string
 	}{
-		"a new image is created":                    {members: []catalog.Image{planned}, wantStep: "keep", wantObject: true, wantOwners: []string{"golden"}},
-		"an unchanged one is left alone":            {members: []catalog.Image{planned}, existing: stored("golden")},
-		"a changed one is updated":                  {members: []catalog.Image{changed}, existing: stored("golden"), wantStep: "keep", wantObject: true, wantOwners: []string{"golden"}},
-		"another query's is shared":                 {members: []catalog.Image{planned}, existing: stored("other"), wantStep: "keep", wantObject: true, wantOwners: []string{"other", "golden"}},
-		"the last owner deletes":                    {existing: stored("golden"), wantStep: "release"},
-		"one of two owners lets go":                 {existing: stored("golden", "other"), wantStep: "release", wantObject: true, wantOwners: []string{"other"}},
-		"another query's is none of ours":           {existing: stored("other")},
-		"an owner without its label lets go":        {existing: unlabelled, wantStep: "release"},
-		"an object on its way out is created anew":  {members: []catalog.Image{planned}, existing: deleting, wantStep: "keep", wantObject: true, wantOwners: []string{"golden"}},
-		"an object on its way out needs no release": {existing: deleting},
-		"a deleted query's label is taken off":      {deleted: map[string]bool{"other": true}, members: []catalog.Image{planned}, existing: stored("golden", "other"), wantStep: "keep", wantObject: true, wantOwners: []string{"golden", "other"}},
+		"a new image is created":                     {members: member, wantStep: "keep", want: "[golden] member Present []"},
+		"a selected image says so":                   {members: member, selected: true, existing: stored("golden"), wantStep: "keep", want: "[golden] selected Present []"},
+		"an unchanged one is left alone":             {members: member, existing: stored("golden")},
+		"a changed one is updated":                   {members: []catalog.Image{changed}, existing: stored("golden"), wantStep: "keep", want: "[golden] member Present []"},
+		"another query's is shared":                  {members: member, existing: stored("other"), wantStep: "keep", want: "[other golden] member Present []"},
+		"another query's is none of ours":            {existing: stored("other")},
+		"what is gone stays for its grace period":    {leaving: gone, existing: stored("golden"), wantStep: "release", want: "[golden]  Gone [golden]"},
+		"what matches no more stays for it, too":     {leaving: notMatched, existing: stored("golden"), wantStep: "release", want: "[golden]  NotMatched [golden]"},
+		"without a grace period it goes at once":     {leaving: gone, spec: grace(0), existing: stored("golden"), wantStep: "release"},
+		"the label goes at once, another's stays":    {leaving: notMatched, existing: stored("golden", "other"), wantStep: "release", want: "[golden other]  Present [golden]"},
+		"an owner without its label leaves as well":  {leaving: gone, existing: unlabelled, wantStep: "release", want: "[golden]  Gone [golden]"},
+		"in its grace period nothing is written":     {existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone)},
+		"its end deletes":                            {existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone), wantStep: "release"},
+		"a longer grace period holds at once":        {spec: grace(48 * time.Hour), existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone), wantStep: "release", want: "[golden]  Gone [golden]"},
+		"the end lets another's be":                  {existing: left(stored("golden", "other"), "golden", 24, imagev1alpha1.RemovedNotMatched), wantStep: "release", want: "[other]  Present []"},
+		"the last but one that left lets go":         {existing: left(left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedGone), "golden", 24, imagev1alpha1.RemovedGone), wantStep: "release", want: "[other]  Gone [other]"},
+		"what is back before the end is as before":   {members: member, existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone), wantStep: "keep", want: "[golden] member Present []"},
+		"while removals are blocked none is deleted": {blocked: true, existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone)},
+		"what is selected isn't deleted":             {selected: true, existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedNotMatched)},
+		"a full memory lets go at once":              {leaving: gone, existing: remembered, wantStep: "release", want: "[other]  Present [q0 q1 q2 …]"},
+		"policy None keeps nothing":                  {members: member, spec: policy(imagev1alpha1.CloudImagesNone), existing: stored("golden"), wantStep: "release"},
+		"policy None waits for no grace period":      {spec: policy(imagev1alpha1.CloudImagesNone), existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone), wantStep: "release"},
+		"policy Selected keeps what is selected":     {members: member, selected: true, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"), wantStep: "keep", want: "[golden] selected Present []"},
+		"policy Selected lets go of the others":      {members: member, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"), wantStep: "release"},
+		"policy Selected gives the gone their grace": {leaving: gone, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"), wantStep: "release", want: "[golden]  Gone [golden]"},
+		"another region's goes without a grace":      {existing: elsewhere, wantStep: "release"},
+		"an object on its way out is created anew":   {members: member, existing: deleting, wantStep: "keep", want: "[golden] member Present []"},
+		"an object on its way out needs no release":  {existing: deleting},
+		"what a deleted query left behind is taken off": {
+			deleted: "other", members: member, existing: left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedGone),
+			wantStep: "keep", want: "[golden other] member Present []",
+		},
+		"a deleted query's label is taken off": {deleted: "other", members: member, existing: stored("golden", "other"), wantStep: "keep", want: "[golden other] member Present []"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := claimOf("golden")
-			c.deleted = tc.deleted
+			if tc.spec != nil {
+				tc.spec(&c.query.Spec)
+			}
+			if tc.deleted != "" {
+				c.peers = map[string]*imagev1alpha1.ImageQuery{tc.deleted: nil}
+			}
+			v := verdict{members: tc.members, leaving: tc.leaving}
+			if tc.selected {
+				v.choice.selected = []catalog.Image{planned}
+			}
+			if tc.blocked {
+				v.blocked = &departure{}
+			}
 			existing := map[string]*imagev1alpha1.CloudImage{}
 			if tc.existing != nil {
 				existing[plannedName] = tc.existing
 			}
 			before := tc.existing.DeepCopy()
-			p := c.makePlan(tc.members, existing)
+			p := c.makePlan(v, existing)
 
 			got, steps := "", append(p.keep, p.release...)
 			switch {
@@ -94,26 +150,40 @@ func TestPlan(t *testing.T) {
 				return
 			}
 			after := steps[0].desire(steps[0].current)
-			if (after != nil) != tc.wantObject {
-				t.Fatalf("afterwards there is %v", after)
+			if got := outline(after); got != tc.want {
+				t.Errorf("afterwards there is %q, want %q", got, tc.want)
 			}
-			if after == nil {
-				return
-			}
-			var owners []string
-			for _, ref := range after.OwnerReferences {
-				owners = append(owners, ref.Name)
-			}
-			if diff := cmp.Diff(tc.wantOwners, owners); diff != "" {
-				t.Errorf("owners (-want +got):\n%s", diff)
-			}
-			for name := range tc.deleted {
-				if _, there := after.Labels["query.imagecatalog.dev/"+name]; there {
-					t.Errorf("the label of %s is still there", name)
-				}
+			if after != nil && !sameObject(after, steps[0].desire(after)) {
+				t.Errorf("the next pass would write again:\n%s", cmp.Diff(after, steps[0].desire(after)))
 			}
 		})
 	}
+}
+
+func grace(d time.Duration) func(*imagev1alpha1.ImageQuerySpec) {
+	return func(s *imagev1alpha1.ImageQuerySpec) { s.Removal.GracePeriod = &metav1.Duration{Duration: d} }
+}
+
+func policy(p imagev1alpha1.CloudImageScope) func(*imagev1alpha1.ImageQuerySpec) {
+	return func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = p }
+}
+
+// outline is what a case says of an object.
+func outline(image *imagev1alpha1.CloudImage) string {
+	if image == nil {
+		return ""
+	}
+	var owners, leaving []string
+	for _, ref := range image.OwnerReferences {
+		owners = append(owners, ref.Name)
+	}
+	for _, l := range image.Lifecycle.Leaving {
+		leaving = append(leaving, l.Query)
+	}
+	if len(leaving) > 3 {
+		leaving = append(leaving[:3], "…")
+	}
+	return fmt.Sprint(owners, " ", image.Labels["query.imagecatalog.dev/golden"], " ", image.Lifecycle.Presence, " ", leaving)
 }
 
 func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
@@ -121,11 +191,11 @@ func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	later := claimOf("golden")
 	later.now = noon.Add(time.Hour)
 	record := toRecord(planned, later.scope)
-	if same := later.keep(first, plannedName, record); !sameObject(first, same) {
+	if same := later.keep(first, plannedName, record, imagev1alpha1.QueryMember); !sameObject(first, same) {
 		t.Error("an unchanged image was changed")
 	}
 	record.State = "SYNCING"
-	moved := later.keep(first, plannedName, record)
+	moved := later.keep(first, plannedName, record, imagev1alpha1.QueryMember)
 	if !moved.Lifecycle.FirstSeenTime.Time.Equal(noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(noon.Add(time.Hour)) {
 		t.Errorf("lifecycle is %+v", moved.Lifecycle)
 	}

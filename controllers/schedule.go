@@ -5,9 +5,12 @@ package controllers
 
 import (
 	"hash/fnv"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -52,6 +55,15 @@ type memory struct {
 	// due is when the next poll is, by the interval or as a retry.
 	due time.Time
 
+	// approval is the value of the annotation that approves a removal, when the last poll began.
+	approval string
+
+	// nudged says that another query has found an image of this one to be gone.
+	nudged bool
+
+	// members are those of the last good listing, where no CloudImages have their facts.
+	members []catalog.Image
+
 	// word is the reason that the last poll came to; an event is due when it changes.
 	word string
 
@@ -61,9 +73,10 @@ type memory struct {
 
 // memories holds a memory per query, by UID: a namesake is another query.
 type memories struct {
-	mu    sync.Mutex
-	byUID map[types.UID]*memory
-	names map[string]types.UID
+	mu     sync.Mutex
+	byUID  map[types.UID]*memory
+	names  map[string]types.UID
+	nudges map[types.UID]bool
 }
 
 // of returns the memory of a query, which only the query's own reconcile may use.
@@ -87,12 +100,34 @@ func (m *memories) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byUID, m.names[name])
+	delete(m.nudges, m.names[name])
 	delete(m.names, name)
+}
+
+// nudge notes that a query is due; it says whether that was news.
+func (m *memories) nudge(query types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.nudges == nil {
+		m.nudges = map[types.UID]bool{}
+	}
+	news := !m.nudges[query]
+	m.nudges[query] = true
+	return news
+}
+
+// takeNudge says whether a query was nudged since it was last asked.
+func (m *memories) takeNudge(query types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	nudged := m.nudges[query]
+	delete(m.nudges, query)
+	return nudged
 }
 
 // nextPoll says when a query is to be polled, and why then. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, started time.Time) (at time.Time, why string) {
-	requestedAt := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
+	requestedAt, approval := query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
 	if !m.attempt.IsZero() {
 		floor := m.attempt.Add(pollFloor)
 		switch {
@@ -100,8 +135,12 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Accoun
 			return floor, "the spec changed"
 		case requestedAt != "" && requestedAt != m.requestedAt:
 			return floor, "a poll was requested"
+		case approval != "" && approval != m.approval:
+			return floor, "a removal was approved"
 		case account != m.account:
 			return floor, "the credentials changed"
+		case m.nudged:
+			return floor, "another query found an image to be gone"
 		case m.failures > 0:
 			return m.due, "the last poll failed"
 		}
@@ -113,11 +152,34 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Accoun
 	case requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt:
 		return time.Time{}, "a poll was requested"
 	}
-	due := query.Status.LastSyncTime.Add(query.Spec.Interval.Duration)
+	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil && approval != "" &&
+		strings.Contains(blocked.Message, "="+approval+" ") {
+		return time.Time{}, "a removal was approved"
+	}
+	due := earlier(query.Status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
 	if spread := started.Add(spreadOf(query)); due.Before(spread) {
 		return spread, "the poll is overdue since before the start"
 	}
 	return due, "the interval has passed"
+}
+
+// nextMove is when status says that a grace period ends or an image passes minAge next; zero if neither comes.
+func nextMove(query *imagev1alpha1.ImageQuery) time.Time {
+	synced := query.Status.LastSyncTime.Time
+	next := nextRemoval(query.Status.Removing, synced)
+	for _, image := range query.Status.Images {
+		if image.Selection == imagev1alpha1.VerdictTooYoung && image.CreatedTime != nil {
+			if aged := image.CreatedTime.Add(query.Spec.Selection.MinAge.Duration); aged.After(synced) {
+				next = earlier(next, aged)
+			}
+		}
+	}
+	return next
+}
+
+// removalDue says whether a grace period has ended: what deletes must be a listing made after that.
+func removalDue(query *imagev1alpha1.ImageQuery, now time.Time) bool {
+	return slices.ContainsFunc(query.Status.Removing, func(r imagev1alpha1.RemovingImage) bool { return !r.DeleteAfter.After(now) })
 }
 
 // spreadOf is a query's own part of the time over which overdue queries are spread.
@@ -134,15 +196,22 @@ func (m *memory) began(query *imagev1alpha1.ImageQuery, account catalog.Account,
 		m.failures = 0
 	}
 	m.attempt, m.generation, m.account = now, query.Generation, account
-	m.requestedAt = query.Annotations[imagev1alpha1.AnnotationRequestedAt]
+	m.nudged = false
+	m.requestedAt, m.approval = query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
 }
 
 // ended notes what a poll came to, and sets when the next one is due.
 func (m *memory) ended(query *imagev1alpha1.ImageQuery, o *outcome, now time.Time) {
 	interval := query.Spec.Interval.Duration
+	if o.published {
+		m.members = nil
+		if query.Spec.CloudImages.Policy != imagev1alpha1.CloudImagesAll {
+			m.members = o.members
+		}
+	}
 	if o.failure == nil {
 		m.failures, m.success = 0, now
-		m.due = now.Add(wait.Jitter(interval, jitter))
+		m.due = earlier(now.Add(wait.Jitter(interval, jitter)), earlier(o.choice.next, o.nextRemoval))
 		return
 	}
 	m.failures++

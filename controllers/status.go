@@ -4,9 +4,6 @@
 package controllers
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,21 +12,17 @@ import (
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	imagev1alpha1ac "github.com/image-catalog/image-catalog-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// fieldOwner names the operator in managedFields.
-const fieldOwner = "image-catalog-operator"
+// maxRemoving bounds status.removing; the objects themselves remember more.
+const maxRemoving = 100
 
 // maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
 const maxMessage = 1024
@@ -64,9 +57,9 @@ func (e editor) only(keep ...string) {
 
 // progressing is the status of a generation that has not been synced yet. A person's edit acts at once: images of
 // another region or account are no answer to it any more, and what it excludes is out.
-func progressing(query *imagev1alpha1.ImageQuery, m matcher, known []catalog.Image, now time.Time) *imagev1alpha1.ImageQueryStatus {
+func progressing(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time.Time) *imagev1alpha1.ImageQueryStatus {
 	e := edit(query, now)
-	e.applyEdit(query, m, known)
+	e.applyEdit(query, m, k)
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
 	e.only(imagev1alpha1.ConditionReconciling)
@@ -74,47 +67,53 @@ func progressing(query *imagev1alpha1.ImageQuery, m matcher, known []catalog.Ima
 }
 
 // suspended is the status of a query that is not polled: as it was, but for the reason.
-func suspended(query *imagev1alpha1.ImageQuery, m matcher, known []catalog.Image, now time.Time) *imagev1alpha1.ImageQueryStatus {
+func suspended(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time.Time) *imagev1alpha1.ImageQueryStatus {
 	e := edit(query, now)
-	e.applyEdit(query, m, known)
+	e.applyEdit(query, m, k)
 	value := metav1.ConditionUnknown
 	if ready := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionReady); ready != nil {
 		value = ready.Status
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
-	e.only()
+	e.only(imagev1alpha1.ConditionRemovalBlocked)
 	return e.status
 }
 
-// applyEdit takes out of images what a new spec rules out by itself, before the cloud is asked.
-func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, known []catalog.Image) {
-	now := observedQuery(query)
-	if e.status.ObservedQuery == "" || e.status.ObservedQuery == now {
+// applyEdit takes out of images and selected what a new spec rules out by itself, before the cloud is asked.
+func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, k knowledge) {
+	s, asked := e.status, observedQuery(query)
+	if s.ObservedQuery == "" || s.ObservedQuery == asked {
 		return
 	}
-	remaining := e.status.Images
-	if sameScope(e.status.ObservedQuery, now) {
-		facts := make(map[string]catalog.Image, len(known))
-		for _, image := range known {
-			facts[image.ID] = image
+	if !sameScope(s.ObservedQuery, asked) {
+		if len(s.Images)+len(s.Selected)+len(s.Removing) > 0 {
+			s.Images, s.ImageCount, s.ImagesTruncated, s.Removing = nil, ptr.To[int32](0), new(false), nil
+			e.showSelected(nil, imagev1alpha1.SelectedSpecChanged)
+			e.revise(hash(s.Revision, asked))
 		}
-		remaining = slices.DeleteFunc(slices.Clone(remaining), func(s imagev1alpha1.ImageSummary) bool {
-			image, ok := facts[s.ImageID]
-			return ok && m.distrusts(image)
-		})
-	} else {
-		remaining = nil
-	}
-	removed := len(e.status.Images) - len(remaining)
-	if removed == 0 {
 		return
 	}
-	e.status.Images = remaining
-	e.status.ImageCount = new(max(0, ptr.Deref(e.status.ImageCount, 0)-int32(removed)))
-	if len(remaining) == 0 {
-		e.status.ImageCount, e.status.ImagesTruncated = ptr.To[int32](0), new(false)
+	ruledOut := func(id string) bool {
+		image, known := k.facts(id)
+		if !known {
+			return slices.Contains(m.match.ExcludeImageIDs, imagev1alpha1.ImageID(id))
+		}
+		return m.distrusts(image)
 	}
-	e.revise(hash(e.status.Revision, remaining))
+	images := slices.DeleteFunc(slices.Clone(s.Images), func(i imagev1alpha1.ImageSummary) bool { return ruledOut(i.ImageID) })
+	selected := slices.DeleteFunc(slices.Clone(s.Selected), func(i imagev1alpha1.SelectedImage) bool { return ruledOut(i.ImageID) })
+	removed := len(s.Images) - len(images)
+	if removed+len(s.Selected)-len(selected) == 0 {
+		return
+	}
+	if s.Images = images; len(images) == 0 {
+		s.Images = nil
+	}
+	s.ImageCount = new(max(0, ptr.Deref(s.ImageCount, 0)-int32(removed)))
+	if len(selected) < len(s.Selected) {
+		e.showSelected(selected, imagev1alpha1.SelectedSpecChanged)
+	}
+	e.revise(hash(s.Revision, images, selected))
 }
 
 // finished is the status after a poll.
@@ -127,24 +126,30 @@ func finished(query *imagev1alpha1.ImageQuery, o *outcome, m *memory, maxImages 
 		e.publish(query, o, maxImages)
 	}
 	if o.failure == nil {
-		e.synced(o)
+		e.synced(query, o)
 	} else {
-		e.failed(query, o.failure, lastSuccess(query, m))
+		e.failed(query, o, lastSuccess(query, m))
 	}
 	e.stampSync(query, lastSuccess(query, m))
 	return e.status
 }
 
-// publish shows what the listing held.
+// publish shows what the listing held, and what it means.
 func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages int) {
 	s := e.status
+	reason := selectionReason(query, o)
 	s.SyncedGeneration = query.Generation
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
 	s.ImageCount = count(len(o.members))
 	s.ImagesTruncated = new(len(o.members) > maxImages)
-	s.Images = summaries(o.members[:min(len(o.members), maxImages)])
-	e.revise(hash(scopeOf(query), o.members))
+	s.Images = summaries(o.members[:min(len(o.members), maxImages)], o.choice.verdicts)
+	s.Removing = o.removing[:min(len(o.removing), maxRemoving)]
+	if len(s.Removing) == 0 {
+		s.Removing = nil
+	}
+	e.showSelected(selectedImages(o.choice.selected, maxImages), reason)
+	e.revise(hash(scopeOf(query), o.members, o.choice.ids()))
 }
 
 func (e editor) revise(revision string) {
@@ -156,30 +161,52 @@ func (e editor) revise(revision string) {
 
 func count(n int) *int32 { return new(int32(n)) }
 
-func summaries(members []catalog.Image) []imagev1alpha1.ImageSummary {
+func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.SelectionVerdict) []imagev1alpha1.ImageSummary {
 	var out []imagev1alpha1.ImageSummary
 	for _, image := range members {
 		out = append(out, imagev1alpha1.ImageSummary{
 			ImageID: image.ID, Name: image.Name, CreatedTime: optionalTime(image.CreatedTime), Architecture: image.Architecture,
+			Selection: verdicts[image.ID],
 		})
 	}
 	return out
 }
 
-func (e editor) synced(o *outcome) {
-	reason, message := imagev1alpha1.ReasonSynced, fmt.Sprintf("%d of %d listed images match", len(o.members), len(o.listing.Images)+o.listing.Skipped)
+func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
+	listed, matching := len(o.listing.Images)+o.listing.Skipped, len(o.members)-o.kept
+	reason, message := imagev1alpha1.ReasonSynced, fmt.Sprintf("%d of %d listed images match", matching, listed)
 	if len(o.members) == 0 {
-		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", len(o.listing.Images)+o.listing.Skipped)
+		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", listed)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+notes(o.listing))
-	e.only()
+	message += notes(o.listing)
+	if o.blocked != nil {
+		reason = imagev1alpha1.ReasonRemovalBlocked
+		message += o.blocked.note(query)
+	}
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+selectionNotes(query, o.choice))
+	e.blocked(query, o)
+	e.only(imagev1alpha1.ConditionRemovalBlocked)
+}
+
+// blocked shows the removal that is held back, or that none is.
+func (e editor) blocked(query *imagev1alpha1.ImageQuery, o *outcome) {
+	if o.blocked == nil {
+		meta.RemoveStatusCondition(&e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
+		return
+	}
+	// The whole message is a command, to be copied as it is.
+	meta.SetStatusCondition(&e.status.Conditions, metav1.Condition{
+		Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonRemovalBlocked,
+		Message:            approveCommand(query, o.blocked.token(e.status.Revision)),
+		ObservedGeneration: e.generation, LastTransitionTime: metav1.NewTime(e.now.Truncate(time.Second)),
+	})
 }
 
 // notes is what a person should know of a listing that was good enough.
 func notes(l catalog.Listing) string {
 	var out string
 	if l.TagKeyNotFound {
-		out += "; the cloud knows no image with the tag key that is asked for, so nothing was removed"
+		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
 	}
 	if l.Skipped > 0 {
 		out += fmt.Sprintf("; %d entries without a valid image id were skipped", l.Skipped)
@@ -192,15 +219,15 @@ func notes(l catalog.Listing) string {
 
 // failed keeps Ready while the data answers this generation and is fresh: one bad poll must not look like a lost
 // catalogue to whatever waits for Ready.
-func (e editor) failed(query *imagev1alpha1.ImageQuery, f *failure, success time.Time) {
+func (e editor) failed(query *imagev1alpha1.ImageQuery, o *outcome, success time.Time) {
+	f := o.failure
+	if o.published {
+		e.blocked(query, o)
+	}
 	fresh := e.status.SyncedGeneration == query.Generation && e.now.Before(staleAt(query, success))
 	message := f.message + ". " + kept(e.status, success) + " " + nextTry(query, f)
 	if fresh {
-		reason := imagev1alpha1.ReasonSynced
-		if ptr.Deref(e.status.ImageCount, 0) == 0 {
-			reason = imagev1alpha1.ReasonNoImagesMatched
-		}
-		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason,
+		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, e.freshReason(),
 			fmt.Sprintf("no poll has succeeded since %s (%s): %s", success.UTC().Format(time.RFC3339), f.reason, message))
 	} else {
 		e.set(imagev1alpha1.ConditionReady, metav1.ConditionFalse, f.reason, message)
@@ -211,10 +238,21 @@ func (e editor) failed(query *imagev1alpha1.ImageQuery, f *failure, success time
 		e.only(imagev1alpha1.ConditionStalled)
 	case !fresh:
 		e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressingWithRetry, message)
-		e.only(imagev1alpha1.ConditionReconciling)
+		e.only(imagev1alpha1.ConditionReconciling, imagev1alpha1.ConditionRemovalBlocked)
 	default:
-		e.only()
+		e.only(imagev1alpha1.ConditionRemovalBlocked)
 	}
+}
+
+// freshReason is what the last good poll came to.
+func (e editor) freshReason() string {
+	switch {
+	case meta.IsStatusConditionTrue(e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked):
+		return imagev1alpha1.ReasonRemovalBlocked
+	case ptr.Deref(e.status.ImageCount, 0) == 0:
+		return imagev1alpha1.ReasonNoImagesMatched
+	}
+	return imagev1alpha1.ReasonSynced
 }
 
 func kept(status *imagev1alpha1.ImageQueryStatus, success time.Time) string {
@@ -263,73 +301,4 @@ func shorten(s string) string {
 		return string(runes[:maxMessage-1]) + "…"
 	}
 	return s
-}
-
-// errMoved says that the query is not the one that was read: it was deleted, or its spec changed. What was found out
-// for it answers nothing any more.
-var errMoved = errors.New("the query changed meanwhile")
-
-// statusWriter writes the status of ImageQueries. Nothing else of an ImageQuery is ever written.
-type statusWriter struct {
-	client client.Client
-	live   client.Reader
-}
-
-// write brings the status of a query to what next says, in one write, and in none if it is there already. The write
-// carries the resourceVersion that was read; after a conflict the query is read again and next asked anew. The query
-// is afterwards as the API server has it.
-func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery, next func(*imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus) error {
-	for range writeTries {
-		status := next(query)
-		if equality.Semantic.DeepEqual(*status, query.Status) {
-			return nil
-		}
-		desired, err := applyConfiguration(query, status)
-		if err != nil {
-			return err
-		}
-		err = w.client.Status().Apply(ctx, desired, client.FieldOwner(fieldOwner), client.ForceOwnership)
-		if err == nil {
-			query.Status, query.ResourceVersion = *status, ptr.Deref(desired.ResourceVersion, query.ResourceVersion)
-			return nil
-		}
-		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("writing the status: %w", err)
-		}
-		now, err := reread(ctx, w.live, query)
-		if err != nil {
-			return err
-		}
-		now.DeepCopyInto(query)
-	}
-	return fmt.Errorf("writing the status: the query changed %d times meanwhile", writeTries)
-}
-
-// reread returns the query as the API server has it now, or errMoved.
-func reread(ctx context.Context, live client.Reader, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, error) {
-	now := &imagev1alpha1.ImageQuery{}
-	err := live.Get(ctx, types.NamespacedName{Name: query.Name}, now)
-	if apierrors.IsNotFound(err) {
-		return nil, errMoved
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the query again: %w", err)
-	}
-	if now.UID != query.UID || now.Generation != query.Generation || now.DeletionTimestamp != nil {
-		return nil, errMoved
-	}
-	return now, nil
-}
-
-// applyConfiguration is a whole status for server-side apply: what is left out is given up.
-func applyConfiguration(query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) (*imagev1alpha1ac.ImageQueryApplyConfiguration, error) {
-	raw, err := json.Marshal(status)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the status: %w", err)
-	}
-	desired := &imagev1alpha1ac.ImageQueryStatusApplyConfiguration{}
-	if err := json.Unmarshal(raw, desired); err != nil {
-		return nil, fmt.Errorf("encoding the status: %w", err)
-	}
-	return imagev1alpha1ac.ImageQuery(query.Name).WithUID(query.UID).WithResourceVersion(query.ResourceVersion).WithStatus(desired), nil
 }

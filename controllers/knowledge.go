@@ -1,0 +1,98 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// knowledge is what is known of a query's images before the cloud is asked.
+type knowledge struct {
+	// members are the images that were members, by id, with the facts as they were stored last.
+	members map[string]catalog.Image
+
+	// partial are the members of which only status tells, so that most of their facts are missing.
+	partial map[string]bool
+
+	// verdicts are those of status.images, by id.
+	verdicts map[string]imagev1alpha1.SelectionVerdict
+
+	// inGrace are images that left and whose objects are still there, with their facts.
+	inGrace map[string]catalog.Image
+
+	// heldBack are the members that came while removals are blocked, as far as status shows them; blind says that
+	// they are blocked and that it doesn't show all members.
+	heldBack map[string]bool
+	blind    bool
+}
+
+// knowledgeOf gathers what CloudImages and status tell. Objects have all facts; where there are none, because of
+// cloudImages.policy or because the API server refused them, remembered has the facts since the process began, and
+// status.images the names.
+func (c claim) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
+	k := knowledge{
+		members: map[string]catalog.Image{}, partial: map[string]bool{}, inGrace: map[string]catalog.Image{},
+		verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{},
+	}
+	for _, image := range existing {
+		switch {
+		case !c.inScope(image):
+		case c.isMember(image):
+			k.members[image.Image.ID] = fromRecord(&image.Image)
+		case c.owns(image) && image.DeletionTimestamp == nil:
+			k.inGrace[image.Image.ID] = fromRecord(&image.Image)
+		}
+	}
+	status := &c.query.Status
+	if !sameScope(status.ObservedQuery, observedQuery(c.query)) {
+		return k
+	}
+	facts := make(map[string]catalog.Image, len(remembered))
+	for _, image := range remembered {
+		facts[image.ID] = image
+	}
+	blocked := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
+	for _, shown := range status.Images {
+		k.verdicts[shown.ImageID] = shown.Selection
+		// Not by the condition alone: an edit takes that away before the next listing has decided anew.
+		if shown.Selection == imagev1alpha1.VerdictHeldBack {
+			k.heldBack[shown.ImageID], blocked = true, true
+		}
+		if _, known := k.members[shown.ImageID]; known {
+			continue
+		}
+		image, remembered := facts[shown.ImageID]
+		if !remembered {
+			image, k.partial[shown.ImageID] = fromSummary(shown), true
+		}
+		k.members[shown.ImageID] = image
+	}
+	k.blind = blocked && ptr.Deref(status.ImagesTruncated, false)
+	return k
+}
+
+// established counts the members that did not come while removals are blocked.
+func (k knowledge) established() int { return len(k.members) - len(k.heldBack) }
+
+// facts returns all that is known of an image, and false if that is nothing or little.
+func (k knowledge) facts(id string) (catalog.Image, bool) {
+	if image, ok := k.members[id]; ok && !k.partial[id] {
+		return image, true
+	}
+	image, ok := k.inGrace[id]
+	return image, ok
+}
+
+// fromSummary is what status tells of an image.
+func fromSummary(s imagev1alpha1.ImageSummary) catalog.Image {
+	image := catalog.Image{ID: s.ImageID, Name: s.Name, Architecture: s.Architecture}
+	if s.CreatedTime != nil {
+		image.CreatedTime = s.CreatedTime.UTC()
+	}
+	return image
+}
