@@ -25,6 +25,9 @@ TESTFLAGS ?=
 LINTFLAGS ?=
 # What the tests cover, e.g. PKG=./controllers/...
 PKG ?= ./...
+# How long make fuzz runs each fuzz target, and which ones, e.g. FUZZTIME=10m FUZZ=Answer.
+FUZZTIME ?= 30s
+FUZZ ?= .
 
 # A go.work that happens to lie above the checkout must not decide what is built.
 export GOWORK := off
@@ -89,6 +92,16 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 .PHONY: e2e
 e2e: build controlplane ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./cluster ./e2e ./install
+
+# An interesting input is made smaller in 20 runs at most: the default, a minute for
+# each, leaves no time to find the next one.
+.PHONY: fuzz
+fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ chooses among them by name.
+	@git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func |\1 |' | grep -E -- '$(FUZZ)' | \
+		while read -r folder target; do \
+			echo "fuzz: $$target in $$folder"; \
+			go test "./$$folder" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x </dev/null; \
+		done
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations and docs/reference.md of the API.

@@ -4,14 +4,24 @@
 package cvm
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/cvm/v20170312"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 func FuzzNormalise(f *testing.F) {
@@ -53,7 +63,120 @@ func FuzzParseTime(f *testing.F) {
 	})
 }
 
+// recordedAnswers are the bodies of the simulator's recordings.
+func recordedAnswers(f *testing.F) [][]byte {
+	f.Helper()
+	files, err := filepath.Glob("cvmtest/testdata/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("%d recordings, %v", len(files), err)
+	}
+	var bodies [][]byte
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var recording struct {
+			Response json.RawMessage `json:"response"`
+		}
+		var compact bytes.Buffer
+		if err := errors.Join(json.Unmarshal(content, &recording), json.Compact(&compact, recording.Response)); err != nil {
+			f.Fatal(err)
+		}
+		bodies = append(bodies, []byte(`{"Response":`+compact.String()+`}`))
+	}
+	return bodies
+}
+
+// canned answers every request with the same body, and no more than a few of them: a TotalCount may promise a
+// thousand pages.
+type canned struct {
+	contentType string
+	body        []byte
+	left        *atomic.Int64
+}
+
+func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
+	if c.left.Add(-1) < 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {c.contentType}}, ContentLength: int64(len(c.body)),
+		Body: io.NopCloser(bytes.NewReader(c.body)),
+	}, nil
+}
+
+// Whatever the cloud's door answers, through the guard and the SDK: a listing that is fit for use, or an error of ours
+// that quotes nothing.
+func FuzzAnswer(f *testing.F) {
+	for _, body := range recordedAnswers(f) {
+		f.Add("application/json", body)
+	}
+	for _, s := range []string{
+		``, `null`, `{}`, `[]`, `"x"`, `{"Response":null}`, `{"Response":[]}`, `{"Response":{"TotalCount":100000,"RequestId":"r","ImageSet":[{"ImageId":"img-0"}]}}`,
+		`{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"m"},"RequestId":"r"}}`, `{"Response":{"Error":{},"RequestId":"r"}}`,
+		`{"Response":{"Error":{"Code":"A\u202e\u0000 b","Message":null}}}`, `{"code":4000,"codeDesc":"x","message":"y"}`, `[[[[[[[[`, `{"Response":{}}{}`,
+	} {
+		f.Add("application/json; charset=utf-8", []byte(s))
+	}
+	f.Add("text/event-stream", []byte("data: {}\n\n"))
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		if bytes.Contains(body, []byte("RequestLimitExceeded")) {
+			return // it is asked again, after a second's pause
+		}
+		c, err := New(Options{Endpoint: "http://127.0.0.1:1", QPS: 1e6, Burst: 1e6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := &atomic.Int64{}
+		left.Store(4)
+		c.transport = guard{next: canned{contentType, body, left}}
+		listing, err := c.List(t.Context(), account, everything)
+		if err != nil {
+			wantOurs(t, err)
+			return
+		}
+		for _, image := range listing.Images {
+			wantFit(t, image)
+		}
+	})
+}
+
+func wantOurs(t *testing.T, err error) {
+	t.Helper()
+	failure := (*catalog.Error)(nil)
+	if !errors.As(err, &failure) {
+		t.Fatalf("%T, want a *catalog.Error", err)
+	}
+	if failure.Kind == "" || failure.Message == "" || (failure.Code != codeUnknown && !codePattern.MatchString(failure.Code)) || len(failure.Code) > maxPlatform {
+		t.Errorf("%+v", failure)
+	}
+	wantClean(t, "the message", failure.Message, 200)
+	wantClean(t, "the request's id", failure.RequestID, maxPlatform)
+}
+
+// Whatever code, message and id the cloud gives an error.
+func FuzzClassify(f *testing.F) {
+	for code := range verdicts {
+		f.Add(code, "message", "id")
+	}
+	f.Add("A.\u202e", strings.Repeat("x", 1<<16), "\x00\xff")
+	f.Fuzz(func(t *testing.T, code, message, id string) {
+		failure := classify(tcerrors.NewTencentCloudSDKError(code, message, id))
+		wantOurs(t, failure)
+		if family, _, _ := strings.Cut(code, "."); verdicts[code].kind == "" && verdicts[family].kind == "" && failure.Kind != catalog.Unavailable {
+			t.Errorf("%q is %s: a code that nobody knows must not make anybody edit a query that is right", code, failure.Kind)
+		}
+		if strings.Contains(failure.Error(), "RequestId=") || len(message) > 20 && strings.Contains(failure.Error(), message) {
+			t.Errorf("the error quotes the cloud: %q", failure.Error())
+		}
+	})
+}
+
 func FuzzConvertPage(f *testing.F) {
+	for _, body := range recordedAnswers(f) {
+		f.Add(body, 0)
+	}
 	for _, s := range []string{
 		`{}`, `null`, `{"Response":null}`, `{"Response":{"RequestId":"r","TotalCount":0,"ImageSet":[]}}`,
 		`{"Response":{"RequestId":"r","TotalCount":1,"ImageSet":[{"ImageId":"img-9qabwvbn","OsName":"CentOS 7.6 64bit","ImageSize":50,"ImageType":"PUBLIC_IMAGE",` +
