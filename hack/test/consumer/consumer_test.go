@@ -1,0 +1,140 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+	"github.com/image-catalog/image-catalog-operator/hack/test/consumer"
+)
+
+const (
+	region    = "ap-guangzhou"
+	namespace = "image-consumer" // roles.yaml
+)
+
+const query = `
+apiVersion: imagecatalog.dev/v1alpha1
+kind: ImageQuery
+metadata:
+  name: nodes
+  labels: {example.com/image-configmap: ""}
+spec:
+  region: ap-guangzhou
+  filters:
+  - {name: image-type, values: [PRIVATE_IMAGE]}
+  selection:
+    groupBy: [Architecture]
+`
+
+func image(id, architecture string, day int) cvmtest.Image {
+	return cvmtest.Image{
+		ImageID: id, ImageName: "node-" + id, ImageType: "PRIVATE_IMAGE", ImageState: "NORMAL", Architecture: architecture, Platform: "TencentOS",
+		CreatedTime: new(fmt.Sprintf("2026-08-%02dT08:00:00Z", day)),
+	}
+}
+
+// From a golden image that somebody builds in the cloud to the id in a program's ConfigMap, and back to nothing.
+func TestAConsumerUsesWhatIsSelected(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{})
+	cloud := c.StartCloud("-public=false", "-private=0", "-shared=0")
+	cloud.Put(region, image("img-amd00001", "x86_64", 1), image("img-arm00001", "arm", 1))
+	c.StartManager(cloud)
+	start(c)
+
+	c.Apply(query)
+	untilData(c, "each architecture has its image", map[string]string{"amd64": "img-amd00001", "arm64": "img-arm00001"})
+
+	cloud.Put(region, image("img-amd00002", "x86_64", 2))
+	c.Poll("nodes")
+	untilData(c, "a newer image takes the place of its predecessor", map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"})
+
+	// The cloud knows the key no more, and somebody deletes the ConfigMap: the last selection is as good as ever.
+	cloud.RemoveCredential(cloud.Requests()[0].SecretID)
+	c.Poll("nodes")
+	c.UntilQuery("nodes", func(q *imagev1alpha1.ImageQuery) error {
+		for _, condition := range q.Status.Conditions {
+			if condition.Type == imagev1alpha1.ConditionStalled && condition.Status == metav1.ConditionTrue {
+				return nil
+			}
+		}
+		return fmt.Errorf("it is not Stalled")
+	})
+	c.Kubectl("", "delete", "configmap", "-n", namespace, "nodes")
+	untilData(c, "it is there again while the cloud is not", map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"})
+
+	c.Kubectl("", "label", "imagequery", "nodes", consumer.Label+"-")
+	untilGone(c, "the query has lost its label")
+	c.Kubectl("", "label", "imagequery", "nodes", consumer.Label+"=")
+	untilData(c, "the query has its label again", map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"})
+	c.Kubectl("", "delete", "imagequery", "nodes")
+	untilGone(c, "the query is deleted")
+
+	for _, request := range c.RequestsOf("system:serviceaccount:" + cluster.Namespace + ":" + namespace) {
+		if request.Denied() {
+			t.Errorf("roles.yaml lacks something: %s", request)
+		}
+	}
+}
+
+// start runs the consumer with the rights of roles.yaml until the test ends.
+func start(c *cluster.Cluster) {
+	c.Helper()
+	roles, err := os.ReadFile("roles.yaml")
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	c.Apply(string(roles))
+	config, err := clientcmd.BuildConfigFromFlags("", c.KubeconfigOf(namespace, c.Config))
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(c.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- consumer.Run(ctx, config, namespace) }()
+	c.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			c.Logf("the consumer has ended: %v", err)
+		}
+	})
+}
+
+func untilData(c *cluster.Cluster, what string, want map[string]string) {
+	c.Helper()
+	c.Until(what, func(ctx context.Context) error {
+		got := &corev1.ConfigMap{}
+		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "nodes"}, got); err != nil {
+			return err
+		}
+		if !maps.Equal(got.Data, want) {
+			return fmt.Errorf("the ConfigMap has %v, want %v", got.Data, want)
+		}
+		return nil
+	})
+}
+
+func untilGone(c *cluster.Cluster, what string) {
+	c.Helper()
+	c.Until("the ConfigMap is gone: "+what, func(ctx context.Context) error {
+		err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "nodes"}, &corev1.ConfigMap{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("it is there (%v)", err)
+	})
+}

@@ -1,0 +1,69 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/errors"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// selectionChanged lets pass what changes the images to use, which is a small part of what happens to a query. Deletions pass, too.
+var selectionChanged = predicate.Funcs{
+	CreateFunc: func(e event.CreateEvent) bool { return imagev1alpha1.SelectionChanged(nil, query(e.Object)) },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return imagev1alpha1.SelectionChanged(query(e.ObjectOld), query(e.ObjectNew))
+	},
+}
+
+func query(object client.Object) *imagev1alpha1.ImageQuery {
+	query, _ := object.(*imagev1alpha1.ImageQuery)
+	return query
+}
+
+type reconciler struct {
+	client.Client
+
+	namespace string
+}
+
+// Reconcile brings a query's ConfigMap to what the query selects.
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	query := &imagev1alpha1.ImageQuery{}
+	switch err := r.Get(ctx, request.NamespacedName, query); {
+	case errors.IsNotFound(err):
+		// Nobody keeps the ConfigMap current any more, so it must not look as if somebody did.
+		return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, newConfigMap(r.namespace, request.Name)))
+	case err != nil:
+		return ctrl.Result{}, err
+	}
+	images := imagesOf(query)
+	if len(images) == 0 {
+		return ctrl.Result{}, nil // No selection is no order to stop using the last one.
+	}
+	configMap := corev1apply.ConfigMap(query.Name, r.namespace).WithData(images).WithOwnerReferences(
+		metav1apply.OwnerReference().
+			WithAPIVersion(imagev1alpha1.GroupVersion.String()).WithKind("ImageQuery").WithName(query.Name).WithUID(query.UID).
+			WithController(true))
+	return ctrl.Result{}, r.Apply(ctx, configMap, client.FieldOwner("image-configmap"), client.ForceOwnership)
+}
+
+// imagesOf returns the ids of the images to boot, by architecture. Ready is not asked: the selection is good while the cloud is down.
+func imagesOf(query *imagev1alpha1.ImageQuery) map[string]string {
+	images := map[string]string{}
+	for _, architecture := range []imagev1alpha1.Architecture{"amd64", "arm64", "386"} {
+		if image, ok := imagev1alpha1.Selected(query, architecture); ok {
+			images[string(architecture)] = image.ImageID
+		}
+	}
+	return images
+}
