@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,8 +48,10 @@ func changeCloud(ctx context.Context, cl *cluster, cloud *simulator, say *story,
 	if err != nil {
 		return err
 	}
-	members := query.Status.Images
-	leaves := members[len(members)-1]
+	leaves, err := oldest(query)
+	if err != nil {
+		return err
+	}
 	comes := newImage()
 	say.chapter("The cloud changes: somebody builds %s (%s) and deletes %s (%s)", comes.ImageName, comes.ImageID, leaves.Name, leaves.ImageID)
 	if err := control(func() { //nolint:contextcheck // the simulator's client has methods without one
@@ -66,12 +67,12 @@ func changeCloud(ctx context.Context, cl *cluster, cloud *simulator, say *story,
 		return err
 	}
 	if err := until(ctx, "the CloudImages follow the cloud", func(ctx context.Context) error {
-		return cl.followed(ctx, before, objectName(comes.ImageID), objectName(leaves.ImageID))
+		return cl.followed(ctx, query, before, objectName(comes.ImageID), objectName(leaves.ImageID))
 	}); err != nil {
 		return err
 	}
 	say.text("")
-	say.step("The catalogue followed %.1f s after the request; the other %d CloudImages were not written", time.Since(began).Seconds(), len(before)-1)
+	say.step("The catalogue followed %.1f s after the request; whatever is neither new, gone nor selected was not written", time.Since(began).Seconds())
 	return cl.showChange(ctx, say, query.Name, objectName(comes.ImageID), objectName(leaves.ImageID))
 }
 
@@ -117,8 +118,19 @@ func (cl *cluster) requestPoll(ctx context.Context, say *story, query string) er
 	})
 }
 
-// followed returns what distinguishes the CloudImages from those before, but for one that came and one that left.
-func (cl *cluster) followed(ctx context.Context, before map[string]imagev1alpha1.CloudImage, comes, leaves string) error {
+// oldest is the last member that isn't selected: one whose end nobody regrets.
+func oldest(query *imagev1alpha1.ImageQuery) (imagev1alpha1.ImageSummary, error) {
+	for _, member := range slices.Backward(query.Status.Images) {
+		if member.Selection != imagev1alpha1.VerdictSelected {
+			return member, nil
+		}
+	}
+	return imagev1alpha1.ImageSummary{}, fmt.Errorf("ImageQuery %s selects all of its images", query.Name)
+}
+
+// followed returns what distinguishes the CloudImages from those before, but for one that came, one that left and those
+// that were selected until now.
+func (cl *cluster) followed(ctx context.Context, query *imagev1alpha1.ImageQuery, before map[string]imagev1alpha1.CloudImage, comes, leaves string) error {
 	now, err := cl.images(ctx, "")
 	if err != nil {
 		return err
@@ -126,28 +138,32 @@ func (cl *cluster) followed(ctx context.Context, before map[string]imagev1alpha1
 	if _, there := now[comes]; !there {
 		return fmt.Errorf("CloudImage %s is not there yet", comes)
 	}
-	if _, there := now[leaves]; there {
-		return fmt.Errorf("CloudImage %s is still there", leaves)
+	if presence := now[leaves].Lifecycle.Presence; presence != imagev1alpha1.PresenceGone {
+		return fmt.Errorf("CloudImage %s is %q, not Gone", leaves, presence)
+	}
+	selected := map[string]bool{}
+	for _, image := range query.Status.Selected {
+		selected[objectName(image.ImageID)] = true
 	}
 	for name, image := range before {
-		if name != leaves && now[name].ResourceVersion != image.ResourceVersion {
+		if name != leaves && !selected[name] && now[name].ResourceVersion != image.ResourceVersion {
 			return hopeless{fmt.Errorf("CloudImage %s was changed or deleted, although its image in the cloud was not", name)}
 		}
 	}
-	if len(now) != len(before) {
-		return hopeless{fmt.Errorf("there are %d CloudImages and there were %d, although one came and one left", len(now), len(before))}
+	if len(now) != len(before)+1 {
+		return hopeless{fmt.Errorf("there are %d CloudImages and there were %d, although one came and none goes before its grace period ends", len(now), len(before))}
 	}
 	return nil
 }
 
 func (cl *cluster) showChange(ctx context.Context, say *story, query, comes, leaves string) error {
-	if err := cl.show(ctx, say, 0, "get", "cloudimage", comes); err != nil {
+	if err := cl.show(ctx, say, 0, "get", "cloudimage", comes, leaves); err != nil {
 		return err
 	}
-	out, err := cl.kubectl(ctx, "", "get", "cloudimage", leaves)
-	if err == nil || !strings.Contains(out, "NotFound") {
-		return fmt.Errorf("kubectl still knows CloudImage %s: %s", leaves, out)
+	say.text("")
+	say.text("The image that is gone keeps its object for removal.gracePeriod, so that whoever uses it can see why. What to boot now:")
+	if err := cl.show(ctx, say, 0, "get", "imagequery", query); err != nil {
+		return err
 	}
-	say.command("kubectl get cloudimage "+leaves, out, 0)
-	return cl.show(ctx, say, 0, "get", "imagequery", query)
+	return cl.show(ctx, say, 0, "get", "imagequery", query, "-o", "jsonpath={.status.selected}")
 }

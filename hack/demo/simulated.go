@@ -106,7 +106,7 @@ func applySamples(ctx context.Context, cl *cluster, say *story) ([]imagev1alpha1
 	if err != nil {
 		return nil, err
 	}
-	say.chapter("What a platform team writes: an ImageQuery, one of the four in " + folder)
+	say.chapter("What a platform team writes: an ImageQuery, one of the five in " + folder)
 	say.text("\n" + string(example))
 	if err := cl.show(ctx, say, 0, "apply", "-k", folder); err != nil {
 		return nil, err
