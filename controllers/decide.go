@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -199,12 +200,9 @@ func (v verdict) withObjects(policy imagev1alpha1.CloudImageScope) []catalog.Ima
 // tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
 func tooMany(query *imagev1alpha1.ImageQuery, v verdict) *failure {
 	policy := query.Spec.CloudImages.Policy
-	most := int(query.Spec.CloudImages.MaxImages)
-	if most == 0 {
-		most = 1000
-		if policy != "" && policy != imagev1alpha1.CloudImagesAll {
-			most = 500
-		}
+	most := cmp.Or(int(query.Spec.CloudImages.MaxImages), 1000)
+	if policy != "" && policy != imagev1alpha1.CloudImagesAll {
+		most = min(most, 500) // the default that was stored with policy All may have stayed behind
 	}
 	objects := len(v.withObjects(policy))
 	if objects <= most {
