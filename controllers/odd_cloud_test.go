@@ -214,3 +214,56 @@ func TestAFlappingImageMakesNoStorm(t *testing.T) {
 		t.Error("the revision moved although nothing changed")
 	}
 }
+
+// The same, lacking whenever it is read in every second poll: it is in grace then, and no object comes or goes.
+func TestAnImageThatIsMissingInEverySecondPollIsNotCreatedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1), newImage(2))
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+	uid := w.image(objectName(1)).UID
+	w.writes.take()
+	for range 3 {
+		remove := w.cloud.Inject(cvmtest.Fault{Listing: true, DropImages: 1, TotalDelta: -1})
+		w.poll("golden")
+		remove()
+		w.poll("golden")
+	}
+	for _, write := range w.writes.take() {
+		if strings.HasPrefix(write, "POST") || strings.HasPrefix(write, "DELETE") {
+			t.Errorf("a flapping image caused %s", write)
+		}
+	}
+	if got := w.image(objectName(1)); got.UID != uid || got.Lifecycle.Presence != imagev1alpha1.PresencePresent || got.Lifecycle.DeleteAfter != nil {
+		t.Errorf("in the end it is %+v", got.Lifecycle)
+	}
+}
+
+// Complete listings that lack much, twice, without the images by id: an emptied or another account looks like that.
+func TestImagesThatVanishTogetherStay(t *testing.T) {
+	for name, left := range map[string]int{"all of them": 0, "most of them": 4} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			inventory := cvmtest.PrivateImages(7, 12, cvmtest.DefaultCredential.UIN)
+			w.cloud.Put(region, inventory...)
+			w.create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = ptr.To[int32](0) }))
+			before := w.untilSynced("golden").Status
+			w.writes.take()
+			w.cloud.Clear(region)
+			w.cloud.Put(region, inventory[:left]...)
+			for range 3 {
+				w.poll("golden")
+			}
+			query := w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+			if !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked) || len(query.Status.Images) != len(before.Images) {
+				t.Errorf("nothing holds the removal back: %s", describe(query))
+			}
+			if got := len(w.images()); got != 12 {
+				t.Errorf("%d CloudImages are left of 12", got)
+			}
+			if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.HasPrefix(s, "DELETE") }) {
+				t.Errorf("writes: %v", writes)
+			}
+		})
+	}
+}

@@ -216,6 +216,42 @@ func TestReasonsAndDocumentationAgree(t *testing.T) {
 	}
 }
 
+func TestLabelsAndAnnotationsInDocumentationExist(t *testing.T) {
+	known := []string{"imagecatalog.dev/v1alpha1"} // the API itself
+	for _, value := range constants(t, api+"/labels.go") {
+		known = append(known, value)
+	}
+	// What follows the prefixes query. and tag. is a name of the user's.
+	named := regexp.MustCompile(`\b(?:(?:query|tag)\.imagecatalog\.dev/|imagecatalog\.dev/[\w-]+)`)
+	for _, l := range documentation(t) {
+		for _, name := range named.FindAllString(l.text, -1) {
+			if !slices.Contains(known, name) {
+				t.Errorf("%s names %s, which is neither label nor annotation in %s/labels.go: correct the name, or add the constant", l.where, name, api)
+			}
+		}
+	}
+}
+
+func TestTestsInDocumentationExist(t *testing.T) {
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	var there []string
+	for _, file := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			for _, found := range function.FindAllStringSubmatch(read(t, file), -1) {
+				there = append(there, found[1])
+			}
+		}
+	}
+	name := regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w+$`)
+	for _, l := range documentation(t) {
+		for _, code := range l.code {
+			if name.MatchString(code) && !slices.Contains(there, code) {
+				t.Errorf("%s names %s, and there is no such test: correct the name, or write the test", l.where, code)
+			}
+		}
+	}
+}
+
 // vocabulary is every word the API can put into a reason: the string constants of
 // its package, and the enums of its markers.
 func vocabulary(t *testing.T) []string {
