@@ -234,11 +234,7 @@ func (c *Cluster) StartAPIServer() {
 // kill ends an API server of which envtest doesn't tell the id, and returns when it is gone. A graceful end takes up to a minute while
 // anybody watches.
 func kill(server *envtest.APIServer) error {
-	content, err := os.ReadFile(server.Path + ".pid")
-	if err != nil {
-		return err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	pid, err := notedPid(server.Path)
 	if err != nil {
 		return err
 	}
@@ -249,6 +245,29 @@ func kill(server *envtest.APIServer) error {
 		return err
 	}
 	return nil
+}
+
+// notedPid is the process that a script of leashed became.
+func notedPid(script string) (int, error) {
+	content, err := os.ReadFile(script + ".pid")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(content)))
+}
+
+// ServerPid is the process id of etcd or kube-apiserver.
+func (c *Cluster) ServerPid(name string) int {
+	c.Helper()
+	script := c.environment.ControlPlane.APIServer.Path
+	if name == "etcd" {
+		script = c.environment.ControlPlane.Etcd.Path
+	}
+	pid, err := notedPid(script)
+	if err != nil {
+		c.Fatalf("looking for %s: %v", name, err)
+	}
+	return pid
 }
 
 // AddAPIServer starts another kube-apiserver over the same etcd and with the same keys, and returns an administrator's configuration

@@ -49,6 +49,12 @@ func (c *children) path(name string) string {
 	return filepath.Join(c.dir, fmt.Sprintf("%s-%d", name, c.named.Add(1)))
 }
 
+// StartProcess runs a program that is none of the cluster's own until the test ends.
+func (c *Cluster) StartProcess(path string, args ...string) *Process {
+	c.Helper()
+	return c.children.start(c.T, nil, path, args...)
+}
+
 // start runs a program until the test ends; what it prints is shown should the test fail.
 func (c *children) start(t T, env []string, path string, args ...string) *Process {
 	t.Helper()

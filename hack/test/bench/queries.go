@@ -1,0 +1,138 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// manyQueries are n new queries that ask for twenty different things, with the default budget of cloud requests. They make no
+// CloudImages, as many queries of the same images should not.
+func manyQueries(b *bench, n int) *result {
+	const distinct = 20
+	r := &result{N: n}
+	b.tagged(distinct * 10)
+	for range b.rounds {
+		m := b.manager()
+		b.cloud.ResetRequests()
+		u := b.during(b.servers().with("client", m.Pid()), func() {
+			b.createAll(n, func(i int, q *imagev1alpha1.ImageQuery) {
+				q.Spec.Filters = byTag(fmt.Sprint(i % distinct))
+				q.Spec.CloudImages = imagev1alpha1.CloudImagePolicy{Policy: imagev1alpha1.CloudImagesNone}
+			})
+		})
+		requests := b.cloud.Requests()
+		r.add("count cloud requests", float64(len(requests)))
+		r.add("count cloud requests in the busiest second", float64(busiest(requests)))
+		r.add("s until the last is synced", u.wall.Seconds())
+		r.add("cpu-s/1000 ours client", u.cpu["client"]*1000/float64(n))
+		m.Stop()
+		b.wipe()
+	}
+	return r
+}
+
+// tagged fills the cloud with images of which ten each have the same value of the tag "share".
+func (b *bench) tagged(n int) {
+	b.cloud.Clear(region)
+	images := cvmtest.PrivateImages(1, n, cvmtest.DefaultCredential.UIN)
+	for i := range images {
+		images[i].Tags, images[i].Absent = []cvmtest.Tag{{Key: "share", Value: fmt.Sprint(i / 10)}}, nil
+	}
+	b.cloud.Put(region, images...)
+}
+
+// busiest is the largest number of requests in any one second.
+func busiest(requests []cvmtest.Request) int {
+	most, first := 0, 0
+	for i := range requests {
+		for requests[i].Time.Sub(requests[first].Time) >= time.Second {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// fairness is one query of n images beside 99 of ten, at the cloud's limit: until the last of the small ones is synced.
+func fairness(b *bench, n int) *result {
+	const small = 99
+	r := &result{N: n}
+	for range b.rounds {
+		b.fill(n)
+		images := cvmtest.PrivateImages(2, small*10, cvmtest.DefaultCredential.UIN)
+		for i := range images {
+			images[i].Tags, images[i].Absent = []cvmtest.Tag{{Key: "share", Value: fmt.Sprint(i / 10)}}, nil
+		}
+		b.cloud.Put(region, images...)
+		m := b.manager("--cvm-qps=40", "--cvm-burst=10")
+		began := time.Now()
+		b.createAllBut(query("big"), small, func(i int, q *imagev1alpha1.ImageQuery) { q.Spec.Filters = byTag(fmt.Sprint(i)) })
+		r.add("s until the last small query is synced", time.Since(began).Seconds())
+		r.add("count cloud requests in the busiest second", float64(busiest(b.cloud.Requests())))
+		m.Stop()
+		b.cloud.ResetRequests()
+		b.wipe()
+	}
+	return r
+}
+
+// createAllBut creates a big query and, once the cloud is being asked for it, small ones; it returns when those are synced.
+func (b *bench) createAllBut(big *imagev1alpha1.ImageQuery, small int, shape func(int, *imagev1alpha1.ImageQuery)) {
+	b.cloud.ResetRequests()
+	if err := b.admin.Create(b.Context(), big); err != nil {
+		b.Fatalf("creating the query: %v", err)
+	}
+	b.wait("the cloud was asked", func(context.Context) bool { return len(b.cloud.Requests()) > 0 })
+	b.createAll(small, shape)
+}
+
+// throttled are n queries with a credential that the cloud throttles always, beside one query with another: from the creation of that
+// until it is synced, and the same without the others.
+func throttled(b *bench, n int) *result {
+	r := &result{N: n}
+	b.tagged(100)
+	key := cvmtest.DefaultCredential
+	key.SecretID = "AKIDthrottled00000000000000000000000"
+	b.cloud.SetCredential(key)
+	b.SetCredentials("throttled", key)
+	alone := func(name string) float64 {
+		began := time.Now()
+		q := query(name)
+		q.Spec.Filters = byTag("1")
+		b.create(q)
+		return time.Since(began).Seconds()
+	}
+	for range b.rounds {
+		m := b.manager()
+		without := alone("alone")
+		heal := b.cloud.Inject(cvmtest.Fault{SecretID: key.SecretID, Code: "RequestLimitExceeded"})
+		b.cloud.ResetRequests()
+		for i := range n {
+			q := query(fmt.Sprintf("throttled-%d", i))
+			q.Spec.CredentialsRef = &imagev1alpha1.CredentialsReference{Name: "throttled"}
+			q.Spec.Filters = byTag(fmt.Sprint(i % 10))
+			q.Spec.Interval = metav1.Duration{Duration: time.Minute}
+			if err := b.admin.Create(b.Context(), q); err != nil {
+				b.Fatalf("creating the query: %v", err)
+			}
+		}
+		// Long enough for every worker to have met the throttled credential.
+		b.wait("the cloud has refused several requests", func(context.Context) bool { return len(b.cloud.Requests()) >= 4 })
+		with := alone("beside")
+		heal()
+		r.add("s alone", without)
+		r.add("s beside", with)
+		m.Stop()
+		b.wipe()
+	}
+	return r
+}
