@@ -104,11 +104,12 @@ fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ choo
 		done
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations and docs/reference.md of the API.
+generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md and docs/metrics.md.
 	@$(GENERATE) paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt
 	@$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/docs/reference.yaml --renderer=markdown --output-path=docs/reference.md --log-level=ERROR
+	@go run ./hack/docs
 
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Writes the CRDs and the RBAC role from the markers in the code.

@@ -1,0 +1,115 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Docs writes docs/metrics.md from the definitions of metrics in the code, which it reads without running them: every
+// metric is made by a call of prometheus.New... with its name, help and labels written out.
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// document is the page without its tables.
+//
+//go:embed metrics.md.in
+var document string
+
+// sources are the files that define metrics, by the table that shows them.
+var sources = map[string][]string{
+	"@queries@": {"controllers/metrics.go"},
+	"@cloud@":   {"controllers/catalog/cvm/metrics.go", "main.go"},
+}
+
+type metric struct{ name, kind, help, labels string }
+
+func main() {
+	page := document
+	for place, files := range sources {
+		table, err := tableOf(files)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "docs:", err)
+			os.Exit(1)
+		}
+		page = strings.Replace(page, place, table, 1)
+	}
+	if err := os.WriteFile(filepath.Join("docs", "metrics.md"), []byte(page), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, "docs:", err)
+		os.Exit(1)
+	}
+}
+
+func tableOf(files []string) (string, error) {
+	var metrics []metric
+	for _, file := range files {
+		found, err := metricsIn(file)
+		if err != nil {
+			return "", err
+		}
+		metrics = append(metrics, found...)
+	}
+	var out strings.Builder
+	out.WriteString("| Metric | Type | Labels | What it says |\n|---|---|---|---|\n")
+	for _, m := range metrics {
+		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)
+	}
+	return strings.TrimSuffix(out.String(), "\n"), nil
+}
+
+// metricsIn are the metrics of a file, in its order.
+func metricsIn(file string) ([]metric, error) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	var found []metric
+	ast.Inspect(parsed, func(node ast.Node) bool {
+		call, ok := node.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		made, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || fmt.Sprint(made.X) != "prometheus" {
+			return true
+		}
+		kind, ok := map[string]string{
+			"NewDesc": "gauge", "NewGaugeVec": "gauge", "NewCounter": "counter", "NewCounterVec": "counter", "NewCounterFunc": "counter",
+			"NewHistogram": "histogram", "NewHistogramVec": "histogram",
+		}[made.Sel.Name]
+		if ok {
+			words := stringsIn(call)
+			m := metric{name: words[0], kind: kind, help: words[1]}
+			for _, label := range words[2:] {
+				m.labels += ", `" + label + "`"
+			}
+			m.labels = strings.TrimPrefix(m.labels, ", ")
+			found = append(found, m)
+		}
+		return !ok
+	})
+	if len(found) == 0 {
+		err = fmt.Errorf("%s defines no metric that this program understands", file)
+	}
+	return found, err
+}
+
+// stringsIn are the strings of a call in the order in which they are written: name, help and labels.
+func stringsIn(call ast.Node) []string {
+	var words []string
+	ast.Inspect(call, func(node ast.Node) bool {
+		if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			if word, err := strconv.Unquote(literal.Value); err == nil {
+				words = append(words, word)
+			}
+		}
+		return true
+	})
+	return words
+}
