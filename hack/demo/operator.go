@@ -108,7 +108,11 @@ func (cl *cluster) agrees(ctx context.Context, q *imagev1alpha1.ImageQuery) erro
 	if err != nil {
 		return err
 	}
-	if n := q.Status.ImageCount; n == nil || int(*n) != len(images) {
+	want := len(q.Status.Selected)
+	if q.Spec.CloudImages.Policy == imagev1alpha1.CloudImagesAll && q.Status.ImageCount != nil {
+		want = int(*q.Status.ImageCount)
+	}
+	if want != len(images) {
 		return fmt.Errorf("the status of ImageQuery %s and the %d CloudImages with its label are not the same images", q.Name, len(images))
 	}
 	return nil
