@@ -151,6 +151,8 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Accoun
 		return time.Time{}, "this generation was never synced"
 	case requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt:
 		return time.Time{}, "a poll was requested"
+	case m.nudged:
+		return time.Time{}, "another query found an image to be gone"
 	}
 	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil && approval != "" &&
 		strings.Contains(blocked.Message, "="+approval+" ") {

@@ -49,6 +49,7 @@ func TestNextPoll(t *testing.T) {
 		"after a restart, an overdue query waits for its place":       {query: syncedQuery(time.Hour), wantAt: noon.Add(spreadOf(syncedQuery(0)))},
 		"after a restart, an unsynced generation is due at once":      {query: edited(syncedQuery(time.Minute)), wantAt: noon},
 		"after a restart, a new request is due at once":               {query: requested(syncedQuery(time.Minute)), wantAt: noon},
+		"after a restart, a gone image that is shared is asked for":   {query: syncedQuery(time.Minute), memory: memory{nudged: true}, wantAt: noon},
 		"a polled query waits for its due time":                       {query: syncedQuery(time.Minute), memory: polled, wantAt: noon.Add(9 * time.Minute)},
 		"an edit is due at once":                                      {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
 		"a request is due at once":                                    {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
