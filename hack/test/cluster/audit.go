@@ -64,6 +64,7 @@ func (c *Cluster) audit(flags *envtest.Arguments) {
 }
 
 // Requests are all requests to kube-apiserver that were answered so far, in the order of their answers; a watch counts when it begins.
+// A line is written an instant after its answer was sent: what another client got may be missing still when its effect is seen.
 func (c *Cluster) Requests() []Request {
 	c.Helper()
 	file, err := os.Open(c.auditLog())

@@ -4,10 +4,17 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
@@ -39,6 +46,7 @@ func TestOperator(t *testing.T) {
 	s := &suite{cloud: cloud, manager: c.StartManager(cloud, "KUBE_FEATURE_WatchListClient=false")}
 	s.bind(t, c)
 	s.allowScraping()
+	s.fillRegions()
 	s.Apply(polledByItself)
 
 	for _, test := range []struct {
@@ -52,11 +60,16 @@ func TestOperator(t *testing.T) {
 		{"two queries share the objects of the images that both have", (*suite).share},
 		{"a query of another region asks that region only", (*suite).regions},
 		{"a query with credentials of its own waits for them and uses no others", (*suite).credentials},
+		{"an image that left keeps its object for the grace period, and may come back", (*suite).grace},
+		{"most images at once don't leave unless somebody approves it", (*suite).breaker},
+		{"a policy decides which images have objects, at once", (*suite).switchPolicy},
 		{"events tell of transitions, in the namespace default", (*suite).events},
 		{"what another writes at the same time stays", (*suite).others},
 		{"metrics are for those with the role that ships", (*suite).metrics},
 		{"a query is polled by itself, not before its interval has passed", (*suite).interval},
 		{"a restart polls nothing before its time", (*suite).restart},
+		{"an approved removal is carried out, also after a restart", (*suite).approve},
+		{"two queries that lose an image let go of it in their own time", (*suite).twoOwners},
 		{"a deleted query's images go by the garbage collector, without the operator", (*suite).collectGarbage},
 		{"another manager takes over from a leader that was killed, and polls nothing before its time", (*suite).leaderChange},
 		{"the operator may do what it does, and does all that it may", (*suite).roles},
@@ -84,6 +97,8 @@ type suite struct {
 
 	// Requests that are accounted for: of the operator to the cloud and to the API server.
 	seenAsked, seenWrites int
+
+	settled int
 }
 
 // bind has failures be the present test's; what that starts is for the following ones, too.
@@ -106,10 +121,33 @@ func (l lasting) Logf(format string, args ...any) { l.all.Logf(format, args...) 
 func (s *suite) expect(run func(), cloud, writes []string) {
 	s.t.Helper()
 	s.asked()
+	s.settle()
 	s.writes()
 	run()
 	s.same("requests to the cloud", s.asked(), cloud)
-	s.same("writes to the API server", s.writes(), writes)
+	// A line of the audit log comes an instant after what it tells of can be seen.
+	var written []string
+	for deadline := time.Now().Add(5 * time.Second); len(written) < len(writes) && time.Now().Before(deadline); {
+		s.settle()
+		written = append(written, s.writes()...)
+	}
+	s.same("writes to the API server", append(written, s.writes()...), writes)
+}
+
+// settle asks the API server for something that nobody else asks for, and waits until the audit log has it.
+func (s *suite) settle() {
+	s.t.Helper()
+	s.settled++
+	key := client.ObjectKey{Namespace: "default", Name: fmt.Sprint("settled-", s.settled)}
+	if err := s.Client.Get(s.Context(), key, &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+		s.t.Fatalf("asking for what isn't there: %v", err)
+	}
+	s.Until("the audit log has come to "+key.Name, func(context.Context) error {
+		if !slices.ContainsFunc(s.Requests(), func(r cluster.Request) bool { return r.Name == key.Name }) {
+			return errors.New("it has not")
+		}
+		return nil
+	})
 }
 
 func (s *suite) same(what string, got, want []string) {
