@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers"
 )
 
 // requestID is what the cloud's request ids look like; none belongs into a status.
@@ -52,7 +53,7 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 		t.Errorf("Ready is True for another generation: %s", describe(query))
 	}
 	checkImages(t, status)
-	checkSelection(t, status)
+	controllers.CheckSelection(t, status)
 }
 
 func checkImages(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
@@ -76,38 +77,5 @@ func checkImages(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
 	}
 	if (status.Revision == "") != (status.LastChangeTime == nil) {
 		t.Error("revision and lastChangeTime do not go together")
-	}
-}
-
-// checkSelection asserts what holds for every selection.
-func checkSelection(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
-	t.Helper()
-	if (len(status.Selected) == 0) != (status.SelectedSummary == "") {
-		t.Errorf("selectedSummary is %q with %d selected images", status.SelectedSummary, len(status.Selected))
-	}
-	selected := map[string]bool{}
-	for _, image := range status.Selected {
-		selected[image.ImageID] = true
-	}
-	if len(selected) != len(status.Selected) {
-		t.Errorf("an image is selected twice: %v", status.Selected)
-	}
-	for _, image := range status.Images {
-		if image.Selection == "" {
-			t.Errorf("%s has no verdict", image.ImageID)
-		}
-		if (image.Selection == imagev1alpha1.VerdictSelected) != selected[image.ImageID] {
-			t.Errorf("%s is %s, and selected names %v", image.ImageID, image.Selection, status.Selected)
-		}
-	}
-	for i, record := range status.SelectedHistory {
-		if current := i == 0 && len(status.Selected) > 0; current != (record.ReplacedTime == nil) {
-			t.Errorf("record %d of the history is %+v with %d selected images", i, record, len(status.Selected))
-		}
-	}
-	for _, removing := range status.Removing {
-		if slices.ContainsFunc(status.Images, func(i imagev1alpha1.ImageSummary) bool { return i.ImageID == removing.ImageID }) {
-			t.Errorf("%s is a member and is being removed", removing.ImageID)
-		}
 	}
 }

@@ -192,7 +192,8 @@ func (c chooser) keepLast(out *choice, last []lastSelected, filled map[string]bo
 	for _, image := range out.selected {
 		architectures[image.Architecture] = true
 	}
-	for _, one := range last {
+	inOrder := slices.SortedFunc(slices.Values(last), func(a, b lastSelected) int { return newestFirst(a.Image, b.Image) })
+	for _, one := range inOrder {
 		covered := filled[c.group(one.Image)]
 		if one.partial && len(c.spec.Selection.GroupBy) > 0 {
 			covered = architectures[one.Architecture]

@@ -1,0 +1,44 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"slices"
+	"testing"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// CheckSelection asserts what holds for every selection.
+func CheckSelection(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
+	t.Helper()
+	if (len(status.Selected) == 0) != (status.SelectedSummary == "") {
+		t.Errorf("selectedSummary is %q with %d selected images", status.SelectedSummary, len(status.Selected))
+	}
+	selected := map[string]bool{}
+	for _, image := range status.Selected {
+		selected[image.ImageID] = true
+	}
+	if len(selected) != len(status.Selected) {
+		t.Errorf("an image is selected twice: %v", status.Selected)
+	}
+	for _, image := range status.Images {
+		if image.Selection == "" {
+			t.Errorf("%s has no verdict", image.ImageID)
+		}
+		if (image.Selection == imagev1alpha1.VerdictSelected) != selected[image.ImageID] {
+			t.Errorf("%s is %s, and selected names %v", image.ImageID, image.Selection, status.Selected)
+		}
+	}
+	for i, record := range status.SelectedHistory {
+		if current := i == 0 && len(status.Selected) > 0; current != (record.ReplacedTime == nil) {
+			t.Errorf("record %d of the history is %+v with %d selected images", i, record, len(status.Selected))
+		}
+	}
+	for _, removing := range status.Removing {
+		if slices.ContainsFunc(status.Images, func(i imagev1alpha1.ImageSummary) bool { return i.ImageID == removing.ImageID }) {
+			t.Errorf("%s is a member and is being removed", removing.ImageID)
+		}
+	}
+}

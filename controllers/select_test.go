@@ -1,0 +1,343 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// build is a golden image, by its name and how many hours before noon it was made. What a case is about follows: arm64,
+// deprecated, SYNCING, undated, shared (by account 7).
+func build(name string, hours int, more ...string) catalog.Image {
+	image := catalog.Image{
+		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",
+		Architecture: "amd64", CreatedTime: noon.Add(-time.Duration(hours) * time.Hour),
+	}
+	for _, word := range more {
+		switch word {
+		case "arm64":
+			image.Architecture = word
+		case "deprecated":
+			image.Deprecated = true
+		case "undated":
+			image.CreatedTime = time.Time{}
+		case "shared":
+			image.Type, image.Creator = typeShared, "7"
+		default:
+			image.State = word
+		}
+	}
+	return image
+}
+
+// The cases read as the recipes of docs/recipes.md.
+func TestSelection(t *testing.T) {
+	nightly := []catalog.Image{build("node-v1.30.4", 1), build("node-v1.30.3", 30), build("node-v1.29.9", 80), build("base", 200)}
+	both := []catalog.Image{build("amd-2", 2), build("arm-1", 1, "arm64"), build("amd-3", 3), build("arm-4", 4, "arm64")}
+	const version = `v(\d+\.\d+\.\d+)$`
+
+	for name, tc := range map[string]struct {
+		selection imagev1alpha1.ImageSelection
+		creators  []string
+		imageIDs  []imagev1alpha1.ImageID
+		members   []catalog.Image
+		last      []string // names of the last selection, which are members or build(name, 999)
+		heldBack  []string
+		absent    []string
+
+		// want are names, "node-a node-b"; wantVerdicts those of the others.
+		want         string
+		wantVerdicts map[string]imagev1alpha1.SelectionVerdict
+		wantStays    string
+	}{
+		"the newest image": {members: nightly, want: "node-v1.30.4"},
+		"the newest of each architecture": {
+			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
+			members:   both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4"),
+		},
+		"soak three days": {
+			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 72 * time.Hour}},
+			members:   nightly, want: "node-v1.29.9", wantVerdicts: verdicts("TooYoung", "node-v1.30.4", "node-v1.30.3"),
+		},
+		"an image is old enough at the very moment": {
+			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 30 * time.Hour}},
+			members:   nightly, want: "node-v1.30.3",
+		},
+		"n-1 in production": {
+			selection: imagev1alpha1.ImageSelection{Skip: 1},
+			members:   nightly, want: "node-v1.30.3", wantVerdicts: verdicts("Skipped", "node-v1.30.4"),
+		},
+		"the last three": {
+			selection: imagev1alpha1.ImageSelection{Limit: 3},
+			members:   nightly, want: "node-v1.30.4 node-v1.30.3 node-v1.29.9", wantVerdicts: verdicts("NotNewest", "base"),
+		},
+		"the highest version, whenever it was built": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version},
+			members:   []catalog.Image{build("node-v1.9.0", 1), build("node-v1.10.0", 9), build("base", 0)},
+			want:      "node-v1.10.0", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"node-v1.9.0": "NotNewest", "base": "NoVersion"},
+		},
+		"the highest version in a range": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Range: "~1.29"},
+			members:   nightly, want: "node-v1.29.9", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"node-v1.30.4": "OutOfRange", "base": "NoVersion"},
+		},
+		"a name that is a version needs no expression": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
+			members:   []catalog.Image{build("v1.2", 1), build("1.10", 2)}, want: "1.10",
+		},
+		"equal versions are ordered by their time": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `v(\d+\.\d+)`},
+			members:   []catalog.Image{build("a-v1.2", 5), build("b-v1.2", 1)}, want: "b-v1.2",
+		},
+		"the last by name": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName},
+			members:   []catalog.Image{build("release-20261101", 1), build("release-20261120", 9)}, want: "release-20261120",
+		},
+		"the last by a part of the name": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: `-(\d+)$`},
+			members:   []catalog.Image{build("z-20261101", 1), build("a-20261120", 9), build("other", 0)}, want: "a-20261120", wantVerdicts: verdicts("NoVersion", "other"),
+		},
+		"deprecated images come last": {members: []catalog.Image{build("new", 1, "deprecated"), build("old", 9)}, want: "old"},
+		"but before none":             {members: []catalog.Image{build("new", 1, "deprecated"), build("old", 9, "deprecated")}, want: "new"},
+		"only NORMAL images": {
+			members: []catalog.Image{build("new", 1, "CREATING"), build("old", 9)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
+		},
+		"nothing, when nothing qualifies and nothing was": {members: []catalog.Image{build("new", 1, "CREATING")}, wantVerdicts: verdicts("NotNormal", "new")},
+		"public images come after dated ones, by name": {
+			selection: imagev1alpha1.ImageSelection{Limit: 3},
+			members:   []catalog.Image{build("b", 0, "undated"), build("a", 0, "undated"), build("dated", 999)}, want: "dated a b",
+		},
+		"public images never pass minAge": {
+			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: time.Second}},
+			members:   []catalog.Image{build("a", 0, "undated")}, wantVerdicts: verdicts("TooYoung", "a"),
+		},
+		"nobody's shared image by its name alone": {
+			members: []catalog.Image{build("node-v1.30.9", 0, "shared"), build("node-v1.30.4", 1)},
+			want:    "node-v1.30.4", wantVerdicts: verdicts("UntrustedCreator", "node-v1.30.9"),
+		},
+		"a trusted creator's shared image": {creators: []string{"7"}, members: []catalog.Image{build("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9"},
+		"a shared image that is named by its id": {
+			imageIDs: []imagev1alpha1.ImageID{imagev1alpha1.ImageID(build("node-v1.30.9", 0).ID)},
+			members:  []catalog.Image{build("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9",
+		},
+
+		"a selected image that is SYNCING isn't replaced by an older one": {
+			members: []catalog.Image{build("new", 1, "SYNCING"), build("old", 9)}, last: []string{"new"}, want: "new", wantStays: "new",
+		},
+		"but by a newer one": {
+			members: []catalog.Image{build("newer", 0), build("new", 1, "SYNCING"), build("old", 9)}, last: []string{"new"},
+			want: "newer", wantVerdicts: verdicts("NotNormal", "new"),
+		},
+		"a selected image that is deprecated is replaced": {
+			members: []catalog.Image{build("new", 1, "deprecated"), build("old", 9)}, last: []string{"new"}, want: "old",
+		},
+		"the last selection stays where no member qualifies": {
+			members: []catalog.Image{build("coming", 0, "CREATING")}, last: []string{"departed"},
+			want: "departed", wantStays: "departed", wantVerdicts: verdicts("NotNormal", "coming"),
+		},
+		"it goes where one does": {members: []catalog.Image{build("old", 9)}, last: []string{"departed"}, want: "old"},
+		"it stays in its own group only": {
+			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
+			members:   []catalog.Image{build("arm", 1, "arm64")}, last: []string{"departed"}, want: "arm departed", wantStays: "departed",
+		},
+		"a selected image that grew too young by an edit stays where nothing else qualifies": {
+			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 999 * time.Hour}},
+			members:   nightly, last: []string{"node-v1.30.4"}, want: "node-v1.30.4", wantStays: "node-v1.30.4",
+		},
+		"new images are held back while removals are blocked": {
+			members: nightly, heldBack: []string{"node-v1.30.4"}, want: "node-v1.30.3", wantVerdicts: verdicts("HeldBack", "node-v1.30.4"),
+		},
+		"an absent image that is selected stays, although an older one is there": {
+			members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "node-v1.30.4", wantStays: "node-v1.30.4",
+		},
+		"an absent image is never selected anew": {
+			members: nightly, absent: []string{"node-v1.30.4"}, want: "node-v1.30.3", wantVerdicts: verdicts("NotNewest", "node-v1.30.4"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := &imagev1alpha1.ImageQuerySpec{Selection: tc.selection, ImageIDs: tc.imageIDs, Match: imagev1alpha1.ImageMatch{Creators: tc.creators}}
+			c, bad := newChooser(spec)
+			if bad != nil {
+				t.Fatal(bad.message)
+			}
+			byName := map[string]catalog.Image{}
+			for _, image := range tc.members {
+				byName[image.Name] = image
+			}
+			b := ballot{members: tc.members, now: noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
+			for _, name := range tc.last {
+				image, member := byName[name]
+				if !member {
+					image = build(name, 999)
+				}
+				b.last = append(b.last, lastSelected{Image: image})
+			}
+			for _, name := range tc.heldBack {
+				b.heldBack[byName[name].ID] = true
+			}
+			for _, name := range tc.absent {
+				b.absent[byName[name].ID] = ""
+			}
+			got := c.choose(b)
+			if names := namesOf(got.selected); names != tc.want {
+				t.Errorf("selected %q, want %q", names, tc.want)
+			}
+			if names := namesOf(got.stays); names != tc.wantStays {
+				t.Errorf("%q stays, want %q", names, tc.wantStays)
+			}
+			for name, want := range tc.wantVerdicts {
+				if verdict := got.verdicts[byName[name].ID]; verdict != want {
+					t.Errorf("%s is %s, want %s", name, verdict, want)
+				}
+			}
+			for _, image := range got.selected {
+				if _, member := byName[image.Name]; member && got.verdicts[image.ID] != imagev1alpha1.VerdictSelected {
+					t.Errorf("%s is selected and %s", image.Name, got.verdicts[image.ID])
+				}
+			}
+			if len(got.verdicts) != len(tc.members) {
+				t.Errorf("%d verdicts for %d members", len(got.verdicts), len(tc.members))
+			}
+		})
+	}
+}
+
+func verdicts(verdict imagev1alpha1.SelectionVerdict, names ...string) map[string]imagev1alpha1.SelectionVerdict {
+	out := map[string]imagev1alpha1.SelectionVerdict{}
+	for _, name := range names {
+		out[name] = verdict
+	}
+	return out
+}
+
+func namesOf(images []catalog.Image) string {
+	var names []string
+	for _, image := range images {
+		names = append(names, image.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
+	for name, tc := range map[string]struct {
+		selection imagev1alpha1.ImageSelection
+		want      string
+	}{
+		"a range that is none":          {imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: "latest"}, "write one such as >=1.30 <1.32"},
+		"an expression that is none":    {imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: "("}, "correct it"},
+		"an expression without a group": {imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: `v\(\d+\)`}, "put parentheses around the version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, bad := newRules(&imagev1alpha1.ImageQuerySpec{Selection: tc.selection})
+			if bad == nil || bad.reason != imagev1alpha1.ReasonInvalidQuery || !bad.stalled || !strings.Contains(bad.message, tc.want) {
+				t.Errorf("%+v, want InvalidQuery that says %q", bad, tc.want)
+			}
+		})
+	}
+}
+
+// drawImage draws an image from few values, so that many are equal in all but the id.
+func drawImage(t *rapid.T, i int) catalog.Image {
+	image := catalog.Image{
+		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", typeShared}).Draw(t, "type"),
+		Name:         rapid.SampledFrom([]string{"node-v1.0.0", "node-v1.0.1", "node-v2.0.0", "base"}).Draw(t, "name"),
+		State:        rapid.SampledFrom([]string{"NORMAL", "NORMAL", "NORMAL", "SYNCING"}).Draw(t, "state"),
+		Architecture: rapid.SampledFrom([]string{"amd64", "arm64"}).Draw(t, "architecture"),
+		Creator:      rapid.SampledFrom([]string{"1", "2"}).Draw(t, "creator"),
+		Deprecated:   rapid.Bool().Draw(t, "deprecated"),
+	}
+	if hours := rapid.IntRange(-1, 5).Draw(t, "hours"); hours >= 0 {
+		image.CreatedTime = noon.Add(-time.Duration(hours) * time.Hour)
+	}
+	return image
+}
+
+func drawSpec(t *rapid.T) *imagev1alpha1.ImageQuerySpec {
+	spec := &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{
+		OrderBy: rapid.SampledFrom([]imagev1alpha1.SelectionOrder{"", imagev1alpha1.OrderByName, imagev1alpha1.OrderBySemVer}).Draw(t, "orderBy"),
+		Limit:   rapid.Int32Range(1, 3).Draw(t, "limit"), Skip: rapid.Int32Range(0, 2).Draw(t, "skip"),
+		MinAge:  metav1.Duration{Duration: time.Duration(rapid.IntRange(0, 3).Draw(t, "minAge")) * time.Hour},
+		GroupBy: rapid.SampledFrom([][]imagev1alpha1.SelectionGroup{nil, {imagev1alpha1.GroupByArchitecture}}).Draw(t, "groupBy"),
+	}}
+	if spec.Selection.OrderBy != "" {
+		spec.Selection.Extract = `v(\d+\.\d+\.\d+)$`
+	}
+	if rapid.Bool().Draw(t, "trusting") {
+		spec.Match.Creators = []string{"1", "2"}
+	}
+	return spec
+}
+
+// Equal input in any order gives equal output, and what is selected keeps the promises whatever the input.
+func TestASelectionDependsOnNoOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		c, bad := newChooser(spec)
+		if bad != nil {
+			t.Fatal(bad.message)
+		}
+		b := ballot{now: noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
+		last := map[string]bool{}
+		for i := range rapid.IntRange(0, 12).Draw(t, "members") {
+			image := drawImage(t, i)
+			b.members = append(b.members, image)
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
+			case 0:
+				b.heldBack[image.ID] = true
+			case 1:
+				b.absent[image.ID] = ""
+			case 2:
+				if c.trusts(image) {
+					b.last, last[image.ID] = append(b.last, lastSelected{Image: image}), true
+				}
+			}
+		}
+		got := c.choose(b)
+
+		shuffled := b
+		shuffled.members, shuffled.last = slices.Clone(b.members), slices.Clone(b.last)
+		seed := rapid.Uint64().Draw(t, "seed")
+		source := rand.New(rand.NewPCG(seed, 1))
+		source.Shuffle(len(b.members), func(i, j int) {
+			shuffled.members[i], shuffled.members[j] = shuffled.members[j], shuffled.members[i]
+		})
+		source.Shuffle(len(b.last), func(i, j int) { shuffled.last[i], shuffled.last[j] = shuffled.last[j], shuffled.last[i] })
+		again := c.choose(shuffled)
+		if diff := cmp.Diff(got.ids(), again.ids()); diff != "" {
+			t.Fatalf("another order, another selection:\n%s", diff)
+		}
+		if diff := cmp.Diff(got.verdicts, again.verdicts); diff != "" {
+			t.Fatalf("another order, other verdicts:\n%s", diff)
+		}
+		for _, image := range got.selected {
+			if last[image.ID] {
+				continue
+			}
+			if image.State != "NORMAL" || b.heldBack[image.ID] || !c.trusts(image) {
+				t.Fatalf("%+v was newly selected", image)
+			}
+			if _, absent := b.absent[image.ID]; absent {
+				t.Fatalf("%s was newly selected, which the listing lacks", image.ID)
+			}
+		}
+		if len(got.selected) == 0 && len(b.last) > 0 {
+			t.Fatalf("nothing is selected any more, after %v", slices.Sorted(maps.Keys(last)))
+		}
+		if len(got.verdicts) != len(b.members) {
+			t.Fatalf("%d verdicts for %d members", len(got.verdicts), len(b.members))
+		}
+	})
+}
