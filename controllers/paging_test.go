@@ -1,0 +1,172 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// coming is a change in the cloud just before a request is answered: an image comes, or goes for good. Ids don't return.
+type coming struct {
+	request int
+	number  int
+	what    string
+}
+
+// Images come and go between the pages of listings, and the objects are planned from what the production client makes
+// of it. However that falls: no object of an image that exists at the end is deleted, and selected never names one that
+// did not exist while its listing was made.
+func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
+	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
+	t.Cleanup(cloud.Close)
+	client, err := cvm.New(cvm.Options{Endpoint: cloud.URL(), QPS: 1e6, Burst: 1e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := catalog.Account{Source: "test", SecretID: catalog.Secret(cvmtest.DefaultCredential.SecretID), SecretKey: catalog.Secret(cvmtest.DefaultCredential.SecretKey)}
+	pool := cvmtest.PrivateImages(3, 230, cvmtest.DefaultCredential.UIN)
+	for i := range pool {
+		created := noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
+		pool[i].CreatedTime, pool[i].ImageState = &created, "NORMAL"
+	}
+
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStory(cloud, pool, rapid.IntRange(95, 215).Draw(t, "images"))
+		for range rapid.IntRange(1, 3).Draw(t, "polls") {
+			edits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) coming {
+				return coming{request: rapid.IntRange(0, 6).Draw(t, "request"), number: rapid.IntRange(0, len(pool)-1).Draw(t, "image"), what: rapid.SampledFrom([]string{"come", "go", "swap"}).Draw(t, "what")}
+			}), 0, 6).Draw(t, "edits")
+			s.poll(t, client, account, edits)
+		}
+	})
+}
+
+// story is a cloud and the objects of one query that asks it.
+type story struct {
+	cloud *cvmtest.Server
+	pool  []cvmtest.Image
+
+	mu      sync.Mutex
+	exists  map[string]bool
+	existed map[string]bool // at some time during the present poll
+	left    map[string]bool
+
+	public  []cvmtest.Image // to come
+	query   *imagev1alpha1.ImageQuery
+	objects map[string]*imagev1alpha1.CloudImage
+	now     time.Time
+}
+
+func newStory(cloud *cvmtest.Server, pool []cvmtest.Image, images int) *story {
+	query := syncedQuery(0)
+	query.Spec.Region = "ap-guangzhou"
+	query.Spec.Removal.GracePeriod = &metav1.Duration{}
+	query.Status.ObservedQuery = ""
+	s := &story{cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*imagev1alpha1.CloudImage{}, now: noon}
+	cloud.OnRequest(nil)
+	cloud.Clear("ap-guangzhou")
+	cloud.Put("ap-guangzhou", pool[:images]...)
+	for _, image := range pool[:images] {
+		s.exists[image.ImageID] = true
+	}
+	return s
+}
+
+func (s *story) change(e coming) {
+	image := s.pool[e.number]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e.what {
+	case "come":
+		s.put(image)
+	case "go":
+		s.remove(image)
+	case "swap":
+		// A private image goes and a public one, which are listed last, comes: the count is the same, and a listing that has
+		// read the first page passes over the image that moves up to it.
+		if s.exists[image.ImageID] && len(s.public) > 0 {
+			s.remove(image)
+			s.put(s.public[0])
+			s.public = s.public[1:]
+		}
+	}
+}
+
+func (s *story) put(image cvmtest.Image) {
+	if s.exists[image.ImageID] || s.left[image.ImageID] {
+		return
+	}
+	s.cloud.Put("ap-guangzhou", image)
+	s.exists[image.ImageID], s.existed[image.ImageID] = true, true
+}
+
+func (s *story) remove(image cvmtest.Image) {
+	s.cloud.Delete("ap-guangzhou", image.ImageID)
+	s.exists[image.ImageID], s.left[image.ImageID] = false, true
+}
+
+// poll is one poll of the loop, without the API server: look, decide, plan, and what status says.
+func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account, edits []coming) {
+	s.now = s.now.Add(10 * time.Minute)
+	s.existed = map[string]bool{}
+	for id, exists := range s.exists {
+		s.existed[id] = exists
+	}
+	requests := 0
+	var once sync.Mutex
+	s.cloud.OnRequest(func(cvmtest.Request) {
+		once.Lock()
+		defer once.Unlock()
+		for _, e := range edits {
+			if e.request == requests {
+				s.change(e)
+			}
+		}
+		requests++
+	})
+	defer s.cloud.OnRequest(nil)
+
+	r, _ := newRules(&s.query.Spec)
+	c := claim{query: s.query, scope: scopeOf(s.query), now: s.now}
+	k := c.knowledgeOf(s.objects, nil)
+	a := asker{lister: client, account: account, query: toQuery(&s.query.Spec)}
+	v, bad := a.look(t.Context(), r.matcher, k, selectedIDs(s.query.Status.Selected), 1)
+	o := &outcome{began: s.now, failure: bad}
+	if bad == nil {
+		o.published, o.verdict = true, r.decide(s.query, k, v, s.now)
+		p := c.makePlan(o.verdict, s.objects)
+		for _, step := range slices.Concat(p.keep, p.release) {
+			after := step.desire(step.current)
+			if after == nil && s.exists[step.current.Image.ID] {
+				t.Fatalf("the object of %s is deleted, and the image exists", step.current.Image.ID)
+			}
+			if after == nil {
+				delete(s.objects, step.name)
+			} else {
+				s.objects[step.name] = after
+			}
+		}
+		for _, image := range o.choice.selected {
+			if !s.existed[image.ID] && o.blocked == nil {
+				t.Fatalf("selected is %s, which did not exist during the poll", image.ID)
+			}
+		}
+	}
+	s.query.Status = *finished(s.query, o, &memory{}, 500, s.now)
+	if len(s.query.Status.Selected) == 0 && len(s.objects) > 0 {
+		t.Fatal(fmt.Sprint("nothing is selected any more: ", s.query.Status.Conditions[0].Message))
+	}
+}
