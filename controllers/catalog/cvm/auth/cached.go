@@ -123,11 +123,11 @@ func (c *cached) tryFetch(ctx context.Context) (keys Keys, err error) {
 }
 
 // renewalOf is when keys are renewed: when three to four fifths of their time have passed. Replicas and clusters that
-// began together don't ask together. The metadata service may hand out the same keys again, hence the minute.
+// began together don't ask together. The metadata service may hand out the same keys again; at least 36 s lie between
+// two renewals, since keys last for the margin.
 func renewalOf(k Keys, now time.Time) time.Time {
 	life := k.Expires.Sub(now)
-	after := life*3/5 + rand.N(life/5) //nolint:gosec // jitter needs no secrecy
-	return now.Add(max(after, time.Minute))
+	return now.Add(life*3/5 + rand.N(life/5)) //nolint:gosec // jitter needs no secrecy
 }
 
 // refused gives up keys that the cloud doesn't accept, if they are not new.

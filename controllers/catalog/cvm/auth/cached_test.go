@@ -241,3 +241,14 @@ func TestTheSameKeysAgainAreNoReasonToAskAllTheTime(t *testing.T) {
 		t.Errorf("the service was asked %d times", n/2)
 	}
 }
+
+// Where our clock is late, the end that the cloud names is later than the time that was asked for.
+func TestALateClockDoesNotProlongKeys(t *testing.T) {
+	w := newWorld(t)
+	o := *w.options
+	o.Now = func() time.Time { return w.now().Add(-4 * time.Minute) }
+	w.providers = auth.New(o)
+	if keys := w.must(pod); keys.Expires.After(o.Now().Add(time.Hour)) {
+		t.Errorf("the keys last for %s on our clock", keys.Expires.Sub(o.Now()))
+	}
+}
