@@ -346,11 +346,11 @@ func TestAGracePeriodsEndAndAnAgeAreDueAfterARestart(t *testing.T) {
 	q.Spec.Selection.MinAge = metav1.Duration{Duration: 72 * 3600e9}
 	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: noon.Add(-70 * 3600e9)}}}
 	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: noon.Add(3 * 3600e9)}}}
-	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon); !at.Equal(noon.Add(2 * 3600e9)) {
+	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon, noon); !at.Equal(noon.Add(2 * 3600e9)) {
 		t.Errorf("due at %s, want when the image is old enough, in two hours", at)
 	}
 	q.Status.Images = nil
-	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon); !at.Equal(noon.Add(3 * 3600e9)) {
+	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon, noon); !at.Equal(noon.Add(3 * 3600e9)) {
 		t.Errorf("due at %s, want when the grace period ends, in three hours", at)
 	}
 }

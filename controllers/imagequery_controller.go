@@ -95,7 +95,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		m.word = wordOf(&query.Status)
 	}
 	account, missing := r.Credentials.Account(ctx, query)
-	at, why := nextPoll(query, m, account, r.started)
+	at, why := nextPoll(query, m, account, r.started, r.Clock.Now())
 	if now := r.Clock.Now(); at.After(now) {
 		if m.unwritten != nil && m.generation == query.Generation {
 			return r.report(ctx, query, m, m.unwritten)

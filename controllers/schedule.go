@@ -34,6 +34,10 @@ const (
 	// maxSpread bounds how long overdue queries wait after a start, so that a restart is no burst.
 	maxSpread = 60 * time.Second
 
+	// maxClockError is how far the clocks of two nodes may be apart. A last poll that is later than that was stamped by a
+	// wrong clock: nobody should wait for that time to come.
+	maxClockError = time.Minute
+
 	// maxPoll bounds one poll; it ends before the next is due in any case.
 	maxPoll = 5 * time.Minute
 )
@@ -126,7 +130,7 @@ func (m *memories) takeNudge(query types.UID) bool {
 }
 
 // nextPoll says when a query is to be polled, and why then. A time that isn't after now means now.
-func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, started time.Time) (at time.Time, why string) {
+func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	requestedAt, approval := query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
 	if !m.attempt.IsZero() {
 		floor := m.attempt.Add(pollFloor)
@@ -159,6 +163,9 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Accoun
 		return time.Time{}, "a removal was approved"
 	}
 	due := earlier(query.Status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
+	if query.Status.LastSyncTime.After(now.Add(maxClockError)) {
+		return time.Time{}, "the last poll is in the future, so the clock was wrong"
+	}
 	if spread := started.Add(spreadOf(query)); due.Before(spread) {
 		return spread, "the poll is overdue since before the start"
 	}
@@ -242,13 +249,13 @@ func retryAfter(failures int, interval time.Duration) time.Duration {
 	return min(delay, limit)
 }
 
-// lastSuccess is when a poll last succeeded, as exactly as is known; zero if none ever did.
+// lastSuccess is when a poll last succeeded, as exactly as is known; zero if none ever did. What this process has seen
+// counts more than what status says, which may lag behind or come from a clock that was ahead.
 func lastSuccess(query *imagev1alpha1.ImageQuery, m *memory) time.Time {
-	last := m.success
-	if t := query.Status.LastSyncTime; t != nil && t.After(last) {
-		last = t.Time
+	if m.success.IsZero() && query.Status.LastSyncTime != nil {
+		return query.Status.LastSyncTime.Time
 	}
-	return last
+	return m.success
 }
 
 // staleAt is when data of the last success stops being fresh.

@@ -45,20 +45,22 @@ func TestNextPoll(t *testing.T) {
 		account catalog.Account
 		wantAt  time.Time // before or at noon: now
 	}{
-		"after a restart, a query that is not due waits for its time": {query: syncedQuery(4 * time.Minute), wantAt: noon.Add(6 * time.Minute)},
-		"after a restart, an overdue query waits for its place":       {query: syncedQuery(time.Hour), wantAt: noon.Add(spreadOf(syncedQuery(0)))},
-		"after a restart, an unsynced generation is due at once":      {query: edited(syncedQuery(time.Minute)), wantAt: noon},
-		"after a restart, a new request is due at once":               {query: requested(syncedQuery(time.Minute)), wantAt: noon},
-		"after a restart, a gone image that is shared is asked for":   {query: syncedQuery(time.Minute), memory: memory{nudged: true}, wantAt: noon},
-		"a polled query waits for its due time":                       {query: syncedQuery(time.Minute), memory: polled, wantAt: noon.Add(9 * time.Minute)},
-		"an edit is due at once":                                      {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
-		"a request is due at once":                                    {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
-		"a request that was handled is not due again":                 {query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: noon.Add(9 * time.Minute)},
-		"other keys are due at once":                                  {query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"}, wantAt: noon},
-		"nobody gets more than a poll a second":                       {query: requested(syncedQuery(time.Minute)), memory: justPolled, wantAt: noon.Add(900 * time.Millisecond)},
+		"after a restart, a query that is not due waits for its time":  {query: syncedQuery(4 * time.Minute), wantAt: noon.Add(6 * time.Minute)},
+		"after a restart, an overdue query waits for its place":        {query: syncedQuery(time.Hour), wantAt: noon.Add(spreadOf(syncedQuery(0)))},
+		"after a restart, an unsynced generation is due at once":       {query: edited(syncedQuery(time.Minute)), wantAt: noon},
+		"after a restart, a new request is due at once":                {query: requested(syncedQuery(time.Minute)), wantAt: noon},
+		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: memory{nudged: true}, wantAt: noon},
+		"a polled query waits for its due time":                        {query: syncedQuery(time.Minute), memory: polled, wantAt: noon.Add(9 * time.Minute)},
+		"an edit is due at once":                                       {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
+		"a request is due at once":                                     {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
+		"a request that was handled is not due again":                  {query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: noon.Add(9 * time.Minute)},
+		"other keys are due at once":                                   {query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"}, wantAt: noon},
+		"nobody gets more than a poll a second":                        {query: requested(syncedQuery(time.Minute)), memory: justPolled, wantAt: noon.Add(900 * time.Millisecond)},
+		"after a restart, a last poll of tomorrow is none to wait for": {query: syncedQuery(-24 * time.Hour), wantAt: noon},
+		"another node's clock may be a little ahead":                   {query: syncedQuery(-30 * time.Second), wantAt: noon.Add(10*time.Minute + 30*time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at, why := nextPoll(tc.query, &tc.memory, tc.account, noon)
+			at, why := nextPoll(tc.query, &tc.memory, tc.account, noon, noon)
 			if why == "" {
 				t.Error("no reason is given")
 			}
