@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,13 @@ import (
 
 // maxRemoving bounds status.removing; the objects themselves remember more.
 const maxRemoving = 100
+
+// maxImagesBytes bounds status.images as it is encoded: etcd takes objects of 1.5 MiB, and what is selected needs room as well.
+// maxSummaryBytes is more than one summary ever takes: 255 characters of up to 6 bytes, and the other fields.
+const (
+	maxImagesBytes  = 1 << 20
+	maxSummaryBytes = 2 << 10
+)
 
 // maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
 const maxMessage = 1024
@@ -142,8 +150,8 @@ func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages i
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
 	s.ImageCount = count(len(o.members))
-	s.ImagesTruncated = new(len(o.members) > maxImages)
-	s.Images = summaries(o.members[:min(len(o.members), maxImages)], o.choice.verdicts)
+	s.Images = fitting(summaries(o.members[:min(len(o.members), maxImages)], o.choice.verdicts))
+	s.ImagesTruncated = new(len(o.members) > len(s.Images))
 	s.Removing = o.removing[:min(len(o.removing), maxRemoving)]
 	if len(s.Removing) == 0 {
 		s.Removing = nil
@@ -170,6 +178,21 @@ func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.Select
 		})
 	}
 	return out
+}
+
+// fitting are as many summaries as an object may carry; without that, a status with many long names would never be written.
+func fitting(images []imagev1alpha1.ImageSummary) []imagev1alpha1.ImageSummary {
+	if len(images)*maxSummaryBytes <= maxImagesBytes {
+		return images
+	}
+	size := 0
+	for i := range images {
+		encoded, _ := json.Marshal(&images[i]) // strings and times always encode
+		if size += len(encoded) + 1; size > maxImagesBytes {
+			return images[:i]
+		}
+	}
+	return images
 }
 
 func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
