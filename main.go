@@ -8,8 +8,10 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -208,7 +210,20 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
+	return mgr, mgr.AddReadyzCheck("caches", filled(mgr.GetCache()))
+}
+
+// filled says whether the cluster's state has been read. Before that the operator does nothing, and a rollout that went on regardless
+// would end the one that works.
+func filled(c cache.Cache) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if !c.WaitForCacheSync(ctx) {
+			return errors.New("the cluster's state has not been read yet")
+		}
+		return nil
+	}
 }
 
 // newLock is the Lease that the leader holds. Controller-runtime's own would also write events of the old kind (core/v1) into
