@@ -382,7 +382,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 func asksForWork() predicate.Predicate {
 	requested := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, now := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
-		return before[imagev1alpha1.AnnotationRequestedAt] != now[imagev1alpha1.AnnotationRequestedAt] ||
+		// A query that was deleted and made anew while the watch was away shows as a change, of the same generation.
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || before[imagev1alpha1.AnnotationRequestedAt] != now[imagev1alpha1.AnnotationRequestedAt] ||
 			before[imagev1alpha1.AnnotationApproveRemoval] != now[imagev1alpha1.AnnotationApproveRemoval]
 	}}
 	return predicate.Or(predicate.GenerationChangedPredicate{}, requested)
