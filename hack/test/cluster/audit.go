@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,11 +68,30 @@ func (c *Cluster) audit(flags *envtest.Arguments) {
 // A line is written an instant after its answer was sent: what another client got may be missing still when its effect is seen.
 func (c *Cluster) Requests() []Request {
 	c.Helper()
+	return c.RequestsSince(0)
+}
+
+// Mark is a place in the audit log, from where RequestsSince goes on.
+func (c *Cluster) Mark() int64 {
+	c.Helper()
+	info, err := os.Stat(c.auditLog())
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	return info.Size()
+}
+
+// RequestsSince are the requests after a mark.
+func (c *Cluster) RequestsSince(mark int64) []Request {
+	c.Helper()
 	file, err := os.Open(c.auditLog())
 	if err != nil {
 		c.Fatalf("%v", err)
 	}
 	defer func() { _ = file.Close() }()
+	if _, err := file.Seek(mark, io.SeekStart); err != nil {
+		c.Fatalf("%v", err)
+	}
 	var requests []Request
 	begun := map[string]bool{}
 	lines := bufio.NewScanner(file)

@@ -212,7 +212,9 @@ func (c *Cluster) startControllers() {
 	c.children.start(c.T, nil, filepath.Join(c.assets, "kube-controller-manager"),
 		"--kubeconfig="+c.Kubeconfig, "--controllers=garbage-collector-controller,namespace-controller",
 		// As itself, as in any cluster: the admission policy lets no administrator delete CloudImages.
-		"--use-service-account-credentials", "--leader-elect=false", "--secure-port=0")
+		"--use-service-account-credentials", "--leader-elect=false", "--secure-port=0",
+		// By default it deletes 20 objects a second, and tests wait for it.
+		"--kube-api-qps=500", "--kube-api-burst=1000")
 }
 
 // KillAPIServer kills kube-apiserver, as a lost node does; StartAPIServer starts it again at the same address, with the same keys.
@@ -230,6 +232,9 @@ func (c *Cluster) StartAPIServer() {
 		c.Fatalf("starting kube-apiserver: %v", err)
 	}
 }
+
+// EtcdURL is where etcd serves its clients.
+func (c *Cluster) EtcdURL() string { return c.environment.ControlPlane.Etcd.URL.String() }
 
 // kill ends an API server of which envtest doesn't tell the id, and returns when it is gone. A graceful end takes up to a minute while
 // anybody watches.

@@ -14,9 +14,7 @@ import (
 // Kubectl runs kubectl as an administrator, with what goes to its standard input, and returns what it printed.
 func (c *Cluster) Kubectl(input string, args ...string) string {
 	c.Helper()
-	cmd := exec.CommandContext(c.Context(), filepath.Join(c.assets, "kubectl"), args...)
-	// Its cache and preferences in the home folder are none of a test's business.
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "KUBECACHEDIR="+filepath.Join(c.children.dir, "cache"), "KUBERC=off")
+	cmd := c.KubectlCommand(args...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -24,6 +22,14 @@ func (c *Cluster) Kubectl(input string, args ...string) string {
 		c.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, strings.TrimSpace(complaint.String()))
 	}
 	return out.String()
+}
+
+// KubectlCommand is kubectl as an administrator, not run yet: for calls that may fail.
+func (c *Cluster) KubectlCommand(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(c.Context(), filepath.Join(c.assets, "kubectl"), args...)
+	// Its cache and preferences in the home folder are none of a test's business.
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "KUBECACHEDIR="+filepath.Join(c.children.dir, "cache"), "KUBERC=off")
+	return cmd
 }
 
 // Apply applies YAML as a user does.

@@ -34,8 +34,16 @@ func (c *Cluster) StartManager(cloud *Cloud, flags ...string) *Manager {
 	return c.RestartManager(m)
 }
 
-// RestartManager runs a manager that was stopped or killed again, with the same flags and more.
+// RestartManager runs a manager that was stopped or killed again, with the same flags and more, and waits until it is ready.
 func (c *Cluster) RestartManager(old *Manager, flags ...string) *Manager {
+	c.Helper()
+	m := c.LaunchManager(old, flags...)
+	c.Until("the manager is ready", func(ctx context.Context) error { return c.ready(ctx, m.Probes) })
+	return m
+}
+
+// LaunchManager is RestartManager for a manager that may never become ready: it doesn't wait.
+func (c *Cluster) LaunchManager(old *Manager, flags ...string) *Manager {
 	c.Helper()
 	path, err := managerBinary()
 	if err != nil {
@@ -51,7 +59,6 @@ func (c *Cluster) RestartManager(old *Manager, flags ...string) *Manager {
 		}
 	}
 	m.Process = c.children.start(c.T, env, path, flagsOnly...)
-	c.Until("the manager is ready", func(ctx context.Context) error { return c.ready(ctx, m.Probes) })
 	return m
 }
 
