@@ -93,6 +93,10 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 e2e: build controlplane ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./cluster ./e2e ./install
 
+.PHONY: faults
+faults: build controlplane ## Breaks the operator's world from outside, row by row of docs/reliability.md, and says how many hold.
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -timeout=90m $(or $(TESTFLAGS),-v) ./faults
+
 # An interesting input is made smaller in 20 runs at most: the default, a minute for
 # each, leaves no time to find the next one.
 .PHONY: fuzz

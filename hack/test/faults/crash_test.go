@@ -1,0 +1,281 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+// scene is one step of the reference scenario: what a person or the cloud does, and what comes of it.
+type scene struct {
+	name string
+	act  func(*story)
+	done func(*story) error
+}
+
+// scenes are the operator's whole life with four images and two queries, short enough to lose the manager at each write.
+var scenes = []scene{
+	{"first sync", func(s *story) {
+		s.cloud.Put(region, s.images...)
+		s.query(golden, "interval: 1m", "minImages: 0", "removal: {gracePeriod: 1s}", "selection: {orderBy: Name}")
+		s.query("beside", "interval: 1m", "imageIDs: [img-crash003]")
+	}, func(s *story) error {
+		return errors.Join(s.has(golden, imagev1alpha1.ReasonSynced, 4, 4), s.has("beside", imagev1alpha1.ReasonSynced, 1, 1))
+	}},
+	// Only its object is shared from now on: what it polls, and when, is not what is told here.
+	{"one is suspended", func(s *story) { s.patch("beside", `{"suspend":true}`) }, func(s *story) error {
+		return s.is("beside", imagev1alpha1.ReasonSuspended)
+	}},
+	{"a change", func(s *story) {
+		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
+		s.request("change")
+	}, func(s *story) error {
+		if s.Images(golden)[region+"-img-crash000"].Image.Description != "changed" {
+			return errNotYet
+		}
+		return s.has(golden, imagev1alpha1.ReasonSynced, 4, 4)
+	}},
+	{"removal through grace", func(s *story) {
+		s.cloud.Delete(region, "img-crash001")
+		s.request("removal")
+	}, func(s *story) error {
+		if len(s.get(golden).Status.Removing) > 0 || len(s.Images("")) != 3 {
+			return errNotYet
+		}
+		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3)
+	}},
+	{"breaker", func(s *story) {
+		s.cloud.Clear(region)
+		s.request("breaker")
+	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonRemovalBlocked, 3, 3) }},
+	{"all is back", func(s *story) {
+		s.cloud.Put(region, s.images[0], s.images[2], s.images[3])
+		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
+		s.request("back")
+	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3) }},
+	{"policy switch", func(s *story) { s.patch(golden, `{"cloudImages":{"policy":"Selected","maxImages":100}}`) }, func(s *story) error {
+		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 1)
+	}},
+	{"query deletion", func(s *story) { s.Kubectl("", "delete", "imagequery", golden) }, func(s *story) error {
+		left := s.Images("")
+		for _, image := range left {
+			if len(image.OwnerReferences) != 1 || image.Labels[imagev1alpha1.LabelQueryPrefix+golden] != "" {
+				return fmt.Errorf("%s is %v of %v", image.Name, image.Labels, image.OwnerReferences)
+			}
+		}
+		if len(left) != 1 {
+			return fmt.Errorf("%d CloudImages are left", len(left))
+		}
+		return nil
+	}},
+}
+
+// story is one run through the scenes.
+type story struct {
+	*world
+	images  []cvmtest.Image
+	crashed chan struct{}
+}
+
+// has says whether a query is in a state: its reason, how many images it has, and how many objects.
+func (s *story) has(name, reason string, images, objects int) error {
+	query := &imagev1alpha1.ImageQuery{}
+	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
+		return err
+	}
+	ready := condition(query, imagev1alpha1.ConditionReady)
+	requested := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
+	if ready.Reason != reason || query.Status.SyncedGeneration != query.Generation || query.Status.LastHandledReconcileAt != requested ||
+		len(query.Status.Images) != images || len(s.Images(name)) != objects {
+		return fmt.Errorf("%s is %s in generation %d of %d with %d images and %d objects: %s", name, ready.Reason, query.Status.SyncedGeneration,
+			query.Generation, len(query.Status.Images), len(s.Images(name)), ready.Message)
+	}
+	return nil
+}
+
+// is says whether Ready has a reason that answers the present generation.
+func (s *story) is(name, reason string) error {
+	query := &imagev1alpha1.ImageQuery{}
+	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
+		return err
+	}
+	if ready := condition(query, imagev1alpha1.ConditionReady); ready.Reason != reason || query.Status.ObservedGeneration != query.Generation {
+		return errNotYet
+	}
+	return nil
+}
+
+// outcome is what two runs are compared by.
+type outcome struct {
+	// After are the objects after each scene, without what differs from run to run.
+	After map[string][]string
+
+	// Effects are how often each CloudImage was created and deleted, whoever did it.
+	Effects map[string]int
+}
+
+// run plays the scenes. Whenever the manager is lost it is started again.
+func (s *story) run() outcome {
+	s.t.Helper()
+	mark := s.Mark()
+	out := outcome{After: map[string][]string{}, Effects: map[string]int{}}
+	for _, scene := range scenes {
+		scene.act(s)
+		s.Until(scene.name, func(context.Context) error {
+			select {
+			case <-s.crashed:
+				s.manager.Kill() // and wait for its end
+				s.api.Resume()
+				s.restart()
+			default:
+			}
+			return scene.done(s)
+		})
+		out.After[scene.name] = s.canonical()
+	}
+	s.Kubectl("", "delete", "imagequery", "beside")
+	s.Until("nothing is left", s.noObjects)
+	for _, r := range s.RequestsSince(mark) {
+		if r.Resource == "cloudimages" && r.Code < 300 && (r.Verb == "create" || r.Verb == "delete") {
+			out.Effects[r.Verb+" "+r.Name]++
+		}
+	}
+	s.cloud.Clear(region)
+	return out
+}
+
+// canonical are all objects of the catalogue as text, without identities, versions and times.
+func (s *story) canonical() []string {
+	s.t.Helper()
+	var queries imagev1alpha1.ImageQueryList
+	if err := s.Client.List(s.t.Context(), &queries); err != nil {
+		s.t.Fatal(err)
+	}
+	var out []string
+	for i := range queries.Items {
+		q := &queries.Items[i]
+		q.ObjectMeta = metav1.ObjectMeta{Name: q.Name, Generation: q.Generation}
+		out = append(out, plain(s.t, q))
+	}
+	for _, image := range s.Images("") {
+		for i := range image.OwnerReferences {
+			image.OwnerReferences[i].UID = ""
+		}
+		slices.SortFunc(image.OwnerReferences, func(a, b metav1.OwnerReference) int { return strings.Compare(a.Name, b.Name) })
+		image.ObjectMeta = metav1.ObjectMeta{Name: image.Name, Labels: image.Labels, Annotations: image.Annotations, OwnerReferences: image.OwnerReferences}
+		out = append(out, plain(s.t, &image))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// plain is an object as JSON without the times that a run leaves in it.
+func plain(t *testing.T, object any) string {
+	t.Helper()
+	encoded, err := json.Marshal(object)
+	var tree any
+	if err == nil {
+		err = json.Unmarshal(encoded, &tree)
+	}
+	if err == nil {
+		timeless(tree)
+		encoded, err = json.Marshal(tree)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(encoded)
+}
+
+func timeless(tree any) {
+	switch node := tree.(type) {
+	case map[string]any:
+		for _, key := range []string{"lastTransitionTime", "lastSyncTime", "lastChangeTime", "firstSeenTime", "selectedTime", "replacedTime", "since", "deleteAfter"} {
+			delete(node, key)
+		}
+		for _, child := range node {
+			timeless(child)
+		}
+	case []any:
+		for _, child := range node {
+			timeless(child)
+		}
+	}
+}
+
+// newStory is a world for many runs.
+func newStory(t *testing.T) *story {
+	t.Helper()
+	s := &story{world: begin(t, 41), crashed: make(chan struct{}, 1)}
+	for i := range 4 {
+		s.images = append(s.images, image(fmt.Sprintf("img-crash%03d", i), fmt.Sprintf("node-%d", i)))
+	}
+	s.start()
+	return s
+}
+
+// A manager that is lost at any moment of any write leaves nothing that the next one doesn't bring to the same end, with the same number
+// of creations and deletions.
+func TestFault41AKillAtEveryWrite(t *testing.T) {
+	s := newStory(t)
+	mark, before := s.Mark(), len(s.api.Writes())
+	want := s.run()
+	var writes []string
+	for _, r := range s.RequestsSince(mark) {
+		if r.User == cluster.OperatorUser && r.Group == imagev1alpha1.Group && !slices.Contains([]string{"get", "list", "watch"}, r.Verb) {
+			writes = append(writes, fmt.Sprintf("%d %s %s %s", r.Code, r.Verb, r.Resource, r.Name))
+		}
+	}
+	if seen := len(s.api.Writes()) - before; seen != len(writes) {
+		t.Errorf("the audit log has %d writes of the operator, and the proxy saw %d", len(writes), seen)
+	}
+	if len(writes) < 15 || len(writes) > 40 {
+		t.Errorf("the scenario has %d writes, which is not what it was made for", len(writes))
+	}
+	t.Logf("the scenario has %d writes:\n%s", len(writes), strings.Join(writes, "\n"))
+
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	points, equal, missed := 0, 0, 0
+	for write := 1; write <= len(writes); write += step {
+		for _, phase := range []apiproxy.Phase{apiproxy.BeforeSent, apiproxy.BeforeReply, apiproxy.AfterReply} {
+			name := fmt.Sprintf("write %d (%s), %s", write, writes[write-1], phase)
+			killed := false
+			s.api.CrashAt(write, phase, func() {
+				killed = true
+				s.manager.Kill()
+				s.crashed <- struct{}{}
+			})
+			got := s.run()
+			s.api.Resume()
+			points++
+			if !killed {
+				missed++ // times may let two writes become one
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: it ends otherwise (-without a crash +with it):\n%s", name, diff)
+				continue
+			}
+			equal++
+		}
+	}
+	t.Logf("crash points: %d of %d end as without a crash (%d of them came after the last write of their run)", equal, points, missed)
+}

@@ -1,0 +1,346 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+const (
+	region    = "ap-guangzhou"
+	elsewhere = "ap-shanghai"
+
+	// golden is the query of most rows.
+	golden = "golden"
+)
+
+// world is one row's: a cloud, a proxy before the API server, a manager.
+type world struct {
+	*cluster.Cluster
+	t *testing.T
+
+	cloud   *cluster.Cloud
+	api     *apiproxy.Proxy
+	manager *cluster.Manager
+	flags   []string
+}
+
+// begin makes a world for a row, with nothing in it. Whatever it makes is gone before the next one begins.
+func begin(t *testing.T, row int) *world {
+	t.Helper()
+	if row > 0 {
+		results.run(t, row)
+	}
+	c := controlPlane().For(t)
+	w := &world{Cluster: c, t: t}
+	t.Cleanup(w.clear)
+	w.api = apiproxy.Start(t, c.Config)
+	w.cloud = c.StartCloud("-public=false", "-private=0", "-shared=0")
+	w.flags = []string{
+		"--kubeconfig=" + c.KubeconfigOf(cluster.ServiceAccount, w.api.Config()), "--metrics-secure=false",
+		"KUBE_FEATURE_WatchListClient=false", // lists and watches apart, as with every API server before 1.34
+	}
+	return w
+}
+
+// start runs the manager.
+func (w *world) start(flags ...string) {
+	w.t.Helper()
+	w.manager = w.StartManager(w.cloud, slices.Concat(w.flags, flags)...)
+}
+
+// restart runs it again after its end.
+func (w *world) restart() {
+	w.t.Helper()
+	w.manager = w.RestartManager(w.manager)
+}
+
+// synced is a world in which a query has so many images, and a manager has written them.
+func synced(t *testing.T, row, images int) *world {
+	t.Helper()
+	w := begin(t, row)
+	w.cloud.Put(region, cvmtest.PrivateImages(uint64(row), images, cvmtest.DefaultCredential.UIN)...)
+	w.start()
+	w.query(golden)
+	w.UntilSynced(golden)
+	w.agrees(golden)
+	return w
+}
+
+// query applies an ImageQuery of the region, with more of a spec in YAML's flow style.
+func (w *world) query(name string, more ...string) {
+	w.t.Helper()
+	spec := strings.Join(append([]string{"region: " + region}, more...), ", ")
+	w.Apply(fmt.Sprintf(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: %s}, spec: {%s}}`, name, spec))
+}
+
+// patch changes the spec of a query.
+func (w *world) patch(name, spec string) {
+	w.t.Helper()
+	w.Kubectl("", "patch", "imagequery", name, "--type=merge", "-p", `{"spec":`+spec+`}`)
+}
+
+func (w *world) get(name string) *imagev1alpha1.ImageQuery {
+	w.t.Helper()
+	query := &imagev1alpha1.ImageQuery{}
+	if err := w.Client.Get(w.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
+		w.t.Fatal(err)
+	}
+	return query
+}
+
+// cloudIDs are the ids that the cloud has in the region and that have the form of an id.
+func (w *world) cloudIDs() []string {
+	w.t.Helper()
+	var ids []string
+	for _, image := range w.cloud.Images(region) {
+		if strings.HasPrefix(image.ImageID, "img-") {
+			ids = append(ids, image.ImageID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// objectIDs are those of the CloudImages that a query has as members.
+func (w *world) objectIDs(query string) []string {
+	w.t.Helper()
+	var ids []string
+	for _, image := range w.Images(query) {
+		ids = append(ids, image.Image.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func statusIDs(query *imagev1alpha1.ImageQuery) []string {
+	var ids []string
+	for _, image := range query.Status.Images {
+		ids = append(ids, image.ImageID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// agrees fails unless status and objects are exactly what the cloud has.
+func (w *world) agrees(query string) {
+	w.t.Helper()
+	want := w.cloudIDs()
+	if got := w.objectIDs(query); !slices.Equal(got, want) {
+		w.t.Errorf("there are %d CloudImages of %s, and the cloud has %d images: %s", len(got), query, len(want), difference(got, want))
+	}
+	if got := statusIDs(w.get(query)); !slices.Equal(got, want) {
+		w.t.Errorf("status of %s has %d images, and the cloud %d: %s", query, len(got), len(want), difference(got, want))
+	}
+}
+
+func difference(got, want []string) string {
+	lacks := func(a, b []string) []string {
+		return slices.DeleteFunc(slices.Clone(a), func(id string) bool { return slices.Contains(b, id) })
+	}
+	show := func(ids []string) string { return strings.Join(ids[:min(len(ids), 5)], " ") }
+	more, fewer := lacks(got, want), lacks(want, got)
+	return fmt.Sprintf("%d too many (%s), %d missing (%s)", len(more), show(more), len(fewer), show(fewer))
+}
+
+// catalogue is what must survive a failure: which images, objects with their UIDs, what is selected.
+type catalogue struct {
+	images, selected []string
+	objects          map[string]string
+	revision         string
+}
+
+func (w *world) catalogue(name string) catalogue {
+	w.t.Helper()
+	query := w.get(name)
+	c := catalogue{images: statusIDs(query), objects: map[string]string{}, revision: query.Status.Revision}
+	for _, image := range query.Status.Selected {
+		c.selected = append(c.selected, image.ImageID)
+	}
+	for objectName, image := range w.Images(name) {
+		c.objects[objectName] = string(image.UID)
+	}
+	return c
+}
+
+// kept fails unless a query's catalogue is as it was.
+func (w *world) kept(name string, before catalogue) {
+	w.t.Helper()
+	now := w.catalogue(name)
+	if !slices.Equal(before.images, now.images) || !maps.Equal(before.objects, now.objects) || !slices.Equal(before.selected, now.selected) || before.revision != now.revision {
+		w.t.Errorf("the catalogue of %s changed: %d images, %d objects, selected %v, revision %s became %d, %d, %v, %s", name,
+			len(before.images), len(before.objects), before.selected, before.revision, len(now.images), len(now.objects), now.selected, now.revision)
+	}
+}
+
+// failing polls while something is wrong, and fails unless all that is known stays and Ready's message says why.
+func (w *world) failing(name, reason string) *imagev1alpha1.ImageQuery {
+	w.t.Helper()
+	before := w.catalogue(name)
+	query := w.Poll(name)
+	ready := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionReady)
+	if ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, reason) {
+		w.t.Errorf("after a failed poll Ready is %s/%s, want it kept True, and a message with %s: %s", ready.Status, ready.Reason, reason, ready.Message)
+	}
+	w.kept(name, before)
+	w.decent(query)
+	return query
+}
+
+// heals fails unless, once nothing is wrong any more, the next poll brings the catalogue to what the cloud has, and further
+// ones write nothing but their echo.
+func (w *world) heals(name string) {
+	w.t.Helper()
+	w.cloud.Heal()
+	w.api.Heal()
+	w.Poll(name)
+	w.UntilSynced(name)
+	w.agrees(name)
+	w.quiet(name)
+}
+
+// quiet fails unless two polls that find nothing new write nothing but the echo of the request.
+func (w *world) quiet(name string) {
+	w.t.Helper()
+	before := len(w.api.Writes())
+	for range 2 {
+		w.Poll(name)
+	}
+	var writes []string
+	for _, r := range w.api.Writes()[before:] {
+		writes = append(writes, r.String())
+	}
+	if want := slices.Repeat([]string{"patch imagequeries/status " + name}, 2); !slices.Equal(writes, want) {
+		w.t.Errorf("two polls that found nothing new wrote %q, want %q", writes, want)
+	}
+	w.decent(w.get(name))
+}
+
+// decent fails if a status is too long to read, or says what nobody may see.
+func (w *world) decent(query *imagev1alpha1.ImageQuery) {
+	w.t.Helper()
+	for _, c := range query.Status.Conditions {
+		if len([]rune(c.Message)) > 1024 {
+			w.t.Errorf("the message of %s has %d characters", c.Type, len([]rune(c.Message)))
+		}
+		w.discreet("the condition "+c.Type, c.Message)
+	}
+	if w.manager != nil {
+		w.discreet("the manager's log", w.manager.Log())
+	}
+}
+
+// canary is what injected answers say, and nobody may repeat.
+const canary = "canary-in-the-body"
+
+func (w *world) discreet(where, text string) {
+	w.t.Helper()
+	for _, secret := range []string{canary, cvmtest.DefaultCredential.SecretKey} {
+		if strings.Contains(text, secret) {
+			w.t.Errorf("%s shows %q", where, secret)
+		}
+	}
+}
+
+// condition is one of a query, and an empty one if it isn't there.
+func condition(query *imagev1alpha1.ImageQuery, kind string) metav1.Condition {
+	return ptr.Deref(meta.FindStatusCondition(query.Status.Conditions, kind), metav1.Condition{})
+}
+
+// untilCondition waits for a condition's status and reason.
+func (w *world) untilCondition(name, kind string, status metav1.ConditionStatus, reason string) *imagev1alpha1.ImageQuery {
+	w.t.Helper()
+	return w.UntilQuery(name, func(q *imagev1alpha1.ImageQuery) error {
+		if c := condition(q, kind); c.Status != status || c.Reason != reason {
+			return fmt.Errorf("%s is not %s with the reason %s", kind, status, reason)
+		}
+		return nil
+	})
+}
+
+// asked counts the requests that the cloud got.
+func (w *world) asked() int { return len(w.cloud.Requests()) }
+
+// untilEnded waits for the end of a manager that ends by itself.
+func (w *world) untilEnded(m *cluster.Manager) {
+	w.t.Helper()
+	select {
+	case <-m.Ended():
+		m.Kill() // it may
+	case <-time.After(2 * time.Minute):
+		w.t.Fatalf("the manager has not ended by itself; its log is\n%s", m.Log())
+	}
+}
+
+// clear deletes what a row made, and waits until nothing is left of it.
+func (w *world) clear() {
+	w.t.Helper()
+	ctx := context.Background() // the test's own has ended
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		var images imagev1alpha1.CloudImageList
+		var queries imagev1alpha1.ImageQueryList
+		err := errors.Join(
+			client.IgnoreNotFound(w.Client.DeleteAllOf(ctx, &imagev1alpha1.ImageQuery{})),
+			w.Client.List(ctx, &images), w.Client.List(ctx, &queries),
+			client.IgnoreNotFound(w.Client.DeleteAllOf(ctx, &corev1.Event{}, client.InNamespace("default"))),
+		)
+		if err == nil && len(images.Items)+len(queries.Items) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Errorf("%d ImageQueries and %d CloudImages are left (%v)", len(queries.Items), len(images.Items), err)
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+}
+
+// errNotYet is what a state is waited for with, where nothing more is to be said.
+var errNotYet = errors.New("not yet")
+
+// untilAskedSince waits for a request after those seen already.
+func (w *world) untilAskedSince(what string, seen int, agrees func(cvmtest.Request) bool) {
+	w.t.Helper()
+	w.Until("the cloud is asked "+what, func(context.Context) error {
+		if !slices.ContainsFunc(w.cloud.Requests()[seen:], agrees) {
+			return errNotYet
+		}
+		return nil
+	})
+}
+
+// noObjects is for Until: no CloudImage is left.
+func (w *world) noObjects(context.Context) error {
+	if n := len(w.Images("")); n > 0 {
+		return fmt.Errorf("%d CloudImages are left", n)
+	}
+	return nil
+}
+
+// idle is for Until: no worker of the manager is busy.
+func (w *world) idle(context.Context) error {
+	if busy := w.metric("controller_runtime_active_workers"); busy > 0 {
+		return fmt.Errorf("%v workers are busy", busy)
+	}
+	return nil
+}
