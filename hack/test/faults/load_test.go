@@ -34,6 +34,7 @@ func (w *world) queries(n int) {
 		query.Spec.Region = region
 		query.Spec.Match.Platforms = []string{questions[i%len(questions)]}
 		query.Spec.MinImages = ptr.To[int32](0)
+		query.Spec.CloudImages.Policy = imagev1alpha1.CloudImagesNone // what is looked at is how the cloud is asked
 		if err := w.Client.Create(w.t.Context(), query); err != nil {
 			w.t.Fatal(err)
 		}
