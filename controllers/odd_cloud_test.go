@@ -267,3 +267,18 @@ func TestImagesThatVanishTogetherStay(t *testing.T) {
 		})
 	}
 }
+
+// A listing whose count and images disagree, twice, says what is there, and nothing of what is not: not even an image
+// that is really gone leaves by it.
+func TestAListingThatDoesNotAddUpRemovesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1), newImage(2))
+	w.create(newQuery("golden", withoutGrace))
+	w.untilSynced("golden")
+	w.cloud.Delete(region, newImage(1).ImageID)
+	w.cloud.Inject(cvmtest.Fault{Listing: true, TotalDelta: 1})
+	query := w.poll("golden")
+	if got := len(w.images()); got != 2 || len(query.Status.Images) != 2 {
+		t.Errorf("%d CloudImages and %d images in status are left of 2: %s", got, len(query.Status.Images), describe(query))
+	}
+}
