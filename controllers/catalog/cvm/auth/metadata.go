@@ -66,7 +66,7 @@ func (m metadata) keys(ctx context.Context) (Keys, error) {
 		return Keys{}, err
 	}
 	var answer struct {
-		TmpSecretId, TmpSecretKey, Token, Code string //nolint:revive // the service's words
+		TmpSecretId, TmpSecretKey, Token, Code string
 		ExpiredTime                            int64
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {

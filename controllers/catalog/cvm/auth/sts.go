@@ -42,7 +42,7 @@ type sts struct {
 type stsAnswer struct {
 	*tchttp.BaseResponse
 	Response *struct {
-		Credentials *struct{ Token, TmpSecretId, TmpSecretKey string } //nolint:revive // the API's words
+		Credentials *struct{ Token, TmpSecretId, TmpSecretKey string }
 		ExpiredTime int64
 	}
 }

@@ -62,7 +62,7 @@ type Request struct {
 	// SecretID and Token are those that signed.
 	SecretID, Token string
 
-	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string //nolint:revive // the API's words
+	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
 	DurationSeconds                                                    int64
 
 	// Code is the answer's; empty for a good one.
@@ -177,7 +177,7 @@ func (s *STS) readRequest(r *http.Request, body []byte, request *Request) *refus
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	var p struct {
-		RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string //nolint:revive // the API's words
+		RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
 		DurationSeconds                                                    int64
 	}
 	if err := d.Decode(&p); err != nil {
