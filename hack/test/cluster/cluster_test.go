@@ -111,7 +111,7 @@ func TestNothingOutlivesATestThatIsKilled(t *testing.T) {
 		<-t.Context().Done()
 	}
 	file := filepath.Join(t.TempDir(), "pids")
-	test := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	test := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	temporary := t.TempDir()
 	test.Env = append(os.Environ(), inTheRole+"="+file, "TMPDIR="+temporary)
 	if err := test.Start(); err != nil {

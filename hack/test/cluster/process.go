@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -67,7 +68,8 @@ func (c *children) start(t T, env []string, path string, args ...string) *Proces
 		t.Fatalf("%v", err)
 	}
 	defer func() { _ = out.Close() }() // the process has its own
-	p.cmd = exec.Command("sh", append([]string{"-c", leash, "sh", path}, args...)...)
+	// Not the test's context: it ends in its turn, by the cleanup.
+	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "sh", append([]string{"-c", leash, "sh", path}, args...)...)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	// A terminal's Ctrl-C is for the test, which stops them in their turn.

@@ -114,7 +114,7 @@ func (s *suite) vanish() {
 	id := s.own(region, cvmtest.DefaultCredential)[3]
 	s.cloud.Delete(region, id)
 	s.expect(func() { s.Poll("private") },
-		append(pages("default", region, 407), byID("default", region, 1)...),
+		append(pages("default", region, 407), byID(region, 1)...),
 		append(statusOf("private", 1), write("delete", "cloudimages", region+"-"+id, 200)))
 	s.agrees("private", region+"-", s.own(region, cvmtest.DefaultCredential))
 }
@@ -125,7 +125,7 @@ func (s *suite) share() {
 	s.expect(func() {
 		s.Apply(fmt.Sprintf(pinned, ids[0], ids[1]))
 		s.UntilSynced("pinned")
-	}, byID("default", region, 2), append(statusOf("pinned", 2),
+	}, byID(region, 2), append(statusOf("pinned", 2),
 		write("update", "cloudimages", region+"-"+ids[0], 200), write("update", "cloudimages", region+"-"+ids[1], 200)))
 	s.agrees("pinned", region+"-", ids)
 	for name, image := range s.Images("pinned") {

@@ -190,9 +190,9 @@ func pages(key, region string, images int) []string {
 	return out
 }
 
-// byID is a request for so many ids.
-func byID(key, region string, ids int) []string {
-	return []string{fmt.Sprintf("%s %s for %d ids", key, region, ids)}
+// byID is a request for so many ids, with the default key.
+func byID(region string, ids int) []string {
+	return []string{fmt.Sprintf("default %s for %d ids", region, ids)}
 }
 
 // writes are the operator's to ImageQueries and CloudImages since the last look, those of the query that is polled by itself aside.

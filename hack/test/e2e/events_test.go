@@ -41,7 +41,7 @@ func (s *suite) events() {
 		imagev1alpha1.ReasonSynced:              {corev1.EventTypeNormal, 2},
 	} {
 		s.Until("there is an event "+reason, func(ctx context.Context) error {
-			kind, times, err := s.seenEvent(ctx, "foreign", reason)
+			kind, times, err := s.seenEvent(ctx, reason)
 			if err == nil && (kind != want.kind || times < want.times) {
 				err = fmt.Errorf("%q was seen %d times, want %q and %d", kind, times, want.kind, want.times)
 			}
@@ -50,15 +50,15 @@ func (s *suite) events() {
 	}
 }
 
-// seenEvent is the type of the event about a query with a reason, and how often it was seen. What is the same becomes a series, which
+// seenEvent is the type of the event about the query foreign with a reason, and how often it was seen. What is the same becomes a series, which
 // tells of the second time at once and is brought up to date later.
-func (s *suite) seenEvent(ctx context.Context, query, reason string) (kind string, times int32, err error) {
+func (s *suite) seenEvent(ctx context.Context, reason string) (kind string, times int32, err error) {
 	var list eventsv1.EventList
 	if err := s.Client.List(ctx, &list, client.InNamespace("default")); err != nil {
 		return "", 0, err
 	}
 	for _, e := range list.Items {
-		if e.Regarding.Kind != "ImageQuery" || e.Regarding.Name != query || e.Reason != reason {
+		if e.Regarding.Kind != "ImageQuery" || e.Regarding.Name != "foreign" || e.Reason != reason {
 			continue
 		}
 		kind = e.Type

@@ -55,8 +55,8 @@ func (s *suite) grace() {
 	changed := append(statusOf("patient", 1), write("update", "cloudimages", name, 200))
 
 	s.cloud.Delete(patience, image.ImageID)
-	s.expect(func() { s.Poll("patient") }, append(pages("default", patience, 9), byID("default", patience, 1)...), changed)
-	s.leaving(name, imagev1alpha1.PresenceGone, "patient")
+	s.expect(func() { s.Poll("patient") }, append(pages("default", patience, 9), byID(patience, 1)...), changed)
+	s.inGrace(name)
 
 	s.cloud.Put(patience, image)
 	s.expect(func() { s.Poll("patient") }, pages("default", patience, 10), changed)
@@ -66,24 +66,25 @@ func (s *suite) grace() {
 	}
 }
 
-// leaving checks an object that only its grace period of an hour keeps, for the queries that own it.
-func (s *suite) leaving(name string, presence imagev1alpha1.ImagePresence, owners ...string) {
+// inGrace checks the object of a gone image that only the patient query's grace period of an hour keeps.
+func (s *suite) inGrace(name string) {
 	s.t.Helper()
 	image, ok := s.Images("")[name]
 	if !ok {
 		s.t.Fatalf("%s was deleted within its grace period", name)
 	}
 	l := image.Lifecycle
-	if l.Presence != presence || !slices.Equal(ownersOf(&image), owners) || len(l.Leaving) != 1 || l.DeleteAfter == nil ||
+	owners := ownersOf(&image)
+	if l.Presence != imagev1alpha1.PresenceGone || !slices.Equal(owners, []string{"patient"}) || len(l.Leaving) != 1 || l.DeleteAfter == nil ||
 		!l.DeleteAfter.Equal(&l.Leaving[0].DeleteAfter) || l.DeleteAfter.Sub(l.Leaving[0].Since.Time) != time.Hour {
-		s.t.Errorf("the lifecycle of %s is %+v, owned by %q; want %s and an hour, owned by %q", name, l, ownersOf(&image), presence, owners)
+		s.t.Errorf("the lifecycle of %s is %+v, owned by %q; want Gone, an hour, and the patient query alone", name, l, owners)
 	}
 	for label := range image.Labels {
 		if strings.HasPrefix(label, imagev1alpha1.LabelQueryPrefix) {
 			s.t.Errorf("%s is a member of nothing, but has the label %s", name, label)
 		}
 	}
-	query := s.UntilQuery(owners[0], func(*imagev1alpha1.ImageQuery) error { return nil })
+	query := s.UntilQuery("patient", func(*imagev1alpha1.ImageQuery) error { return nil })
 	if r := query.Status.Removing; len(r) != 1 || patience+"-"+r[0].ImageID != name || !r[0].DeleteAfter.Equal(l.DeleteAfter) {
 		s.t.Errorf("status.removing of %s is %+v, want %s", query.Name, r, name)
 	}
@@ -103,9 +104,9 @@ func (s *suite) twoOwners() {
 			}
 			return nil
 		})
-	}, slices.Concat(byID("default", patience, 2), byID("default", patience, 1), pages("default", patience, 9), byID("default", patience, 1)),
+	}, slices.Concat(byID(patience, 2), byID(patience, 1), pages("default", patience, 9), byID(patience, 1)),
 		slices.Concat(statusOf("hasty", 1), statusOf("patient", 1), slices.Repeat([]string{write("update", "cloudimages", name, 200)}, 2)))
-	s.leaving(name, imagev1alpha1.PresenceGone, "patient")
+	s.inGrace(name)
 
 	// Patience that is lost counts at once, from the moment at which the image left.
 	s.expect(func() { s.apply("patient", patience, "removal: {gracePeriod: 0s}") },
@@ -118,7 +119,7 @@ func (s *suite) breaker() {
 	for _, image := range s.cloud.Images(guard)[4:] { // the newest stay, and with them what is selected
 		s.cloud.Delete(guard, image.ImageID)
 	}
-	s.expect(func() { s.Poll("guarded") }, append(pages("default", guard, 4), byID("default", guard, 6)...), statusOf("guarded", 1))
+	s.expect(func() { s.Poll("guarded") }, append(pages("default", guard, 4), byID(guard, 6)...), statusOf("guarded", 1))
 	query := s.UntilReady("guarded", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
 	if got := len(s.Images("guarded")); got != 10 || len(query.Status.Images) != 10 {
 		s.t.Errorf("%d CloudImages and %d images in status are left, want all 10", got, len(query.Status.Images))
@@ -142,7 +143,7 @@ func (s *suite) approve() {
 	s.expect(func() {
 		s.Kubectl("", strings.Fields(command)...)
 		s.UntilSynced("guarded")
-	}, append(pages("default", guard, 4), byID("default", guard, 6)...), writes)
+	}, append(pages("default", guard, 4), byID(guard, 6)...), writes)
 	s.agrees("guarded", guard+"-", left)
 }
 
