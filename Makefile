@@ -91,7 +91,7 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 
 .PHONY: e2e
 e2e: build controlplane ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
-	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./cluster ./e2e ./install
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install
 
 .PHONY: faults
 faults: build controlplane ## Breaks the operator's world from outside, row by row of docs/reliability.md, and says how many hold.
