@@ -149,7 +149,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		return nil, err
 	}
 	known := c.knowledgeOf(existing, m.members)
-	seen, bad := r.ask(ctx, query, account, decider.matcher, known)
+	seen, bad := r.ask(ctx, query, account, decider.matcher, known, m.fresh)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -166,13 +166,11 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 }
 
 // ask looks at the cloud within the time a poll may take.
-func (r *Reconciler) ask(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m matcher, known knowledge) (view, *failure) {
+func (r *Reconciler) ask(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m matcher, known knowledge, fresh bool) (view, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
 	defer cancel()
 	a := asker{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
-	// Somebody who asks for a poll wants the state of now, and so does whatever deletes.
-	requestedAt := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
-	a.query.Fresh = requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt || removalDue(query, r.Clock.Now())
+	a.query.Fresh = fresh
 	var selected []string
 	if sameScope(query.Status.ObservedQuery, observedQuery(query)) {
 		for _, image := range query.Status.Selected {

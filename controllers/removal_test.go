@@ -154,7 +154,8 @@ func TestTwoOwnersLetGoEachInItsOwnTime(t *testing.T) {
 	w.cloud.Put(region, newImages(1, 2, 3)...)
 	w.create(
 		newQuery("hasty", func(s *imagev1alpha1.ImageQuerySpec) { s.Removal.GracePeriod = &metav1.Duration{Duration: time.Hour} }),
-		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 100 * time.Hour }),
+		// It asks another question, so the first one's listings answer none of its own.
+		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
 	)
 	w.untilSynced("hasty")
 	w.untilSynced("slow")

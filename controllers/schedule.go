@@ -65,6 +65,9 @@ type memory struct {
 	// nudged says that another query has found an image of this one to be gone.
 	nudged bool
 
+	// fresh says that the poll must not be answered by a listing that was begun before it.
+	fresh bool
+
 	// members are those of the last good listing, where no CloudImages have their facts.
 	members []catalog.Image
 
@@ -204,9 +207,12 @@ func (m *memory) began(query *imagev1alpha1.ImageQuery, account catalog.Account,
 	if query.Generation != m.generation || account != m.account {
 		m.failures = 0
 	}
-	m.attempt, m.generation, m.account = now, query.Generation, account
-	m.nudged = false
-	m.requestedAt, m.approval = query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
+	requestedAt, approval := query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
+	// Whoever asks for a poll wants the state of now, and so does whatever deletes or looks for what is gone.
+	m.fresh = m.nudged || requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt ||
+		approval != "" && approval != m.approval || removalDue(query, now)
+	m.attempt, m.generation, m.account, m.nudged = now, query.Generation, account, false
+	m.requestedAt, m.approval = requestedAt, approval
 }
 
 // ended notes what a poll came to, and sets when the next one is due.
