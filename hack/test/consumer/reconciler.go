@@ -6,7 +6,7 @@ package consumer
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -40,7 +40,7 @@ type reconciler struct {
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	query := &imagev1alpha1.ImageQuery{}
 	switch err := r.Get(ctx, request.NamespacedName, query); {
-	case errors.IsNotFound(err):
+	case apierrors.IsNotFound(err):
 		// Nobody keeps the ConfigMap current any more, so it must not look as if somebody did.
 		return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, newConfigMap(r.namespace, request.Name)))
 	case err != nil:
