@@ -23,6 +23,8 @@ ARGS ?=
 TESTFLAGS ?=
 # More arguments for golangci-lint, e.g. LINTFLAGS=--fix, which mends what it can.
 LINTFLAGS ?=
+# More arguments for the benchmark: hack/test/bench/main.go says which there are.
+BENCHFLAGS ?=
 # What the tests cover, e.g. PKG=./controllers/...
 PKG ?= ./...
 # How long make fuzz runs each fuzz target, and which ones, e.g. FUZZTIME=10m FUZZ=Answer.
@@ -99,6 +101,14 @@ faults: build controlplane ## Breaks the operator's world from outside, row by r
 
 # An interesting input is made smaller in 20 runs at most: the default, a minute for
 # each, leaves no time to find the next one.
+.PHONY: bench
+bench: build controlplane ## Measures speed, requests and memory beside floors and rivals; BENCHFLAGS="-only sync -sizes 408" is a part.
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go run ./bench -baseline bench/baseline.json $(BENCHFLAGS)
+
+.PHONY: bench-check
+bench-check: build controlplane ## Compares small sizes with hack/test/bench/baseline.json, in some minutes, and says what got worse.
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go run ./bench -baseline bench/baseline.json -check $(BENCHFLAGS)
+
 .PHONY: fuzz
 fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ chooses among them by name.
 	@git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func |\1 |' | grep -E -- '$(FUZZ)' | \

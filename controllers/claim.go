@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -62,7 +61,7 @@ func (c claim) ours(current *imagev1alpha1.CloudImage) bool {
 
 func (c claim) own(image *imagev1alpha1.CloudImage) {
 	if !c.owns(image) {
-		image.OwnerReferences = append(image.OwnerReferences, metav1.OwnerReference{
+		image.OwnerReferences = append(slices.Clip(image.OwnerReferences), metav1.OwnerReference{
 			APIVersion: imagev1alpha1.GroupVersion.String(), Kind: "ImageQuery", Name: c.query.Name, UID: c.query.UID,
 		})
 	}
@@ -79,14 +78,15 @@ func (c claim) entry(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuer
 }
 
 // keep is an object as a member: what is there, with the facts, our labels and our owner reference merged in. What
-// others put there stays.
+// others put there stays. Maps and slices that need no change are those of current: almost every object of almost every
+// poll is as it should be, and a deep copy of each would be most of what a poll costs.
 func (c claim) keep(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string) *imagev1alpha1.CloudImage {
 	desired := &imagev1alpha1.CloudImage{}
 	if current != nil {
-		desired = current.DeepCopy()
+		*desired = *current
 	}
 	desired.Name = name
-	if !equality.Semantic.DeepEqual(desired.Image, record) {
+	if !sameFacts(&desired.Image, &record) {
 		desired.Image = record
 		desired.Lifecycle.LastChangeTime = c.stamp()
 	}
@@ -135,12 +135,11 @@ func (c claim) letGo(d departing) func(*imagev1alpha1.CloudImage) *imagev1alpha1
 		if !d.stays && (full || !deleteAfter.After(c.now)) {
 			return c.release(current)
 		}
-		desired := current.DeepCopy()
-		delete(desired.Labels, c.label())
+		desired := c.unlabelled(current)
 		c.own(desired)
 		if !full {
 			c.forget(desired)
-			desired.Lifecycle.Leaving = append(desired.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: c.query.Name, Since: since, DeleteAfter: deleteAfter})
+			desired.Lifecycle.Leaving = append(slices.Clone(desired.Lifecycle.Leaving), imagev1alpha1.LeavingQuery{Query: c.query.Name, Since: since, DeleteAfter: deleteAfter})
 			slices.SortFunc(desired.Lifecycle.Leaving, func(a, b imagev1alpha1.LeavingQuery) int { return strings.Compare(a.Query, b.Query) })
 		}
 		reason := d.reason
@@ -157,9 +156,8 @@ func (c claim) release(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudIm
 	if current == nil || !c.has(current) {
 		return current
 	}
-	desired := current.DeepCopy()
-	delete(desired.Labels, c.label())
-	desired.OwnerReferences = slices.DeleteFunc(desired.OwnerReferences, c.isOurs)
+	desired := c.unlabelled(current)
+	desired.OwnerReferences = without(desired.OwnerReferences, c.isOurs)
 	if !slices.ContainsFunc(desired.OwnerReferences, isImageQuery) {
 		return nil
 	}
@@ -168,21 +166,28 @@ func (c claim) release(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudIm
 	return desired
 }
 
+// unlabelled is an object without the query's label. Like keep, it shares with current what needs no change.
+func (c claim) unlabelled(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+	desired := *current
+	desired.Labels = merged(desired.Labels, map[string]string{c.label(): ""})
+	return &desired
+}
+
 // forget takes the query out of what the object remembers of leaving.
 func (c claim) forget(image *imagev1alpha1.CloudImage) {
-	image.Lifecycle.Leaving = slices.DeleteFunc(image.Lifecycle.Leaving, func(l imagev1alpha1.LeavingQuery) bool { return l.Query == c.query.Name })
+	image.Lifecycle.Leaving = without(image.Lifecycle.Leaving, func(l imagev1alpha1.LeavingQuery) bool { return l.Query == c.query.Name })
 }
 
 // settle brings what depends on all queries of an object up to date: presence, deleteAfter and labels. What is left of
 // queries that don't exist any more goes, but for their owner references, which are the garbage collector's. left is
 // why the image left this query, if it did just now.
 func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
-	maps.DeleteFunc(image.Labels, func(key, _ string) bool {
+	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)
 		return ok && c.deleted(name)
 	})
 	l := &image.Lifecycle
-	l.Leaving = slices.DeleteFunc(l.Leaving, func(q imagev1alpha1.LeavingQuery) bool { return c.deleted(q.Query) })
+	l.Leaving = without(l.Leaving, func(q imagev1alpha1.LeavingQuery) bool { return c.deleted(q.Query) })
 	l.DeleteAfter = nil
 	for _, q := range l.Leaving {
 		if l.DeleteAfter == nil || q.DeleteAfter.After(l.DeleteAfter.Time) {
@@ -247,13 +252,10 @@ func (c claim) relabel(image *imagev1alpha1.CloudImage, members []string) {
 	if len(members) == 0 {
 		return // in grace: a selector finds it as before
 	}
-	for key := range strings.SplitSeq(image.Annotations[imagev1alpha1.AnnotationLabelKeys], ",") {
-		if _, ok := wanted[key]; !ok {
-			delete(image.Labels, key)
-		}
-	}
-	maps.DeleteFunc(image.Labels, func(key, _ string) bool {
-		return strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix) && tags[key] == ""
+	before := strings.Split(image.Annotations[imagev1alpha1.AnnotationLabelKeys], ",")
+	image.Labels = withoutKeys(image.Labels, func(key string) bool {
+		_, ok := wanted[key]
+		return !ok && slices.Contains(before, key) || strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix) && tags[key] == ""
 	})
 	image.Labels = merged(merged(image.Labels, wanted), tags)
 	image.Annotations = merged(image.Annotations, map[string]string{
@@ -287,13 +289,21 @@ func isImageQuery(ref metav1.OwnerReference) bool {
 	return ref.Kind == "ImageQuery" && strings.HasPrefix(ref.APIVersion, imagev1alpha1.Group+"/")
 }
 
-// merged is base with values set; an empty value takes its key off.
+// merged is base with values set; an empty value takes its key off. Where that changes nothing it is base itself.
 func merged(base, values map[string]string) map[string]string {
-	out := maps.Clone(base)
-	if out == nil {
-		out = map[string]string{}
-	}
+	out, own := base, false
 	for key, value := range values {
+		if base[key] == value {
+			if _, present := base[key]; present == (value != "") {
+				continue
+			}
+		}
+		if !own {
+			out, own = maps.Clone(base), true
+			if out == nil {
+				out = map[string]string{}
+			}
+		}
 		if value == "" {
 			delete(out, key)
 		} else {
@@ -301,4 +311,24 @@ func merged(base, values map[string]string) map[string]string {
 		}
 	}
 	return out
+}
+
+// withoutKeys is m without the keys that drop says; m itself where there are none.
+func withoutKeys(m map[string]string, drop func(key string) bool) map[string]string {
+	for key := range m {
+		if drop(key) {
+			out := maps.Clone(m)
+			maps.DeleteFunc(out, func(key, _ string) bool { return drop(key) })
+			return out
+		}
+	}
+	return m
+}
+
+// without is s without the items that drop says; s itself where there are none.
+func without[T any](s []T, drop func(T) bool) []T {
+	if !slices.ContainsFunc(s, drop) {
+		return s
+	}
+	return slices.DeleteFunc(slices.Clone(s), drop)
 }

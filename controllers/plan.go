@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -94,18 +93,6 @@ func (c claim) add(steps []step, name string, current *imagev1alpha1.CloudImage,
 	return steps
 }
 
-// sameObject compares what we write of an object. Both may be nil.
-func sameObject(a, b *imagev1alpha1.CloudImage) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return equality.Semantic.DeepEqual(a.Image, b.Image) &&
-		equality.Semantic.DeepEqual(a.Lifecycle, b.Lifecycle) &&
-		equality.Semantic.DeepEqual(a.Labels, b.Labels) &&
-		equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
-		equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
-}
-
 // removing is the entry of status.removing for an object in its grace period. The object remembers the times; the
 // reason is this poll's, or what status and the object say.
 func (c claim) removing(desired *imagev1alpha1.CloudImage, v verdict) []imagev1alpha1.RemovingImage {
@@ -154,9 +141,9 @@ func (c claim) forgetPlan(existing map[string]*imagev1alpha1.CloudImage) []step 
 			if current == nil {
 				return nil
 			}
-			desired := current.DeepCopy()
-			c.settle(desired, "")
-			return desired
+			desired := *current
+			c.settle(&desired, "")
+			return &desired
 		})
 	}
 	slices.SortFunc(steps, byName)
