@@ -53,6 +53,7 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 type options struct {
 	cvm                  cvm.Options
 	concurrent           int
+	shard                controllers.Shard
 	maxStatusImages      int
 	defaultCredentials   string
 	credentialsNamespace string
@@ -83,6 +84,10 @@ func parse(f *flag.FlagSet, args []string) (options, error) {
 	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials; the cloud admits 40 for an account, shared by all its users")
 	f.IntVar(&o.cvm.Burst, "cvm-burst", 10, "requests to the cloud that may go out at once")
 	f.IntVar(&o.concurrent, "concurrent", 4, "queries that are polled at once")
+	f.Func("regions", "regions whose queries this operator works on, separated by commas; without it all. Operators that share a cluster need disjoint ones", func(text string) (err error) {
+		o.shard, err = controllers.ParseShard(text)
+		return err
+	})
 	f.IntVar(&o.maxStatusImages, "max-status-images", 500, "images that a query's status lists, at most 2000; CloudImages are there for all")
 	f.StringVar(&o.defaultCredentials, "default-credentials", "secret", "credentials of queries without credentialsRef: secret (the Secret "+imagev1alpha1.DefaultCredentialsSecret+"), env (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN), cvm-role (the node's role) or tke-oidc (the role of the pod's ServiceAccount in TKE)")
 	f.StringVar(&o.credentialsNamespace, "credentials-namespace", ownNamespace(), "namespace of the Secrets with credentials")
@@ -185,7 +190,8 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	if o.metricsSecure {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
-	lock, err := newLock(config, o.credentialsNamespace)
+	lease := o.shard.LeaseName(name)
+	lock, err := newLock(config, o.credentialsNamespace, lease)
 	if err != nil {
 		return nil, fmt.Errorf("preparing leader election: %w", err)
 	}
@@ -194,7 +200,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 		Metrics:                             metrics,
 		HealthProbeBindAddress:              o.probeAddress,
 		LeaderElection:                      o.leaderElect,
-		LeaderElectionID:                    name,
+		LeaderElectionID:                    lease,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
 		Cache: cache.Options{
@@ -228,7 +234,7 @@ func filled(c cache.Cache) healthz.Checker {
 
 // newLock is the Lease that the leader holds. Controller-runtime's own would also write events of the old kind (core/v1) into
 // the Lease's namespace, which is one more permission for what the log says as well.
-func newLock(config *rest.Config, namespace string) (resourcelock.Interface, error) {
+func newLock(config *rest.Config, namespace, name string) (resourcelock.Interface, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, err
@@ -268,6 +274,7 @@ func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *cata
 		Clock:           clock.RealClock{},
 		MaxStatusImages: o.maxStatusImages,
 		Concurrent:      o.concurrent,
+		Shard:           o.shard,
 	}, nil
 }
 

@@ -46,6 +46,7 @@ func TestAWrongFlagGetsASentence(t *testing.T) {
 		"--default-credentials=":         "--default-credentials must be",
 		"--leader-elect false --no-such": `got "false"; write --flag=value`,
 		"--no-such":                      "no-such",
+		"--regions=guangzhou":            `"guangzhou" is no region; write regions such as ap-guangzhou,ap-shanghai`,
 	} {
 		if _, err := parseOnly(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

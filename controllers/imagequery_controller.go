@@ -58,6 +58,9 @@ type Reconciler struct {
 	// Concurrent is how many queries are polled at once.
 	Concurrent int
 
+	// Shard is the part of the queries that is worked on; empty means all.
+	Shard Shard
+
 	started  time.Time
 	memories memories
 
@@ -72,6 +75,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, r.forget(ctx, request.Name)
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the query: %w", err)
+	}
+	if !r.Shard.covers(query.Spec.Region) {
+		r.memories.forget(query.Name)
+		r.Metrics.forget(query.Name)
+		return ctrl.Result{}, nil
 	}
 	if query.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
@@ -357,7 +365,7 @@ func (r *Reconciler) status() statusWriter {
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.started = r.Clock.Now()
-	r.Metrics.elected, r.Metrics.reader = mgr.Elected(), r.Client
+	r.Metrics.elected, r.Metrics.reader, r.Metrics.shard = mgr.Elected(), r.Client, r.Shard
 	r.Client = counted{Client: r.Client, metrics: r.Metrics}
 	r.nudged = make(chan event.GenericEvent, 1024)
 	indexer := mgr.GetFieldIndexer()
@@ -368,7 +376,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
-		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork())).
+		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrent}).
@@ -397,7 +405,7 @@ func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reco
 	}
 	var requests []reconcile.Request
 	for i := range queries.Items {
-		if r.Credentials.mayUse(&queries.Items[i], secret.GetName()) {
+		if r.Shard.covers(queries.Items[i].Spec.Region) && r.Credentials.mayUse(&queries.Items[i], secret.GetName()) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&queries.Items[i])})
 		}
 	}

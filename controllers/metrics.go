@@ -66,9 +66,11 @@ type Metrics struct {
 	mu      sync.Mutex
 	queries map[string][]prometheus.Metric // by name: a namesake's replace them
 
-	// elected is closed once the process works; reader has its cache. Both are nil before SetupWithManager.
+	// elected is closed once the process works; reader has its cache, and shard says which regions' images are counted
+	// here. All are nil before SetupWithManager.
 	elected <-chan struct{}
 	reader  client.Reader
+	shard   Shard
 }
 
 var _ prometheus.Collector = &Metrics{}
@@ -205,6 +207,9 @@ func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
 	counts := map[labels]int{}
 	for i := range list.Items {
 		image := &list.Items[i].Image
+		if !m.shard.covers(image.Region) {
+			continue
+		}
 		counts[labels{
 			image.Region, known(platforms, image.Platform), known(architectures, image.Architecture), known(states, image.State),
 			string(list.Items[i].Lifecycle.Presence),

@@ -1,0 +1,67 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+// Two operators with regions of their own share a cluster. Neither waits for the other or writes against it, and a query
+// that moves from one to the other takes its images along.
+func TestShardsDontMeet(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{})
+	cloud := c.StartCloud("-public=false", "-private=12", "-shared=0", "-regions="+region+","+elsewhere)
+	for _, shard := range []string{region, elsewhere} {
+		c.StartManager(cloud, "--leader-elect", "--regions="+shard)
+	}
+	for _, shard := range []string{region, elsewhere} {
+		c.Apply(fmt.Sprintf("{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: in-%s}, spec: {region: %s}}", shard, shard))
+	}
+	for _, shard := range []string{region, elsewhere} {
+		c.UntilSynced("in-" + shard)
+		lease := &coordinationv1.Lease{}
+		if err := c.Client.Get(t.Context(), client.ObjectKey{Namespace: cluster.Namespace, Name: "image-catalog-operator." + shard}, lease); err != nil {
+			t.Errorf("the Lease of %s: %v", shard, err)
+		}
+	}
+	moved := "in-" + region
+	c.Kubectl("", "patch", "imagequery", moved, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"region":%q}}`, elsewhere))
+	c.UntilQuery(moved, func(q *imagev1alpha1.ImageQuery) error {
+		if q.Status.SyncedGeneration != q.Generation {
+			return fmt.Errorf("it is not synced")
+		}
+		return nil
+	})
+	c.Until("the images of its former region are gone", func(context.Context) error {
+		for name, image := range c.Images("") {
+			if image.Image.Region == region {
+				return fmt.Errorf("%s is there", name)
+			}
+		}
+		return nil
+	})
+	if got := len(c.Images(moved)); got != 12 {
+		t.Errorf("the query that moved has %d images, want 12", got)
+	}
+	for _, r := range c.RequestsOf(cluster.OperatorUser) {
+		if r.Code == http.StatusConflict && !strings.HasPrefix(r.Resource, "leases") {
+			t.Errorf("a conflict: %s", r)
+		}
+	}
+	for _, r := range cloud.Requests() {
+		if r.Region != region && r.Region != elsewhere {
+			t.Errorf("the cloud was asked for %s", r.Region)
+		}
+	}
+}
