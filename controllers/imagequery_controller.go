@@ -55,7 +55,7 @@ type Reconciler struct {
 	// MaxStatusImages caps status.images.
 	MaxStatusImages int
 
-	// Concurrent is how many queries are polled at once.
+	// Concurrent is how many queries of one source of credentials are polled at once.
 	Concurrent int
 
 	// Shard is the part of the queries that is worked on; empty means all.
@@ -63,8 +63,9 @@ type Reconciler struct {
 
 	started  time.Time
 	memories memories
+	turns    turns
 
-	// nudged brings queries here that another one has made due.
+	// nudged brings queries here that another one has made due, or whose turn it is.
 	nudged chan event.GenericEvent
 }
 
@@ -85,6 +86,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	result, err := r.reconcile(ctx, query)
+	// What comes back by itself makes way for what a person does: that arrives with the queue's normal priority.
+	result.Priority = new(handler.LowPriority)
 	r.Metrics.observe(query, lastSuccess(query, r.memories.of(query)))
 	if errors.Is(err, errMoved) || ctx.Err() != nil {
 		// The change that moved the query brings it here again, and the end of the process needs no words.
@@ -116,6 +119,12 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 			return ctrl.Result{}, err
 		}
 	}
+	if missing == nil {
+		if !r.turns.take(account.Source, query, r.Concurrent) {
+			return ctrl.Result{RequeueAfter: turnLost}, nil
+		}
+		defer r.pass(account.Source)
+	}
 	m.began(query, account, r.Clock.Now())
 	o, err := r.poll(ctx, query, m, account, missing)
 	if err != nil {
@@ -124,6 +133,13 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 	}
 	m.ended(query, o, r.Clock.Now())
 	return r.report(ctx, query, m, o)
+}
+
+// pass ends the turn of a poll, and brings those here that may take theirs.
+func (r *Reconciler) pass(source string) {
+	for _, query := range r.turns.give(source, r.Concurrent) {
+		r.nudged <- event.GenericEvent{Object: query}
+	}
 }
 
 // announce writes a status that a new spec asks for before the cloud does.
@@ -379,7 +395,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrent}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: sourcesAtOnce * r.Concurrent}).
 		Complete(r)
 }
 
