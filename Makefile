@@ -25,6 +25,9 @@ TESTFLAGS ?=
 LINTFLAGS ?=
 # More arguments for the benchmark: hack/test/bench/main.go says which there are.
 BENCHFLAGS ?=
+# How long "make soak" goes on, and which random events it chooses.
+DURATION ?= 20m
+SEED ?= 1
 # What the tests cover, e.g. PKG=./controllers/...
 PKG ?= ./...
 # How long make fuzz runs each fuzz target, and which ones, e.g. FUZZTIME=10m FUZZ=Answer.
@@ -94,13 +97,16 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 .PHONY: e2e
 e2e: build controlplane ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -short -run='TestFault(16|24|31|38|39|40|42|47|60)|TestTheTable' ./faults
 
 .PHONY: faults
 faults: build controlplane ## Breaks the operator's world from outside, row by row of docs/reliability.md, and says how many hold.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -timeout=90m $(or $(TESTFLAGS),-v) ./faults
 
-# An interesting input is made smaller in 20 runs at most: the default, a minute for
-# each, leaves no time to find the next one.
+.PHONY: soak
+soak: build controlplane ## Lets everything go wrong at random for DURATION, as SEED chooses, and looks what is left.
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -timeout=0 -v -run=TestSoak $(TESTFLAGS) ./faults -soak=$(DURATION) -seed=$(SEED)
+
 .PHONY: bench
 bench: build controlplane ## Measures speed, requests and memory beside floors and rivals; BENCHFLAGS="-only sync -sizes 408" is a part.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go run ./bench -baseline bench/baseline.json $(BENCHFLAGS)
@@ -109,6 +115,8 @@ bench: build controlplane ## Measures speed, requests and memory beside floors a
 bench-check: build controlplane ## Compares small sizes with hack/test/bench/baseline.json, in some minutes, and says what got worse.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go run ./bench -baseline bench/baseline.json -check $(BENCHFLAGS)
 
+# An interesting input is made smaller in 20 runs at most: the default, a minute for
+# each, leaves no time to find the next one.
 .PHONY: fuzz
 fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ chooses among them by name.
 	@git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func |\1 |' | grep -E -- '$(FUZZ)' | \

@@ -242,8 +242,9 @@ func TestFault58KindsThatAreMissingOrOlder(t *testing.T) {
 	w := synced(t, 58, 3)
 	crds := filepath.Join(repository, "config", "crd")
 	t.Cleanup(func() {
-		w.For(process).Kubectl("", "apply", "--server-side", "--force-conflicts", "-k", crds)
-		w.Until("the kinds are served", func(ctx context.Context) error { return w.Client.List(ctx, &imagev1alpha1.ImageQueryList{}) })
+		c := w.For(process) // the test's own context has ended
+		c.Kubectl("", "apply", "--server-side", "--force-conflicts", "-k", crds)
+		c.Until("the kinds are served", func(ctx context.Context) error { return c.Client.List(ctx, &imagev1alpha1.ImageQueryList{}) })
 	})
 	// Deleted, their objects go with them. Made again they are empty, and an empty cache is no reason to delete anything.
 	w.Kubectl("", "delete", "-k", crds, "--wait=true")
