@@ -56,7 +56,6 @@ KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/
 # The oldest Kubernetes that is supported; helm built from its module knows none.
 KUBERNETES := v1.31.0
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
-GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
 CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)
 PROMTOOL := bin/tools/promtool-$(call version,github.com/prometheus/prometheus)
 # golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
@@ -230,8 +229,6 @@ $(GOLANGCI_LINT): hack/tools/go.sum
 	@hack/tools/install.sh sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter $@
 $(HELM): hack/tools/go.sum
 	@hack/tools/install.sh helm.sh/helm/v3/cmd/helm $@
-$(GOVULNCHECK): hack/tools/go.sum
-	@hack/tools/install.sh golang.org/x/vuln/cmd/govulncheck $@
 $(CRD_REF_DOCS): hack/tools/go.sum
 	@hack/tools/install.sh github.com/elastic/crd-ref-docs $@
 # Service discovery is most of Prometheus, and no part of what rules and metrics are checked with.
