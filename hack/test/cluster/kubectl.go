@@ -27,9 +27,16 @@ func (c *Cluster) Kubectl(input string, args ...string) string {
 // KubectlCommand is kubectl as an administrator, not run yet: for calls that may fail.
 func (c *Cluster) KubectlCommand(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(c.Context(), filepath.Join(c.assets, "kubectl"), args...)
-	// Its cache and preferences in the home folder are none of a test's business.
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "KUBECACHEDIR="+filepath.Join(c.children.dir, "cache"), "KUBERC=off")
+	cmd.Env = c.Environ()
 	return cmd
+}
+
+// Environ is the environment of a command that finds kubectl in its PATH, and the cluster by it.
+func (c *Cluster) Environ() []string {
+	return append(os.Environ(),
+		"PATH="+c.assets+string(os.PathListSeparator)+os.Getenv("PATH"), "KUBECONFIG="+c.Kubeconfig,
+		// kubectl's cache and preferences in the home folder are none of a test's business.
+		"KUBECACHEDIR="+filepath.Join(c.children.dir, "cache"), "KUBERC=off")
 }
 
 // Apply applies YAML as a user does.
