@@ -316,20 +316,3 @@ func parse(t *testing.T, file string) *ast.File {
 	}
 	return parsed
 }
-
-// A claim of the documentation that a test shows something is worth what the test is: it must exist.
-func TestTestsInDocumentationExist(t *testing.T) {
-	var all strings.Builder
-	for _, file := range files(t, func(p string) bool { return strings.HasSuffix(p, "_test.go") }) {
-		all.WriteString(read(t, file))
-	}
-	tests := matches(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`, all.String())
-	named := regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w*$`)
-	for _, l := range documentation(t) {
-		for _, code := range l.code {
-			if named.MatchString(code) && !slices.Contains(tests, code) {
-				t.Errorf("%s names the test %s, which doesn't exist: name the one that shows it now", l.where, code)
-			}
-		}
-	}
-}
