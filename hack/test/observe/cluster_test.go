@@ -1,0 +1,134 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+)
+
+// What CI does after it has applied the samples.
+func testSamples(s *stage) {
+	s.Kubectl("", "apply", "-k", root+"/config/samples")
+	s.Kubectl("", "wait", "--for=condition=Ready", "imagequeries", "--all", "--timeout=60s")
+	s.Kubectl("", "wait", "--for=jsonpath={.status.imageCount}", "imagequeries", "--all", "--timeout=60s")
+	s.Kubectl("", "delete", "-k", root+"/config/samples")
+}
+
+// A record is complete when it appears: nobody has to wait for one.
+func testCloudImage(s *stage) {
+	synced(1)(s, "record", "ap-mumbai")
+	image := s.object("CloudImage", "ap-mumbai-"+imageIDs("", 1)[0])
+	result, err := status.Compute(image)
+	if err != nil || result.Status != status.CurrentStatus {
+		s.Errorf("kstatus says %v, %v", result, err)
+	}
+	if got := healthOf(s.T, image.Object); got.Status != "Healthy" {
+		s.Errorf("Argo CD says %v", got)
+	}
+	s.record("present", image)
+
+	s.cloud.Delete("ap-mumbai", imageIDs("", 1)...)
+	s.fill("ap-mumbai", 0)
+	s.Kubectl("", "patch", "imagequery", "record", "--type=merge", "-p", `{"spec":{"minImages":0,"removal":{"maxRemovedPercent":100}}}`)
+	s.Poll("record")
+	s.record("gone", s.object("CloudImage", image.GetName()))
+	s.Kubectl("", "delete", "imagequery", "record")
+}
+
+// Tracking labels of Argo CD and Flux that reached CloudImages would make either of them prune the catalogue.
+func testLabelsStayWhereTheyAre(s *stage) {
+	s.fill("na-toronto", 2)
+	s.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: tracked,
+		labels: {app.kubernetes.io/instance: app, argocd.argoproj.io/instance: app, kustomize.toolkit.fluxcd.io/name: app,
+			kustomize.toolkit.fluxcd.io/namespace: flux-system, helm.toolkit.fluxcd.io/name: app, team: infra},
+		annotations: {argocd.argoproj.io/tracking-id: "app:imagecatalog.dev/ImageQuery:/tracked", argocd.argoproj.io/sync-wave: "1",
+			kustomize.toolkit.fluxcd.io/prune: enabled}},
+		spec: {region: na-toronto}}`)
+	s.UntilSynced("tracked")
+	images := s.Images("tracked")
+	if len(images) != 2 {
+		s.Errorf("there are %d CloudImages, want 2", len(images))
+	}
+	for _, image := range images {
+		for _, key := range slices.Concat(sorted(image.Labels), sorted(image.Annotations)) {
+			if strings.Contains(key, "argoproj") || strings.Contains(key, "fluxcd") || strings.Contains(key, "instance") || key == "team" {
+				s.Errorf("%s has %s of its query", image.Name, key)
+			}
+		}
+	}
+	s.Kubectl("", "delete", "imagequery", "tracked")
+}
+
+// testMetrics looks at what a running manager serves, after it has lived through every situation.
+func testMetrics(s *stage) {
+	synced(2)(s, "measured", "eu-moscow")
+	var served string
+	s.Until("the metrics tell of the query", func(ctx context.Context) error {
+		var err error
+		served, err = s.scrape(ctx)
+		if err == nil && !strings.Contains(served, `imagequery_selected_image_info{`) {
+			err = errors.New("there is no imagequery_selected_image_info")
+		}
+		return err
+	})
+
+	labels := map[string][]string{}
+	series := regexp.MustCompile(`^(\w+)(?:\{(.*)\})? `)
+	label := regexp.MustCompile(`(\w+)="`)
+	for line := range strings.Lines(served) {
+		if found := series.FindStringSubmatch(line); found != nil {
+			for _, l := range label.FindAllStringSubmatch(found[2], -1) {
+				labels[found[1]] = append(labels[found[1]], l[1])
+			}
+			labels[found[1]] = append(labels[found[1]], "")
+		}
+	}
+	for _, e := range expressions(s.T) {
+		for name, used := range selectors(s.T, e) {
+			if len(labels[name]) == 0 {
+				s.Errorf("%s asks for %s, which a running manager doesn't serve", e.where, name)
+				continue
+			}
+			for _, l := range used {
+				if !slices.Contains(labels[name], l) {
+					s.Errorf("%s asks for the label %s of %s, which has none of that name", e.where, l, name)
+				}
+			}
+		}
+	}
+	promtool(s.T, ours(served), "check", "metrics")
+}
+
+// ours is what of the exposition is of our making; others' names are others' business.
+func ours(served string) string {
+	var out strings.Builder
+	for line := range strings.Lines(served) {
+		if regexp.MustCompile(`^(# (HELP|TYPE) )?(imagequery|imagecatalog|tencentcloud)_`).MatchString(line) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+func (s *stage) scrape(ctx context.Context) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.manager.Metrics+"/metrics", nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	return string(content), err
+}

@@ -1,0 +1,76 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// testDocuments runs what the pages for people on call tell them to run, line by line as it stands there, and walks once through a blocked
+// removal: with what the condition says, and nothing else.
+func testDocuments(s *stage) {
+	const region = "ap-mumbai"
+	synced(10)(s, "tke-nodes", region)
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	for _, page := range []string{"runbooks.md", "troubleshooting.md", "gitops.md"} {
+		content, err := os.ReadFile(filepath.Join(root, "docs", page))
+		if err != nil {
+			s.Fatalf("%v", err)
+		}
+		blocks := block.FindAllStringSubmatch(string(content), -1)
+		if len(blocks) == 0 {
+			s.Errorf("%s has no commands", page)
+		}
+		for _, commands := range blocks {
+			if out, err := s.shell(commands[1]); err != nil {
+				s.Errorf("%s tells people to run\n%s\nwhich ends with %v:\n%s", page, commands[1], err, out)
+			}
+		}
+	}
+	s.UntilSynced("tke-nodes")
+
+	s.cloud.Delete(region, imageIDs("", 7)...)
+	query := s.Poll("tke-nodes")
+	blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
+	if blocked == nil {
+		s.Fatalf("removals are not blocked")
+	}
+	if out, err := s.shell(blocked.Message); err != nil {
+		s.Fatalf("the command of RemovalBlocked ends with %v: %s\n%s", err, blocked.Message, out)
+	}
+	s.UntilQuery("tke-nodes", func(q *imagev1alpha1.ImageQuery) error {
+		if meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked) != nil || len(q.Status.Removing) != 7 {
+			return errors.New("the approved removal has not begun")
+		}
+		return nil
+	})
+	s.Kubectl("", "delete", "imagequery", "tke-nodes")
+}
+
+// shell runs commands as a person with kubectl does.
+func (s *stage) shell(commands string) (string, error) {
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		assets = filepath.Join(root, "bin", "controlplane")
+	}
+	assets, err := filepath.Abs(assets)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(s.Context(), "sh", "-eu", "-c", commands)
+	cmd.Env = append(os.Environ(), "PATH="+assets+":"+os.Getenv("PATH"), "KUBECONFIG="+s.Kubeconfig, "KUBECACHEDIR="+s.T.TempDir(), "KUBERC=off")
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	return out.String(), err
+}

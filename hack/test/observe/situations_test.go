@@ -1,0 +1,308 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+var update = flag.Bool("update", false, "write what the operator produces into config/argocd")
+
+// situation is a row of the table of conditions, produced for real. Each has a region of its own, so that faults hit it alone.
+type situation struct {
+	// produce brings the query of this name about and returns once it is there.
+	produce func(s *stage, name, region string)
+	// conditions are all of the object's, as type=status/reason.
+	conditions string
+	kstatus    status.Status
+	argo       string
+}
+
+// synced creates a query for the images of a region and waits until it is synced.
+func synced(images int, spec ...string) func(s *stage, name, region string) {
+	return func(s *stage, name, region string) {
+		s.fill(region, images)
+		s.query(name, region, spec...)
+		s.UntilSynced(name)
+	}
+}
+
+// then is what follows in a situation.
+func then(steps ...func(s *stage, name, region string)) func(s *stage, name, region string) {
+	return func(s *stage, name, region string) {
+		for _, step := range steps {
+			step(s, name, region)
+		}
+	}
+}
+
+func failing(f cvmtest.Fault) func(s *stage, name, region string) {
+	return func(s *stage, _, region string) {
+		f.Region = region
+		s.cloud.Inject(f)
+	}
+}
+
+func created(images int, spec ...string) func(s *stage, name, region string) {
+	return func(s *stage, name, region string) {
+		s.fill(region, images)
+		s.query(name, region, spec...)
+	}
+}
+
+// polled waits for the end of one poll more.
+func polled(s *stage, name, _ string) { s.Poll(name) }
+
+// untilReason waits for a reason of Ready or Stalled.
+func untilReason(reason string) func(s *stage, name, region string) {
+	return func(s *stage, name, _ string) {
+		s.UntilQuery(name, func(q *imagev1alpha1.ImageQuery) error {
+			for _, c := range q.Status.Conditions {
+				if c.Reason == reason && q.Status.ObservedGeneration == q.Generation {
+					return nil
+				}
+			}
+			return fmt.Errorf("no condition has the reason %s", reason)
+		})
+	}
+}
+
+func edited(patch string) func(s *stage, name, region string) {
+	return func(s *stage, name, _ string) {
+		s.Kubectl("", "patch", "imagequery", name, "--type=merge", "-p", patch)
+	}
+}
+
+// withKey gives the query a key of its own, which the cloud knows as c.
+func withKey(c cvmtest.Credential) func(s *stage, name, region string) {
+	return func(s *stage, name, _ string) {
+		c.SecretID = "AKID" + strings.ToUpper(strings.ReplaceAll(name, "-", "")) + strings.Repeat("0", 10)
+		c.SecretKey, c.UIN = "secret-of-"+name, cvmtest.DefaultCredential.UIN
+		s.cloud.SetCredential(c)
+		s.SetCredentials(name, c)
+	}
+}
+
+// outage has the operator come back after an hour without it, to a cloud that does not answer.
+func outage(s *stage, name, _ string) {
+	s.manager.Stop()
+	patch := `{"status":{"lastSyncTime":"2026-01-01T00:00:00Z"}}`
+	s.Kubectl("", "patch", "imagequery", name, "--subresource=status", "--type=merge", "-p", patch)
+	s.manager = s.whole.RestartManager(s.manager)
+}
+
+// refused has the API server refuse the CloudImages of the region.
+func refused(s *stage, name, region string) {
+	s.Apply(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: ` + name + `}, spec: {
+		matchConstraints: {resourceRules: [{apiGroups: [imagecatalog.dev], apiVersions: ["*"], operations: [CREATE], resources: [cloudimages]}]},
+		validations: [{expression: "object.image.region != '` + region + `'", message: "not today"}]}}`)
+	s.Apply(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: {name: ` + name + `},
+		spec: {policyName: ` + name + `, validationActions: [Deny]}}`)
+	s.untilRefused(region)
+}
+
+const (
+	tooMany   = `cloudImages: {maxImages: 1}`
+	keyOfOwn  = `credentialsRef: {name: QUERY}`
+	suspended = `suspend: true`
+
+	// anotherQuestion can't be answered by a listing that was just made.
+	anotherQuestion = `{"spec":{"filters":[{"name":"image-type","values":["PRIVATE_IMAGE","SHARED_IMAGE"]}]}}`
+)
+
+// situations is the table of conditions; README.md has the same in words.
+var situations = map[string]situation{
+	"new-generation": {
+		then(synced(2), failing(cvmtest.Fault{Blackhole: true}), edited(anotherQuestion), untilReason("Progressing")),
+		"Ready=Unknown/Progressing Reconciling=True/Progressing", status.InProgressStatus, "Progressing",
+	},
+	"synced": {synced(2), "Ready=True/Synced", status.CurrentStatus, "Healthy"},
+	"no-images-matched": {
+		then(created(0, "minImages: 0"), untilReason("NoImagesMatched")),
+		"Ready=True/NoImagesMatched", status.CurrentStatus, "Healthy",
+	},
+	"removal-blocked": {
+		then(synced(10), func(s *stage, _, region string) { s.cloud.Delete(region, imageIDs(region, 7)...) }, polled),
+		"Ready=True/RemovalBlocked RemovalBlocked=True/RemovalBlocked", status.CurrentStatus, "Healthy",
+	},
+	"failed-fresh": {
+		then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), polled),
+		"Ready=True/Synced", status.CurrentStatus, "Healthy",
+	},
+	"throttled": {
+		then(failing(cvmtest.Fault{Code: "RequestLimitExceeded"}), created(2), untilReason("Throttled")),
+		"Ready=False/Throttled Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+	},
+	"unavailable": {
+		then(failing(cvmtest.Fault{Code: "InternalError"}), created(2), untilReason("Unavailable")),
+		"Ready=False/Unavailable Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+	},
+	"incomplete-listing": {
+		then(failing(cvmtest.Fault{Unset: []string{"TotalCount"}}), created(2), untilReason("IncompleteListing")),
+		"Ready=False/IncompleteListing Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+	},
+	"too-few-images": {
+		then(created(2, "minImages: 3"), untilReason("TooFewImages")),
+		"Ready=False/TooFewImages Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+	},
+	"write-failed": {
+		then(refused, created(2), untilReason("WriteFailed")),
+		"Ready=False/WriteFailed Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+	},
+	"not-fresh": {
+		then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), outage, untilReason("Unavailable")),
+		"Ready=False/Unavailable Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Degraded",
+	},
+	"stalled-fresh": {
+		then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), polled),
+		"Ready=True/Synced Stalled=True/AuthenticationFailed", status.FailedStatus, "Degraded",
+	},
+	"stalled-not-fresh": {
+		then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), outage, untilReason("AuthenticationFailed"), polled),
+		"Ready=False/AuthenticationFailed Stalled=True/AuthenticationFailed", status.FailedStatus, "Degraded",
+	},
+	"invalid-query": {
+		then(created(0, "instanceType: SA0.NOSUCH1"), untilReason("InvalidQuery")),
+		"Ready=False/InvalidQuery Stalled=True/InvalidQuery", status.FailedStatus, "Degraded",
+	},
+	"permission-denied": {
+		then(withKey(cvmtest.Credential{Deny: true}), created(2, keyOfOwn), untilReason("PermissionDenied")),
+		"Ready=False/PermissionDenied Stalled=True/PermissionDenied", status.FailedStatus, "Degraded",
+	},
+	"credentials-not-found": {
+		then(created(2, keyOfOwn), untilReason("CredentialsNotFound")),
+		"Ready=False/CredentialsNotFound Stalled=True/CredentialsNotFound", status.FailedStatus, "Degraded",
+	},
+	"too-many-images": {
+		then(created(2, tooMany), untilReason("TooManyImages")),
+		"Ready=False/TooManyImages Stalled=True/TooManyImages", status.FailedStatus, "Degraded",
+	},
+	"suspended": {
+		then(synced(2), edited(`{"spec":{"suspend":true}}`), untilReason("Suspended")),
+		"Ready=True/Suspended", status.CurrentStatus, "Suspended",
+	},
+	"created-suspended": {
+		then(created(2, suspended), untilReason("Suspended")),
+		"Ready=Unknown/Suspended", status.InProgressStatus, "Suspended",
+	},
+}
+
+func testSituations(t *testing.T, shared *stage) {
+	t.Run("created", func(t *testing.T) {
+		// Before the operator sees it, a query must not count as ready.
+		s := shared.For(t)
+		s.manager.Stop()
+		s.query("created", "ap-guangzhou")
+		s.judge("created", situation{conditions: "", kstatus: status.InProgressStatus, argo: "Progressing"})
+		s.Kubectl("", "delete", "imagequery", "created")
+		shared.manager = s.whole.RestartManager(s.manager)
+	})
+	regions := []string{
+		"ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore", "ap-bangkok", "ap-jakarta",
+		"ap-seoul", "ap-tokyo", "eu-frankfurt", "na-ashburn", "na-siliconvalley", "sa-saopaulo", "me-saudi-arabia", "ap-taipei", "ap-shenzhen",
+		"ap-qingyuan", "ap-tianjin", "ap-guiyang",
+	}
+	for i, name := range sorted(situations) {
+		row, region := situations[name], regions[i]
+		t.Run(name, func(t *testing.T) {
+			s := shared.For(t)
+			row.produce(s, name, region)
+			s.judge(name, row)
+			s.cloud.Heal()
+			shared.manager = s.manager
+			s.Kubectl("", "delete", "imagequery", name)
+		})
+	}
+}
+
+// judge looks at a query as the tools do.
+func (s *stage) judge(name string, want situation) {
+	s.Helper()
+	query := s.object("ImageQuery", name)
+	var conditions []string
+	typed := &imagev1alpha1.ImageQuery{}
+	if err := s.Client.Get(s.Context(), client.ObjectKey{Name: name}, typed); err != nil {
+		s.Fatalf("%v", err)
+	}
+	for _, c := range typed.Status.Conditions {
+		conditions = append(conditions, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
+	}
+	if got := strings.Join(conditions, " "); got != want.conditions {
+		s.Errorf("conditions are %q, want %q", got, want.conditions)
+	}
+	result, err := status.Compute(query)
+	if err != nil {
+		s.Fatalf("%v", err)
+	}
+	if result.Status != want.kstatus {
+		s.Errorf("kstatus says %s (%s), want %s", result.Status, result.Message, want.kstatus)
+	}
+	if got := healthOf(s.T, query.Object); got.Status != want.argo {
+		s.Errorf("Argo CD says %s (%s), want %s", got.Status, got.Message, want.argo)
+	}
+	s.record(name, query)
+}
+
+// record compares an object with what config/argocd has of it, which its tests there are about; with -update it is written.
+func (s *stage) record(name string, object *unstructured.Unstructured) {
+	s.Helper()
+	got, err := yaml.Marshal(timeless(object).Object)
+	if err != nil {
+		s.Fatalf("%v", err)
+	}
+	text := variable.ReplaceAllStringFunc(string(got), func(found string) string {
+		if strings.Contains(found, "T") {
+			return "2026-01-01T00:00:00Z"
+		}
+		return "token"
+	})
+	file := filepath.Join(customizations, object.GetKind(), "testdata", name+".yaml")
+	if *update {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			s.Fatalf("%v", err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		s.Fatalf("%v", err)
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		s.Errorf("%s is not what the operator writes; look at the difference and run the test with -update (-file +operator):\n%s", file, diff)
+	}
+}
+
+// variable is what differs from run to run: times, and the tokens of requested polls.
+var variable = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|/tmp/\S+`)
+
+// timeless is an object without what is another in each cluster.
+func timeless(object *unstructured.Unstructured) *unstructured.Unstructured {
+	out := object.DeepCopy()
+	out.SetManagedFields(nil)
+	out.SetUID("00000000-0000-0000-0000-000000000000")
+	out.SetResourceVersion("1")
+	annotations := out.GetAnnotations()
+	delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	out.SetAnnotations(annotations)
+	owners := out.GetOwnerReferences()
+	for i := range owners {
+		owners[i].UID = out.GetUID()
+	}
+	out.SetOwnerReferences(owners)
+	return out
+}
