@@ -123,5 +123,6 @@ func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.Clou
 	case desired == nil:
 		return a.client.Delete(ctx, current.DeepCopy(), client.Preconditions{UID: &current.UID, ResourceVersion: &current.ResourceVersion})
 	}
-	return a.client.Update(ctx, desired)
+	// The answer is decoded into what was sent, and that shares maps and slices with the cache, which others read.
+	return a.client.Update(ctx, desired.DeepCopy())
 }
