@@ -55,6 +55,9 @@ func (c *Cluster) SetCredentials(name string, key cvmtest.Credential) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name},
 		StringData: map[string]string{"secretId": key.SecretID, "secretKey": key.SecretKey},
 	}
+	if key.Token != "" {
+		secret.StringData["token"] = key.Token
+	}
 	err := c.Client.Update(c.Context(), secret)
 	if client.IgnoreNotFound(err) == nil && err != nil {
 		err = c.Client.Create(c.Context(), secret)

@@ -1,0 +1,113 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+// Canaries: parts of keys, and what a cloud or somebody in its place may write into an answer.
+const (
+	canaryID     = "AKIDcanary00000000000000000000000000"
+	canaryKey    = "canary-key-0000000000000000000000"
+	canaryToken  = "canary-token-000000000000000000000"
+	canaryAnswer = "canary-answer"
+)
+
+// Whatever happens, and however much is logged, no key and nothing of what a failed answer says is shown anywhere.
+func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{})
+	cloud := c.StartCloud("-private=3", "-shared=0", "-regions="+region)
+	key := cvmtest.Credential{SecretID: canaryID, SecretKey: canaryKey, Token: canaryToken, UIN: cvmtest.DefaultCredential.UIN}
+	cloud.SetCredential(key)
+	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, key)
+	manager := c.StartManager(cloud, "--zap-log-level=10", "--metrics-secure=false")
+	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: golden}, spec: {region: ` + region + `, minImages: 0}}`)
+	c.UntilSynced("golden")
+
+	body := func(s string) *string { return &s }
+	for what, fault := range map[string]cvmtest.Fault{
+		"an error's message": {Code: "InternalError", Message: canaryAnswer},
+		"a denial's message": {Code: "UnauthorizedOperation", Message: "(cvm:DescribeImages) " + canaryAnswer},
+		"no JSON":            {Body: body("<html>" + canaryAnswer + "\x1b[31m</html>")},
+		"JSON of a wrong type": {
+			Body: body(`{"Response":{"TotalCount":"` + canaryAnswer + `","ImageSet":[],"RequestId":"r"}}`),
+		},
+		"a code that is none": {Body: body(`{"Response":{"Error":{"Code":"` + canaryAnswer + ` \n","Message":""},"RequestId":"r"}}`)},
+		"a gateway's page":    {Status: http.StatusBadGateway, Body: body(canaryAnswer)},
+		"a redirect":          {Redirect: cloud.Endpoint + "/" + canaryAnswer},
+	} {
+		remove := cloud.Inject(fault)
+		query := c.Poll("golden")
+		if !strings.Contains(query.Status.Conditions[0].Message, "No poll has succeeded since") {
+			t.Errorf("%s: the poll did not fail: %s", what, query.Status.Conditions[0].Message)
+		}
+		remove()
+	}
+	wrong := key
+	wrong.SecretKey += "-wrong"
+	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, wrong)
+	c.UntilQuery("golden", func(q *imagev1alpha1.ImageQuery) error {
+		if !strings.Contains(q.Status.Conditions[0].Message, imagev1alpha1.ReasonAuthenticationFailed) {
+			return errors.New("the wrong key isn't refused")
+		}
+		return nil
+	})
+
+	shown := map[string]string{"the log": manager.Log(), "metrics": scrape(t, manager.Metrics)}
+	for what, list := range map[string]client.ObjectList{
+		"ImageQueries": &imagev1alpha1.ImageQueryList{}, "CloudImages": &imagev1alpha1.CloudImageList{}, "events": &eventsv1.EventList{}, "Leases": &coordinationv1.LeaseList{},
+	} {
+		if err := c.Client.List(c.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		content, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown[what] = string(content)
+	}
+	if !strings.Contains(shown["the log"], "The poll failed") || !strings.Contains(shown["metrics"], "tencentcloud_api_requests_total") || !strings.Contains(shown["events"], "golden") {
+		t.Error("what is searched lacks what must be there, so nothing can be concluded from what isn't")
+	}
+	for what, content := range shown {
+		for _, canary := range []string{canaryID, canaryKey, canaryToken, canaryAnswer} {
+			if at := strings.Index(content, canary); at >= 0 {
+				t.Errorf("%s show %s: …%s…", what, canary, content[max(0, at-100):min(len(content), at+100)])
+			}
+		}
+	}
+}
+
+func scrape(t *testing.T, address string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
