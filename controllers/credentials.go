@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,10 +51,8 @@ func EnvironmentAccount() (catalog.Account, error) {
 	if account.SecretID == "" || account.SecretKey == "" {
 		return account, fmt.Errorf("--default-credentials=env needs TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY in the environment")
 	}
-	for _, part := range []catalog.Secret{account.SecretID, account.SecretKey, account.Token} {
-		if garbled(part) {
-			return account, fmt.Errorf("--default-credentials=env: the environment's keys have characters that no key has; copy them again")
-		}
+	if slices.ContainsFunc([]catalog.Secret{account.SecretID, account.SecretKey, account.Token}, garbled) {
+		return account, fmt.Errorf("--default-credentials=env: the environment's keys have characters that no key has; copy them again")
 	}
 	return account, nil
 }

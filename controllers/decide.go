@@ -188,6 +188,8 @@ func impostors(before []imagev1alpha1.SelectedImage, k knowledge, now []catalog.
 // withObjects are the members that have CloudImages.
 func (v verdict) withObjects(policy imagev1alpha1.CloudImageScope) []catalog.Image {
 	switch policy {
+	case imagev1alpha1.CloudImagesAll:
+		return v.members
 	case imagev1alpha1.CloudImagesNone:
 		return nil
 	case imagev1alpha1.CloudImagesSelected:

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -122,9 +123,7 @@ func (s *story) remove(image cvmtest.Image) {
 func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account, edits []coming) {
 	s.now = s.now.Add(10 * time.Minute)
 	s.existed = map[string]bool{}
-	for id, exists := range s.exists {
-		s.existed[id] = exists
-	}
+	maps.Copy(s.existed, s.exists)
 	requests := 0
 	var once sync.Mutex
 	s.cloud.OnRequest(func(cvmtest.Request) {

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestAChangeOfAnyFieldIsSeen(t *testing.T) {
 
 // walk visits every value that is no struct, slice or pointer of structs, by its path of field and item numbers.
 func walk(v reflect.Value, path []any, visit func(path []any)) {
-	path = path[:len(path):len(path)]
+	path = slices.Clip(path)
 	switch {
 	case v.Type() == reflect.TypeFor[metav1.Time]():
 		visit(path)

@@ -142,8 +142,8 @@ func TestAPauseDoublesUpTo30SecondsAndHeals(t *testing.T) {
 				t.Errorf("%s: paused for %v, want from %v to %v", what, got, whole/2, whole)
 			}
 		}
-		for i, whole := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
-			wantPause(fmt.Sprintf("throttled %d times", i+1), whole*time.Second)
+		for i, seconds := range []int{1, 2, 4, 8, 16, 30, 30, 30} {
+			wantPause(fmt.Sprintf("throttled %d times", i+1), time.Duration(seconds)*time.Second)
 		}
 		<-time.After(time.Nanosecond)
 		b.content()
@@ -191,7 +191,7 @@ func TestPausesHaveJitter(t *testing.T) {
 func TestBucketsAreIndependentAndKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits{qps: 1, burst: 1}
-		if l.bucket("a") != l.bucket("a") || l.bucket("a") == l.bucket("b") {
+		if first := l.bucket("a"); first != l.bucket("a") || first == l.bucket("b") {
 			t.Fatal("a source has not one bucket of its own")
 		}
 		waited(t, l.bucket("a"))

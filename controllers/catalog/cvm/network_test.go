@@ -23,7 +23,7 @@ import (
 // nameserver answers every question for a name in that manner, over UDP, until the test ends.
 func nameserver(t *testing.T, answer func(query []byte) []byte) *net.Resolver {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

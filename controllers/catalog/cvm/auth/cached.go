@@ -53,7 +53,7 @@ func (c *cached) get(ctx context.Context) (Keys, error) {
 	if !due {
 		return keys, err
 	}
-	answer := c.flight.DoChan("", c.renew) //nolint:contextcheck // others wait for it, too
+	answer := c.flight.DoChan("", c.renew)
 	if err == nil {
 		return keys, nil
 	}
