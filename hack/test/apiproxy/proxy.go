@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -165,9 +166,7 @@ func (p *Proxy) write(w http.ResponseWriter, r *http.Request, request Request, f
 	if p.strike(request, BeforeReply) || fault.DropReply {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), header)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client has left
 	_ = http.NewResponseController(w).Flush()

@@ -116,7 +116,7 @@ func (b baseline) write(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(content, '\n'), 0o644) //nolint:gosec // it is committed
+	return os.WriteFile(path, append(content, '\n'), 0o644)
 }
 
 // accept takes the figures that mean the same on every machine.

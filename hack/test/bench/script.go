@@ -15,7 +15,7 @@ import (
 
 // script is cluster.T for a program: what fails ends it, and what was started ends with it.
 type script struct {
-	ctx      context.Context //nolint:containedctx // as testing.T has it
+	ctx      context.Context
 	cleanups []func()
 	err      error
 }

@@ -5,6 +5,7 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -135,6 +136,6 @@ func untilGone(c *cluster.Cluster, what string) {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("it is there (%v)", err)
+		return errors.Join(errors.New("it is there"), err)
 	})
 }

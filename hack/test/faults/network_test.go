@@ -54,7 +54,7 @@ func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
 		t.Fatal(err)
 	}
 	show := func(certificate tls.Certificate, most uint16) {
-		shown.Store(&tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS10, MaxVersion: most}) //nolint:gosec // that is the fault
+		shown.Store(&tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS10, MaxVersion: most})
 	}
 	show(good, tls.VersionTLS13)
 	w.start("--cvm-endpoint="+gateway.Listener.Addr().String(), "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir())

@@ -60,7 +60,7 @@ func TestSoak(t *testing.T) {
 		queries, images, duration = 200, 5000, *soakFor
 	}
 	s := &soak{
-		world: begin(t, 0), random: rand.New(rand.NewPCG(*soakSeed, 8)), regions: map[string]string{}, //nolint:gosec // to be repeatable
+		world: begin(t, 0), random: rand.New(rand.NewPCG(*soakSeed, 8)), regions: map[string]string{},
 		gone: map[string]bool{}, alive: map[string][]string{}, counts: map[string]int{},
 	}
 	s.fill(queries, images)

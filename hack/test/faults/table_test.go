@@ -53,7 +53,7 @@ func TestTheTableIsDocumented(t *testing.T) {
 		t.Fatalf("%s lacks the marks between which the rows are", document)
 	}
 	if *update {
-		if err := os.WriteFile(document, []byte(before+begins+rows.String()+closes+after), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(document, []byte(before+begins+rows.String()+closes+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

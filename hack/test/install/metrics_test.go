@@ -82,7 +82,7 @@ func scrapeAsPrometheus(t *testing.T, c *cluster.Cluster, m *cluster.Manager) {
 
 // get asks with a token, or without one. The manager makes its certificate for itself, so nobody could have signed it.
 func get(url, token string, config *tls.Config) (*http.Response, string, error) {
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {
 		return nil, "", err
 	}

@@ -35,7 +35,7 @@ func (r release) must(args ...string) string {
 	r.T.Helper()
 	out, err := r.helm(args...)
 	if err != nil {
-		r.T.Fatal(err)
+		r.Fatal(err)
 	}
 	return out
 }
@@ -50,7 +50,7 @@ func (r release) objects(manifest string) (there, absent []*unstructured.Unstruc
 		case apierrors.IsNotFound(err):
 			absent = append(absent, o)
 		default:
-			r.T.Errorf("%s: %v", key(o), err)
+			r.Errorf("%s: %v", key(o), err)
 		}
 	}
 	return there, absent

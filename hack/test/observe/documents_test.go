@@ -68,7 +68,7 @@ func (s *stage) shell(commands string) (string, error) {
 		return "", err
 	}
 	cmd := exec.CommandContext(s.Context(), "sh", "-eu", "-c", commands)
-	cmd.Env = append(os.Environ(), "PATH="+assets+":"+os.Getenv("PATH"), "KUBECONFIG="+s.Kubeconfig, "KUBECACHEDIR="+s.T.TempDir(), "KUBERC=off")
+	cmd.Env = append(os.Environ(), "PATH="+assets+":"+os.Getenv("PATH"), "KUBECONFIG="+s.Kubeconfig, "KUBECACHEDIR="+s.TempDir(), "KUBERC=off")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

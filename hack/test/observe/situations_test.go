@@ -204,6 +204,7 @@ var situations = map[string]situation{
 }
 
 func testSituations(t *testing.T, shared *stage) {
+	t.Helper()
 	t.Run("created", func(t *testing.T) {
 		// Before the operator sees it, a query must not count as ready.
 		s := shared.For(t)

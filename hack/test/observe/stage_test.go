@@ -38,6 +38,7 @@ type stage struct {
 
 // For is the stage for a subtest.
 func (s *stage) For(t *testing.T) *stage {
+	t.Helper()
 	bound := *s
 	bound.Cluster, bound.T = s.Cluster.For(t), t
 	return &bound
