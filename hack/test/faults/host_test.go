@@ -40,6 +40,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// Each life takes half a minute; -rapid.checks=100 is for a night.
+	if err := flag.Set("rapid.checks", "6"); err != nil {
+		panic(err)
+	}
 	flag.Parse()
 	code := m.Run()
 	if held := results.held(); held != "" {

@@ -153,14 +153,17 @@ func TestFault50TheLeaseIsLostInMidPoll(t *testing.T) {
 }
 
 func TestFault51StatusFromAnotherTime(t *testing.T) {
-	w := synced(t, 51, 3)
+	w := begin(t, 51)
+	w.cloud.Put(region, cvmtest.PrivateImages(51, 3, cvmtest.DefaultCredential.UIN)...)
+	w.start()
+	w.query(golden, "interval: 1m") // so that its spread after a start is at most 6 s
+	w.UntilSynced(golden)
 	for name, ahead := range map[string]time.Duration{"a day ahead": 24 * time.Hour, "an hour behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			w.manager.Kill()
 			query := w.get(golden)
 			patch := fmt.Sprintf(`{"status":{"lastSyncTime":%q}}`, query.Status.LastSyncTime.Add(ahead).UTC().Format(time.RFC3339))
 			w.Kubectl("", "patch", "imagequery", golden, "--subresource=status", "--type=merge", "-p", patch)
-			w.patch(golden, `{"interval":"1m"}`) // so that its spread after the start is at most 6 s
 			w.another(len(name))
 			w.restart()
 			w.Until("the cloud's state is there without being asked for", w.matches)

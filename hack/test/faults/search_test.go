@@ -33,7 +33,7 @@ type machine struct {
 // Sequences that nobody thought of: the spec, the cloud, its faults, the API server's and the process change in any order. Of an image
 // that is there all the time the object is never made anew; what was selected is never emptied; and healed, all agrees.
 //
-// What rapid finds is a file in testdata/rapid, which runs first from then on. -rapid.checks says how many lives, 100 by default.
+// What rapid finds is a file in testdata/rapid, which runs first from then on. -rapid.checks says how many lives.
 func TestSearchLives(t *testing.T) {
 	w := begin(t, 0)
 	w.start()

@@ -5,6 +5,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -96,24 +97,35 @@ func (s *soak) fill(queries, images int) {
 		name := fmt.Sprintf("q%03d", i)
 		s.names = append(s.names, name)
 		s.regions[name] = soakRegions[i%len(soakRegions)]
+		var batch []cvmtest.Image
 		for range images / queries {
-			s.add(name)
+			batch = append(batch, s.next(name))
 		}
-		policy := []string{"All", "All", "All", "Selected"}[i%4]
-		s.Apply(fmt.Sprintf(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: %s}, spec: {region: %s, interval: 1m, `+
-			`match: {nameRegex: "^%s-"}, removal: {gracePeriod: 5s}, cloudImages: {policy: %s, maxImages: 500}}}`, name, s.regions[name], name, policy))
+		s.cloud.Put(s.regions[name], batch...)
+		query := &imagev1alpha1.ImageQuery{}
+		spec := fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"region":%q,"interval":"1m","match":{"nameRegex":"^%s-"},"removal":{"gracePeriod":"5s"},`+
+			`"cloudImages":{"policy":%q,"maxImages":500}}}`, name, s.regions[name], name, []string{"All", "All", "All", "Selected"}[i%4])
+		if err := json.Unmarshal([]byte(spec), query); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := s.Client.Create(s.t.Context(), query); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
-// add puts one more image of a query into the cloud.
-func (s *soak) add(query string) {
+// next is one more image of a query.
+func (s *soak) next(query string) cvmtest.Image {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.made++
 	id := fmt.Sprintf("img-soak%05d", s.made)
 	s.alive[query] = append(s.alive[query], id)
-	s.mu.Unlock()
-	s.cloud.Put(s.regions[query], image(id, query+"-"+id))
+	return image(id, query+"-"+id)
 }
+
+// add puts one more image of a query into the cloud.
+func (s *soak) add(query string) { s.cloud.Put(s.regions[query], s.next(query)) }
 
 // remove takes one of a query's images out of the cloud, but never the last few: what happens then is for the breaker.
 func (s *soak) remove(query string) {
