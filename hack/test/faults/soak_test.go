@@ -314,10 +314,30 @@ func (s *soak) end(queries int) {
 	for _, query := range s.names {
 		s.annotate(query)
 	}
-	s.Poll(s.names[0])
+	s.untilAllHandled()
 	for _, r := range s.api.Writes()[writes:] {
 		if r.Resource == "cloudimages" {
 			s.t.Errorf("nothing changed, and there was a write: %s", r)
+		}
+	}
+}
+
+// untilAllHandled waits for the requested polls. Each asks the cloud anew, five pages at ten a second: with 200 queries, 100 seconds.
+func (s *soak) untilAllHandled() {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Minute); ; <-time.After(time.Second) {
+		var list imagev1alpha1.ImageQueryList
+		if err := s.Client.List(s.t.Context(), &list); err != nil {
+			s.t.Fatal(err)
+		}
+		open := slices.DeleteFunc(list.Items, func(q imagev1alpha1.ImageQuery) bool {
+			return q.Status.LastHandledReconcileAt == q.Annotations[imagev1alpha1.AnnotationRequestedAt]
+		})
+		if len(open) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%d requested polls have not ended", len(open))
 		}
 	}
 }
