@@ -85,7 +85,7 @@ build: ## Builds bin/manager and bin/cvmsim, the simulated cloud.
 
 .PHONY: test
 test: controlplane ## Runs the tests of the root module against a real API server.
-	@$(TEST_ENV) go test $(TESTFLAGS) $(PKG)
+	@$(TEST_ENV) go test -timeout=30m $(TESTFLAGS) $(PKG)
 
 .PHONY: test-race
 test-race: controlplane ## Runs the same tests with the race detector, which needs a C compiler.
