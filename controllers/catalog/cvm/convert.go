@@ -107,16 +107,29 @@ func parseTime(s string) time.Time {
 // normalise makes text of the cloud's fit to be stored and shown: valid UTF-8 without characters that control a
 // terminal or turn the direction of what follows (Unicode classes Cc, Cf, Zl and Zp), of at most limit characters.
 func normalise(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return -1
-		}
-		return r
-	}, s)
-	if utf8.RuneCountInString(s) > limit {
+	if !plain(s) {
+		s = strings.Map(func(r rune) rune {
+			if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	if len(s) > limit && utf8.RuneCountInString(s) > limit {
 		s = string([]rune(s)[:limit])
 	}
 	return strings.TrimSpace(s)
+}
+
+// plain says that text has printable ASCII characters only, as nearly all has: looking each up in Unicode's tables would
+// be most of what a page costs after it is decoded.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // value is what p points to, or the zero value.
