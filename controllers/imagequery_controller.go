@@ -42,7 +42,8 @@ import (
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
-	// Client reads from the cache and writes; Live reads from the API server, where the cache's word isn't enough.
+	// Client reads queries and Secrets from the cache and writes status; Live reads from the API server, where the cache's
+	// word isn't enough.
 	Client client.Client
 	Live   client.Reader
 
@@ -61,6 +62,8 @@ type Reconciler struct {
 	// Shard is the part of the queries that is worked on; empty means all.
 	Shard Shard
 
+	images   imageCache
+	writer   imageWriter
 	started  time.Time
 	memories memories
 	turns    turns
@@ -144,7 +147,7 @@ func (r *Reconciler) pass(source string) {
 
 // announce writes a status that a new spec asks for before the cloud does.
 func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, matcher, knowledge, time.Time) *imagev1alpha1.ImageQueryStatus) error {
-	existing, err := r.existing(ctx, query)
+	existing, err := r.images.of(query.Name)
 	if err != nil {
 		return err
 	}
@@ -168,7 +171,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		return o, nil
 	}
 	c := claim{query: query, scope: scopeOf(query), now: o.began}
-	existing, err := r.existing(ctx, query)
+	existing, err := r.images.of(query.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +212,7 @@ func minImages(query *imagev1alpha1.ImageQuery) int { return int(ptr.Deref(query
 // materialise brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
 // of a former region or account are let go only once all that replaces them is there.
 func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*failure, error) {
-	existing, err := r.existing(ctx, c.query, c.scope)
+	existing, err := r.existing(c, o)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +228,7 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 	if _, err := reread(ctx, r.Live, c.query); err != nil {
 		return nil, err
 	}
-	a := applier{client: r.Client, live: r.Live}
+	a := r.applier()
 	refused, err := a.run(ctx, p.keep)
 	if err != nil {
 		return nil, err
@@ -240,6 +243,31 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 	}
 	ctrl.LoggerFrom(ctx).Info("Wrote CloudImages", "kept", len(p.keep), "released", len(release), "refused", refused.count+notReleased.count)
 	return writeFailure(refused, notReleased), nil
+}
+
+// existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those of
+// its images that only others have so far.
+func (r *Reconciler) existing(c claim, o *outcome) (map[string]*imagev1alpha1.CloudImage, error) {
+	existing, err := r.images.of(c.query.Name)
+	if err != nil {
+		return nil, err
+	}
+	add := func(id string) {
+		name := c.scope.objectName(id)
+		if existing[name] != nil {
+			return
+		}
+		if image := r.images.named(name); image != nil {
+			existing[name] = image
+		}
+	}
+	for _, image := range o.withObjects(c.query.Spec.CloudImages.Policy) {
+		add(image.ID)
+	}
+	for id := range o.gone {
+		add(id)
+	}
+	return existing, nil
 }
 
 // nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon.
@@ -354,42 +382,42 @@ func wordOf(status *imagev1alpha1.ImageQueryStatus) string {
 func (r *Reconciler) forget(ctx context.Context, name string) error {
 	r.memories.forget(name)
 	r.Metrics.forget(name)
-	query := &imagev1alpha1.ImageQuery{}
-	query.Name = name
-	existing, err := r.existing(ctx, query)
+	existing, err := r.images.of(name)
 	if err != nil || len(existing) == 0 {
 		return err
 	}
-	c := claim{query: query}
+	c := claim{query: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}
 	if c.peers, err = r.peersOf(ctx, existing); err != nil {
 		return err
 	}
 	if !c.deleted(name) {
 		return nil
 	}
-	refused, err := applier{client: r.Client, live: r.Live}.run(ctx, c.forgetPlan(existing))
+	refused, err := r.applier().run(ctx, c.forgetPlan(existing))
 	if err == nil && refused.count > 0 {
 		err = fmt.Errorf("taking the label of a deleted query off %d CloudImages (%s)", refused.count, refused.first)
 	}
 	return err
 }
 
+func (r *Reconciler) applier() applier { return applier{images: r.writer, live: r.Live} }
+
 func (r *Reconciler) status() statusWriter {
-	return statusWriter{client: r.Client, live: r.Live}
+	return statusWriter{client: r.Client, live: r.Live, metrics: r.Metrics}
 }
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.started = r.Clock.Now()
-	r.Metrics.elected, r.Metrics.reader, r.Metrics.shard = mgr.Elected(), r.Client, r.Shard
-	r.Client = counted{Client: r.Client, metrics: r.Metrics}
 	r.nudged = make(chan event.GenericEvent, 1024)
-	indexer := mgr.GetFieldIndexer()
-	for field, index := range map[string]client.IndexerFunc{indexScope: scopeIndex, indexQuery: queryIndex} {
-		if err := indexer.IndexField(ctx, &imagev1alpha1.CloudImage{}, field, index); err != nil {
-			return fmt.Errorf("indexing CloudImages by %s: %w", field, err)
-		}
+	var err error
+	if r.images, err = newImageCache(ctx, mgr.GetCache()); err != nil {
+		return err
 	}
+	if r.writer, err = newImageWriter(mgr, r.Metrics); err != nil {
+		return err
+	}
+	r.Metrics.elected, r.Metrics.images, r.Metrics.shard = mgr.Elected(), r.images, r.Shard
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -12,9 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
@@ -66,10 +63,10 @@ type Metrics struct {
 	mu      sync.Mutex
 	queries map[string][]prometheus.Metric // by name: a namesake's replace them
 
-	// elected is closed once the process works; reader has its cache, and shard says which regions' images are counted
+	// elected is closed once the process works; images has its cache, and shard says which regions' images are counted
 	// here. All are nil before SetupWithManager.
 	elected <-chan struct{}
-	reader  client.Reader
+	images  imageCache
 	shard   Shard
 }
 
@@ -197,22 +194,19 @@ func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
 	default:
 		return // a standby, whose counts would be added to the leader's
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	var list imagev1alpha1.CloudImageList
-	if m.reader.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
-		return // the cache is not filled yet
+	if !m.images.filled() {
+		return
 	}
 	type labels struct{ region, platform, architecture, state, presence string }
 	counts := map[labels]int{}
-	for i := range list.Items {
-		image := &list.Items[i].Image
+	for o := range m.images.all() {
+		image := &o.Image
 		if !m.shard.covers(image.Region) {
 			continue
 		}
 		counts[labels{
 			image.Region, known(platforms, image.Platform), known(architectures, image.Architecture), known(states, image.State),
-			string(list.Items[i].Lifecycle.Presence),
+			string(o.Lifecycle.Presence),
 		}]++
 	}
 	for l, n := range counts {
@@ -225,46 +219,6 @@ func known(words []string, word string) string {
 		return word
 	}
 	return labelOther
-}
-
-// counted is a client whose writes are counted.
-type counted struct {
-	client.Client
-
-	metrics *Metrics
-}
-
-func (c counted) wrote(operation string, err error) error {
-	c.metrics.cloudImages.WithLabelValues(operation, writeResult(err)).Inc()
-	return err
-}
-
-func (c counted) Create(ctx context.Context, o client.Object, opts ...client.CreateOption) error {
-	return c.wrote("create", c.Client.Create(ctx, o, opts...))
-}
-
-func (c counted) Update(ctx context.Context, o client.Object, opts ...client.UpdateOption) error {
-	return c.wrote("update", c.Client.Update(ctx, o, opts...))
-}
-
-func (c counted) Delete(ctx context.Context, o client.Object, opts ...client.DeleteOption) error {
-	return c.wrote("delete", c.Client.Delete(ctx, o, opts...))
-}
-
-func (c counted) Status() client.SubResourceWriter {
-	return countedStatus{c.Client.Status(), c.metrics}
-}
-
-type countedStatus struct {
-	client.SubResourceWriter
-
-	metrics *Metrics
-}
-
-func (c countedStatus) Apply(ctx context.Context, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	err := c.SubResourceWriter.Apply(ctx, o, opts...)
-	c.metrics.status.WithLabelValues(writeResult(err)).Inc()
-	return err
 }
 
 func writeResult(err error) string {

@@ -28,8 +28,9 @@ var errMoved = errors.New("the query changed meanwhile")
 
 // statusWriter writes the status of ImageQueries. Nothing else of an ImageQuery is ever written.
 type statusWriter struct {
-	client client.Client
-	live   client.Reader
+	client  client.Client
+	live    client.Reader
+	metrics *Metrics
 }
 
 // write brings the status of a query to what next says, in one write, and in none if it is there already. The write
@@ -46,6 +47,7 @@ func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery
 			return err
 		}
 		err = w.client.Status().Apply(ctx, desired, client.FieldOwner(fieldOwner), client.ForceOwnership)
+		w.metrics.status.WithLabelValues(writeResult(err)).Inc()
 		if err == nil {
 			query.Status, query.ResourceVersion = *status, ptr.Deref(desired.ResourceVersion, query.ResourceVersion)
 			return nil

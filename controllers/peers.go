@@ -1,0 +1,49 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// peersOf returns the queries that objects name in labels and in what they remember of leaving, nil for those that do not
+// exist. The cache may not know a new one yet, so only the API server's word counts for that; it is asked for names that
+// the cache lacks, which are few.
+func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+	peers := map[string]*imagev1alpha1.ImageQuery{}
+	for _, image := range existing {
+		for name := range namesIn(image) {
+			if _, known := peers[name]; known {
+				continue
+			}
+			peer, err := r.peer(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			peers[name] = peer
+		}
+	}
+	return peers, nil
+}
+
+func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.ImageQuery, error) {
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		peer := &imagev1alpha1.ImageQuery{}
+		err := reader.Get(ctx, types.NamespacedName{Name: name}, peer)
+		if err == nil {
+			return peer, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("looking for the ImageQuery %s: %w", name, err)
+		}
+	}
+	return nil, nil //nolint:nilnil // absence is an answer here
+}
