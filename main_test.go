@@ -6,8 +6,13 @@ package main
 import (
 	"flag"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
@@ -101,6 +106,27 @@ func TestDefaultCredentialsAreAnAccount(t *testing.T) {
 		}
 		if o.cvm.WebIdentity != identity {
 			t.Errorf("with %s the pod's identity is %+v", choice, o.cvm.WebIdentity)
+		}
+	}
+}
+
+// While the API server can't be asked, nobody gets in.
+func TestNobodyReadsMetricsWithoutTheAPIServersWord(t *testing.T) {
+	filter, err := readers(&rest.Config{Host: "http://127.0.0.1:1"}, http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := filter(logr.Discard(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody got in") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, want := range map[string]int{"Bearer token": http.StatusServiceUnavailable, "Bearer ": http.StatusUnauthorized, "Basic dTpw": http.StatusUnauthorized, "": http.StatusUnauthorized} {
+		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.Header.Set("Authorization", header)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q gets %d %s, want %d", header, w.Code, w.Body, want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func TestMetricsAreForWhoMayReadThem(t *testing.T) {
 	}{
 		"a ServiceAccount without the role":    {c.Token("neighbour"), http.StatusForbidden},
 		"somebody without a token":             {"", http.StatusUnauthorized},
-		"somebody with a token that isn't one": {"none", http.StatusInternalServerError}, // controller-runtime's answer to it
+		"somebody with a token that isn't one": {"none", http.StatusUnauthorized},
 	} {
 		response, body, err := get("https://"+manager.Metrics+"/metrics", tc.token, &tls.Config{})
 		if err != nil || response.StatusCode != tc.want || strings.Contains(body, "# HELP") {
