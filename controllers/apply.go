@@ -116,6 +116,7 @@ func (a applier) read(ctx context.Context, name string) (*imagev1alpha1.CloudIma
 	if err == nil && image.DeletionTimestamp != nil {
 		err = errTerminating
 	}
+	withoutFacts(image)
 	return image, err
 }
 
@@ -148,11 +149,11 @@ func newImageWriter(mgr ctrl.Manager, metrics *Metrics) (imageWriter, error) {
 }
 
 func (w imageWriter) create(ctx context.Context, image *imagev1alpha1.CloudImage) error {
-	return w.send(ctx, "create", w.api.Post().Body(image))
+	return w.send(ctx, "create", w.api.Post().Body(withFacts(image)))
 }
 
 func (w imageWriter) update(ctx context.Context, image *imagev1alpha1.CloudImage) error {
-	return w.send(ctx, "update", w.api.Put().Name(image.Name).Body(image))
+	return w.send(ctx, "update", w.api.Put().Name(image.Name).Body(withFacts(image)))
 }
 
 // delete deletes the object only as it was read.

@@ -17,7 +17,8 @@ import (
 // maxLeaving is how many queries an object remembers as leaving: the schema's bound.
 const maxLeaving = 64
 
-// claim is one query's view on CloudImages at one time. Its methods say what an object should be; they are pure.
+// claim is one query's view on CloudImages at one time. Its methods say what an object should be, but for what repeats its
+// own facts (withFacts); they are pure.
 type claim struct {
 	query *imagev1alpha1.ImageQuery
 	scope scope
@@ -97,7 +98,6 @@ func (c claim) keep(current *imagev1alpha1.CloudImage, name string, record image
 	if desired.Lifecycle.FirstSeenTime.IsZero() {
 		desired.Lifecycle.FirstSeenTime = desired.Lifecycle.LastChangeTime
 	}
-	desired.Annotations = merged(desired.Annotations, map[string]string{imagev1alpha1.AnnotationDisplayName: record.Name})
 	return desired
 }
 
@@ -178,13 +178,13 @@ func (c claim) forget(image *imagev1alpha1.CloudImage) {
 	image.Lifecycle.Leaving = without(image.Lifecycle.Leaving, func(l imagev1alpha1.LeavingQuery) bool { return l.Query == c.query.Name })
 }
 
-// settle brings what depends on all queries of an object up to date: presence, deleteAfter and labels. What is left of
+// settle brings what depends on all queries of an object up to date: presence, deleteAfter and the labels that queries ask for. What is left of
 // queries that don't exist any more goes, but for their owner references, which are the garbage collector's. left is
 // why the image left this query, if it did just now.
 func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
 	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)
-		return ok && c.deleted(name)
+		return ok && c.deleted(name) || key == wrongFacts
 	})
 	l := &image.Lifecycle
 	l.Leaving = without(l.Leaving, func(q imagev1alpha1.LeavingQuery) bool { return c.deleted(q.Query) })
@@ -208,7 +208,6 @@ func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.Remova
 		l.Presence = presence
 		l.LastChangeTime = c.stamp()
 	}
-	image.Labels = merged(image.Labels, factLabels(image))
 	c.relabel(image, members)
 }
 

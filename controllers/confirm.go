@@ -56,13 +56,13 @@ func (a asker) look(ctx context.Context, m matcher, k knowledge, selected []stri
 		listing: listing, matching: m.members(listing.Images),
 		missing: map[string]imagev1alpha1.RemovalReason{}, there: map[string]catalog.Image{}, gone: map[string]bool{},
 	}
-	matching := byID(v.matching)
+	matching := idsOf(v.matching)
 	for id := range k.members {
-		if _, ok := matching[id]; !ok {
+		if !matching[id] {
 			v.missing[id] = ""
 		}
 	}
-	lost := slices.DeleteFunc(slices.Clone(selected), func(id string) bool { _, ok := matching[id]; return ok })
+	lost := slices.DeleteFunc(slices.Clone(selected), func(id string) bool { return matching[id] })
 	if len(v.matching) < least {
 		return v, a.tooFew(ctx, v, lost, least)
 	}
@@ -113,9 +113,9 @@ func (a asker) confirm(ctx context.Context, m matcher, v *view, ask []string) er
 	if err != nil {
 		return err
 	}
-	matching := byID(v.matching)
+	matching := idsOf(v.matching)
 	for _, image := range m.members(second.Images) {
-		if _, ok := matching[image.ID]; !ok {
+		if !matching[image.ID] {
 			v.matching = append(v.matching, image)
 		}
 		delete(v.missing, image.ID)
@@ -139,7 +139,7 @@ func (a asker) tooFew(ctx context.Context, v view, lost []string, least int) *fa
 		"lower minImages if that is right", len(v.matching), least) + notes(v.listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
-		gone := slices.DeleteFunc(slices.Clone(lost), func(id string) bool { _, exists := byID(found)[id]; return exists })
+		gone := slices.DeleteFunc(slices.Clone(lost), func(id string) bool { return idsOf(found)[id] })
 		switch {
 		case err != nil:
 			message += "; whether the selected images still exist could not be found out"
@@ -192,6 +192,30 @@ func byID(images []catalog.Image) map[string]catalog.Image {
 	out := make(map[string]catalog.Image, len(images))
 	for _, image := range images {
 		out[image.ID] = image
+	}
+	return out
+}
+
+// selectedAmong are those of some images that were selected when the status was written, by id.
+func selectedAmong(images []catalog.Image, status *imagev1alpha1.ImageQueryStatus) map[string]catalog.Image {
+	selected := make(map[string]bool, len(status.Selected))
+	for _, image := range status.Selected {
+		selected[image.ImageID] = true
+	}
+	out := make(map[string]catalog.Image, len(selected))
+	for _, image := range images {
+		if selected[image.ID] {
+			out[image.ID] = image
+		}
+	}
+	return out
+}
+
+// idsOf is byID where only the ids count: a map of thousands of images costs an allocation for each.
+func idsOf(images []catalog.Image) map[string]bool {
+	out := make(map[string]bool, len(images))
+	for i := range images {
+		out[images[i].ID] = true
 	}
 	return out
 }

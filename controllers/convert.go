@@ -116,6 +116,36 @@ func fromRecord(record *imagev1alpha1.Image) catalog.Image {
 	return image
 }
 
+// wrongFacts is a label that no object of the API server can have. In the cache it says that what repeats facts of the
+// object is not what it should be.
+const wrongFacts = ""
+
+// withoutFacts takes off an object what repeats its own facts: labels, and the annotation with the image's name. Plans are
+// made without it, and it is put on when the object is written. So ten labels of every image needn't be kept in memory, nor
+// made and compared at each poll.
+func withoutFacts(image *imagev1alpha1.CloudImage) {
+	labels, annotations := factLabels(image), factAnnotations(image)
+	right := hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations)
+	image.Labels = withoutKeys(image.Labels, func(key string) bool { return hasKey(labels, key) })
+	image.Annotations = withoutKeys(image.Annotations, func(key string) bool { return hasKey(annotations, key) })
+	if !right {
+		image.Labels = merged(image.Labels, map[string]string{wrongFacts: "wrong"})
+	}
+}
+
+// withFacts is an object as it is written.
+func withFacts(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+	out := *image
+	out.Labels = merged(image.Labels, factLabels(image))
+	out.Annotations = merged(image.Annotations, factAnnotations(image))
+	return &out
+}
+
+// factAnnotations are the annotations that repeat facts of an image, as factLabels are the labels.
+func factAnnotations(image *imagev1alpha1.CloudImage) map[string]string {
+	return map[string]string{imagev1alpha1.AnnotationDisplayName: image.Image.Name}
+}
+
 // factLabels are the labels that repeat facts of an image. An empty value means that the label must be absent.
 func factLabels(image *imagev1alpha1.CloudImage) map[string]string {
 	i := &image.Image
@@ -151,6 +181,21 @@ func boolLabel(b bool) string {
 		return "true"
 	}
 	return "false"
+}
+
+// hasAll says whether a map has these values; an empty one means that the key must be absent.
+func hasAll(m, values map[string]string) bool {
+	for key, value := range values {
+		if m[key] != value || value == "" && hasKey(m, key) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasKey(m map[string]string, key string) bool {
+	_, ok := m[key]
+	return ok
 }
 
 // labelValue makes a string fit for a label: other characters become '-', what is too long is cut, and a value begins

@@ -95,9 +95,9 @@ func departureOf(query *imagev1alpha1.ImageQuery, k knowledge, v view) departure
 			d.leaving[id] = reason
 		}
 	}
-	back := byID(v.matching)
+	back := idsOf(v.matching)
 	for id := range k.inGrace {
-		if _, ok := back[id]; !ok {
+		if !back[id] {
 			d.inGrace++
 		}
 	}
@@ -123,7 +123,7 @@ func (r rules) last(query *imagev1alpha1.ImageQuery, k knowledge, v view, out ve
 	if !sameScope(status.ObservedQuery, observedQuery(query)) {
 		return nil
 	}
-	members := byID(out.members)
+	members := selectedAmong(out.members, status)
 	var last []lastSelected
 	for _, selected := range status.Selected {
 		image, member := members[selected.ImageID]
@@ -193,8 +193,8 @@ func (v verdict) withObjects(policy imagev1alpha1.CloudImageScope) []catalog.Ima
 	case imagev1alpha1.CloudImagesNone:
 		return nil
 	case imagev1alpha1.CloudImagesSelected:
-		selected := byID(v.choice.selected)
-		return slices.DeleteFunc(slices.Clone(v.members), func(image catalog.Image) bool { _, ok := selected[image.ID]; return !ok })
+		selected := idsOf(v.choice.selected)
+		return slices.DeleteFunc(slices.Clone(v.members), func(image catalog.Image) bool { return !selected[image.ID] })
 	}
 	return v.members
 }

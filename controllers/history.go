@@ -85,7 +85,7 @@ func selectionReason(query *imagev1alpha1.ImageQuery, o *outcome) imagev1alpha1.
 		return imagev1alpha1.SelectedSpecChanged
 	}
 	now := o.choice.ids()
-	members := byID(o.members)
+	members := selectedAmong(o.members, status)
 	var found []imagev1alpha1.SelectionReason
 	for _, was := range status.Selected {
 		if slices.Contains(now, was.ImageID) {

@@ -20,9 +20,12 @@ import (
 // indexQuery files a CloudImage under the name of every query that has something on it.
 const indexQuery = "query"
 
-// imageCache has the CloudImages as the watch brought them. Its objects are shared by all: read only. A client reading from
-// the same cache would copy each of them at each poll, and Prometheus asks for them all.
-type imageCache struct{ informer toolscache.SharedIndexInformer }
+// imageCache has the CloudImages as the watch brought them, without what repeats their facts (withoutFacts). Its objects are
+// shared by all: read only. A client reading from the same cache would copy each of them at each poll, and Prometheus asks
+// for them all.
+type imageCache struct {
+	informer toolscache.SharedIndexInformer
+}
 
 // newImageCache prepares the CloudImages of a cache that hasn't started yet.
 func newImageCache(ctx context.Context, c cache.Cache) (imageCache, error) {
@@ -112,14 +115,16 @@ func namesIn(image *imagev1alpha1.CloudImage) iter.Seq[string] {
 	}
 }
 
-// compact makes an object small before the cache takes it. Decoding gives each object text of its own, but thousands have
-// the same labels, owners and platforms: those share theirs. What we never read goes.
+// compact makes an object small before the cache takes it. What we never read goes, and so does what repeats the object's
+// facts. Decoding gives each object text of its own, but thousands have the same labels, owners and platforms: those
+// share theirs.
 func compact(o any) (any, error) {
 	image, ok := o.(*imagev1alpha1.CloudImage)
 	if !ok {
 		return o, nil // what the watch says of an object that it lost
 	}
 	image.ManagedFields = nil
+	withoutFacts(image)
 	i := &image.Image
 	if strings.HasSuffix(image.Name, i.ID) {
 		i.ID = image.Name[len(image.Name)-len(i.ID):]
@@ -143,27 +148,19 @@ func compact(o any) (any, error) {
 	for k := range image.Lifecycle.Leaving {
 		share(&image.Lifecycle.Leaving[k].Query)
 	}
-	image.Labels = compactMap(image.Labels, i)
-	image.Annotations = compactMap(image.Annotations, i)
+	image.Labels, image.Annotations = sharedMap(image.Labels), sharedMap(image.Annotations)
 	return image, nil
 }
 
-// compactMap is a map with shared text. An id or a name in it is that of the image.
-func compactMap(m map[string]string, i *imagev1alpha1.Image) map[string]string {
+// sharedMap is a map with shared text, as small as it can be; nil if there is nothing in it.
+func sharedMap(m map[string]string) map[string]string {
 	if len(m) == 0 {
 		return nil
 	}
 	out := make(map[string]string, len(m))
 	for key, value := range m {
 		share(&key)
-		switch value {
-		case i.ID:
-			value = i.ID
-		case i.Name:
-			value = i.Name
-		default:
-			share(&value)
-		}
+		share(&value)
 		out[key] = value
 	}
 	return out

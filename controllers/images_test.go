@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"testing"
 	"unsafe"
@@ -14,6 +15,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // fromWatch is an object as a watch brings it: all text is its own.
@@ -39,20 +41,25 @@ func compacted(t *testing.T, image *imagev1alpha1.CloudImage) *imagev1alpha1.Clo
 	return got.(*imagev1alpha1.CloudImage)
 }
 
-func TestTheCacheChangesNothingThatIsCompared(t *testing.T) {
+// What the API server has, the cache has without the facts' labels; what is written then is the same again.
+func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 	image := left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedNotMatched)
 	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}, {Key: "empty"}}
 	image.Image.Snapshots = []imagev1alpha1.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}}
-	image.Annotations["note"] = "somebody's"
+	image.Annotations = map[string]string{"note": "somebody's"}
 	other := stored("golden")
-	other.Name, other.Labels, other.Annotations = "not-by-its-id", nil, nil
-	for name, image := range map[string]*imagev1alpha1.CloudImage{"full": image, "other": other, "empty": {}} {
+	other.Name, other.Labels, other.Image.Platform = "not-by-its-id", nil, ""
+	for name, image := range map[string]*imagev1alpha1.CloudImage{"full": withFacts(image), "other": withFacts(other)} {
 		t.Run(name, func(t *testing.T) {
 			want := fromWatch(t, image)
 			image = image.DeepCopy()
 			image.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager"}}
-			if diff := cmp.Diff(want, compacted(t, image)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
+			inCache := compacted(t, image)
+			if hasKey(inCache.Labels, imagev1alpha1.LabelState) || hasKey(inCache.Labels, wrongFacts) || hasKey(inCache.Annotations, imagev1alpha1.AnnotationDisplayName) {
+				t.Errorf("the cache has %v and %v", inCache.Labels, inCache.Annotations)
+			}
+			if diff := cmp.Diff(want, withFacts(inCache)); diff != "" {
+				t.Errorf("-read +written:\n%s", diff)
 			}
 		})
 	}
@@ -62,36 +69,59 @@ func TestTheCacheChangesNothingThatIsCompared(t *testing.T) {
 	}
 }
 
-func TestObjectsInTheCacheShareTheirText(t *testing.T) {
-	image := stored("golden")
-	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}}
-	a, b := compacted(t, image), compacted(t, image)
-	label := func(o *imagev1alpha1.CloudImage, key string) string { return o.Labels[key] }
-	for name, text := range map[string]func(*imagev1alpha1.CloudImage) string{
-		"region":   func(o *imagev1alpha1.CloudImage) string { return o.Image.Region },
-		"platform": func(o *imagev1alpha1.CloudImage) string { return o.Image.Platform },
-		"tag":      func(o *imagev1alpha1.CloudImage) string { return o.Image.Tags[0].Value },
-		"owner":    func(o *imagev1alpha1.CloudImage) string { return string(o.OwnerReferences[0].UID) },
-		"label":    func(o *imagev1alpha1.CloudImage) string { return label(o, imagev1alpha1.LabelType) },
-		"label key": func(o *imagev1alpha1.CloudImage) string {
-			for key := range o.Labels {
-				if key == imagev1alpha1.LabelType {
-					return key
+func TestWhatRepeatsFactsIsMended(t *testing.T) {
+	for name, spoil := range map[string]func(*imagev1alpha1.CloudImage){
+		"a wrong label":     func(o *imagev1alpha1.CloudImage) { o.Labels[imagev1alpha1.LabelState] = "EVIL" },
+		"no label":          func(o *imagev1alpha1.CloudImage) { delete(o.Labels, imagev1alpha1.LabelState) },
+		"one label more":    func(o *imagev1alpha1.CloudImage) { o.Labels[imagev1alpha1.LabelCredentials] = "evil" },
+		"an empty one more": func(o *imagev1alpha1.CloudImage) { o.Labels[imagev1alpha1.LabelCredentials] = "" },
+		"none of them": func(o *imagev1alpha1.CloudImage) {
+			maps.DeleteFunc(o.Labels, func(key, _ string) bool { return hasKey(factLabels(o), key) })
+		},
+		"a wrong name": func(o *imagev1alpha1.CloudImage) { o.Annotations[imagev1alpha1.AnnotationDisplayName] = "evil" },
+		"no name":      func(o *imagev1alpha1.CloudImage) { o.Annotations = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			right := withFacts(stored("golden"))
+			spoiled := right.DeepCopy()
+			spoil(spoiled)
+			for what, v := range map[string]verdict{
+				"kept":    {members: []catalog.Image{planned}},
+				"leaving": {leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedNotMatched}},
+			} {
+				p := claimOf("golden").makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, spoiled)})
+				steps := slices.Concat(p.keep, p.release)
+				if len(steps) != 1 {
+					t.Fatalf("%s: %d steps, want one", what, len(steps))
+				}
+				written := withFacts(steps[0].desire(steps[0].current))
+				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) || hasKey(written.Labels, wrongFacts) {
+					t.Errorf("%s: %v and %v are written", what, written.Labels, written.Annotations)
 				}
 			}
-			return ""
-		},
+		})
+	}
+}
+
+func TestObjectsInTheCacheShareTheirText(t *testing.T) {
+	image := withFacts(stored("golden"))
+	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}}
+	image.Annotations["note"] = "everybody's"
+	a, b := compacted(t, image), compacted(t, image)
+	for name, text := range map[string]func(*imagev1alpha1.CloudImage) string{
+		"region":     func(o *imagev1alpha1.CloudImage) string { return o.Image.Region },
+		"platform":   func(o *imagev1alpha1.CloudImage) string { return o.Image.Platform },
+		"tag":        func(o *imagev1alpha1.CloudImage) string { return o.Image.Tags[0].Value },
+		"owner":      func(o *imagev1alpha1.CloudImage) string { return string(o.OwnerReferences[0].UID) },
+		"label":      func(o *imagev1alpha1.CloudImage) string { return slices.Sorted(maps.Keys(o.Labels))[0] },
+		"annotation": func(o *imagev1alpha1.CloudImage) string { return o.Annotations["note"] },
 	} {
 		if text(a) == "" || unsafe.StringData(text(a)) != unsafe.StringData(text(b)) {
 			t.Errorf("two objects have a %s of their own: %q", name, text(a))
 		}
 	}
-	id := label(a, imagev1alpha1.LabelImageID)
-	if unsafe.StringData(id) != unsafe.StringData(a.Image.ID) || unsafe.StringData(a.Image.ID) != unsafe.StringData(a.Name[len(a.Name)-len(a.Image.ID):]) {
+	if unsafe.StringData(a.Image.ID) != unsafe.StringData(a.Name[len(a.Name)-len(a.Image.ID):]) {
 		t.Error("an object has its id more than once")
-	}
-	if name := a.Annotations[imagev1alpha1.AnnotationDisplayName]; name != a.Image.Name || unsafe.StringData(name) != unsafe.StringData(a.Image.Name) {
-		t.Error("an object has the image's name more than once")
 	}
 }
 

@@ -40,14 +40,13 @@ func (p plan) empty() bool { return len(p.keep)+len(p.release) == 0 }
 // has anywhere.
 func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage) plan {
 	var p plan
-	selected := byID(v.choice.selected)
-	members := byID(v.members)
+	selected, members := idsOf(v.choice.selected), idsOf(v.members)
 	wanted := make(map[string]bool, len(v.members))
 	for _, image := range v.withObjects(c.query.Spec.CloudImages.Policy) {
 		name := c.scope.objectName(image.ID)
 		wanted[name] = true
 		record, value := toRecord(image, c.scope), imagev1alpha1.QueryMember
-		if _, ok := selected[image.ID]; ok {
+		if selected[image.ID] {
 			value = imagev1alpha1.QuerySelected
 		}
 		p.keep = c.add(p.keep, name, existing[name], func(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
@@ -60,11 +59,8 @@ func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage
 		}
 		desire := c.release
 		if c.inScope(current) {
-			_, member := members[current.Image.ID]
-			_, stays := selected[current.Image.ID]
-			desire = c.letGo(departing{
-				reason: v.leaving[current.Image.ID], member: member, stays: stays || v.blocked != nil, gone: v.gone[current.Image.ID],
-			})
+			id := current.Image.ID
+			desire = c.letGo(departing{reason: v.leaving[id], member: members[id], stays: selected[id] || v.blocked != nil, gone: v.gone[id]})
 		}
 		p.release = c.add(p.release, name, current, desire)
 		if c.inScope(current) && current.DeletionTimestamp == nil {

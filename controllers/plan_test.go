@@ -199,7 +199,7 @@ func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	if !moved.Lifecycle.FirstSeenTime.Time.Equal(noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(noon.Add(time.Hour)) {
 		t.Errorf("lifecycle is %+v", moved.Lifecycle)
 	}
-	if moved.Labels[imagev1alpha1.LabelState] != "SYNCING" {
+	if withFacts(moved).Labels[imagev1alpha1.LabelState] != "SYNCING" {
 		t.Errorf("labels are %v", moved.Labels)
 	}
 }

@@ -121,7 +121,7 @@ func TestPlansLeaveTheCacheAlone(t *testing.T) {
 			current.Labels[c.label()] = "member"
 			current.Labels[imagev1alpha1.LabelTagPrefix+"old"] = "x"
 			current.Labels["old"] = "x"
-			current.Annotations[imagev1alpha1.AnnotationLabelKeys] = "old"
+			current.Annotations = map[string]string{imagev1alpha1.AnnotationLabelKeys: "old"}
 			before := current.DeepCopy()
 			p := c.makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: current})
 			if p.empty() {

@@ -103,7 +103,7 @@ func (c choice) ids() []string {
 
 // contender is a member that may be selected, with what orders it.
 type contender struct {
-	image   catalog.Image
+	image   *catalog.Image
 	text    string
 	version *semver.Version
 
@@ -123,7 +123,8 @@ func (c chooser) choose(b ballot) choice {
 	}
 	groups := map[string][]contender{}
 	dated := 0
-	for _, image := range b.members {
+	for i := range b.members {
+		image := &b.members[i]
 		one, verdict := c.judge(image, b, was[image.ID])
 		if verdict != "" {
 			out.verdicts[image.ID] = verdict
@@ -135,7 +136,7 @@ func (c chooser) choose(b ballot) choice {
 		if !image.CreatedTime.IsZero() {
 			dated++
 		}
-		key := c.group(image)
+		key := c.group(*image)
 		groups[key] = append(groups[key], one)
 	}
 	out.undated = len(groups) > 0 && dated == 0 && c.order() == imagev1alpha1.OrderByCreatedTime
@@ -162,11 +163,11 @@ func (c chooser) fill(out *choice, group []contender) bool {
 		switch {
 		case one.stays:
 			verdict = imagev1alpha1.VerdictSelected
-			out.stays = append(out.stays, one.image)
+			out.stays = append(out.stays, *one.image)
 		case rank >= skip && rank-skip < limit:
 			verdict = imagev1alpha1.VerdictSelected
 			if one.unless == imagev1alpha1.VerdictNotNormal {
-				out.stays = append(out.stays, one.image)
+				out.stays = append(out.stays, *one.image)
 			}
 		case one.unless != "":
 		case rank < skip:
@@ -179,7 +180,7 @@ func (c chooser) fill(out *choice, group []contender) bool {
 		}
 		out.verdicts[one.image.ID] = verdict
 		if verdict == imagev1alpha1.VerdictSelected {
-			out.selected, filled = append(out.selected, one.image), true
+			out.selected, filled = append(out.selected, *one.image), true
 		}
 	}
 	return filled
@@ -209,7 +210,7 @@ func (c chooser) keepLast(out *choice, last []lastSelected, filled map[string]bo
 }
 
 // judge returns a contender, or the first verdict that rules the image out.
-func (c chooser) judge(image catalog.Image, b ballot, wasSelected bool) (contender, imagev1alpha1.SelectionVerdict) {
+func (c chooser) judge(image *catalog.Image, b ballot, wasSelected bool) (contender, imagev1alpha1.SelectionVerdict) {
 	one := contender{image: image}
 	if former, absent := b.absent[image.ID]; absent {
 		one.stays = wasSelected
@@ -221,7 +222,7 @@ func (c chooser) judge(image catalog.Image, b ballot, wasSelected bool) (contend
 	switch {
 	case b.heldBack[image.ID]:
 		return one, imagev1alpha1.VerdictHeldBack
-	case !c.trusts(image):
+	case !c.trusts(*image):
 		return one, imagev1alpha1.VerdictUntrustedCreator
 	case image.State != string(imagev1alpha1.ImageStateNormal) && !wasSelected:
 		return one, imagev1alpha1.VerdictNotNormal
@@ -289,7 +290,7 @@ func (c chooser) compare(a, b contender) int {
 	case c.order() == imagev1alpha1.OrderByName:
 		by = cmp.Compare(b.text, a.text)
 	}
-	return cmp.Or(by, newestFirst(a.image, b.image))
+	return cmp.Or(by, newestFirst(*a.image, *b.image))
 }
 
 func falseFirst(a, b bool) int {
@@ -304,6 +305,9 @@ func falseFirst(a, b bool) int {
 
 // group is the group of an image, as a text that equal groups have in common.
 func (c chooser) group(image catalog.Image) string {
+	if len(c.spec.Selection.GroupBy) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	facts := map[imagev1alpha1.SelectionGroup]string{
 		imagev1alpha1.GroupByArchitecture: image.Architecture,
@@ -321,7 +325,7 @@ func (c chooser) group(image catalog.Image) string {
 // was: then an edit, and not the cloud, took it out.
 func (c chooser) rulesOut(image imagev1alpha1.SelectedImage, m matcher) bool {
 	then := catalog.Image{ID: image.ImageID, Name: image.Name, Architecture: image.Architecture}
-	one := contender{image: then}
+	one := contender{image: &then}
 	return slices.Contains(m.match.ExcludeImageIDs, imagev1alpha1.ImageID(then.ID)) ||
 		m.name != nil && !m.name.MatchString(then.Name) ||
 		!among(m.match.Architectures, then.Architecture) ||
