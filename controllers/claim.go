@@ -184,7 +184,7 @@ func (c claim) forget(image *imagev1alpha1.CloudImage) {
 func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
 	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)
-		return ok && c.deleted(name) || key == wrongFacts
+		return ok && c.deleted(name)
 	})
 	l := &image.Lifecycle
 	l.Leaving = without(l.Leaving, func(q imagev1alpha1.LeavingQuery) bool { return c.deleted(q.Query) })
@@ -209,6 +209,7 @@ func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.Remova
 		l.LastChangeTime = c.stamp()
 	}
 	c.relabel(image, members)
+	image.Labels = merged(image.Labels, factsRight)
 }
 
 // deleted says whether a query is known not to exist.

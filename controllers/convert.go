@@ -116,27 +116,36 @@ func fromRecord(record *imagev1alpha1.Image) catalog.Image {
 	return image
 }
 
-// wrongFacts is a label that no object of the API server can have. In the cache it says that what repeats facts of the
-// object is not what it should be.
-const wrongFacts = ""
+// factsMark is a label that no object of the API server can have. It is on an object without facts and says whether those
+// that it had were right.
+const factsMark = "/facts"
+
+var (
+	factsRight = map[string]string{factsMark: "right"}
+	factsWrong = map[string]string{factsMark: "wrong"}
+)
 
 // withoutFacts takes off an object what repeats its own facts: labels, and the annotation with the image's name. Plans are
 // made without it, and it is put on when the object is written. So ten labels of every image needn't be kept in memory, nor
-// made and compared at each poll.
+// made and compared at each poll. Done twice it is done once.
 func withoutFacts(image *imagev1alpha1.CloudImage) {
-	labels, annotations := factLabels(image), factAnnotations(image)
-	right := hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations)
-	image.Labels = withoutKeys(image.Labels, func(key string) bool { return hasKey(labels, key) })
-	image.Annotations = withoutKeys(image.Annotations, func(key string) bool { return hasKey(annotations, key) })
-	if !right {
-		image.Labels = merged(image.Labels, map[string]string{wrongFacts: "wrong"})
+	if hasKey(image.Labels, factsMark) {
+		return
 	}
+	labels, annotations := factLabels(image), factAnnotations(image)
+	mark := factsWrong
+	if hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations) {
+		mark = factsRight
+	}
+	image.Labels = withoutKeys(image.Labels, func(key string) bool { return hasKey(labels, key) })
+	image.Labels = merged(image.Labels, mark)
+	image.Annotations = withoutKeys(image.Annotations, func(key string) bool { return hasKey(annotations, key) })
 }
 
 // withFacts is an object as it is written.
 func withFacts(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	out := *image
-	out.Labels = merged(image.Labels, factLabels(image))
+	out.Labels = withoutKeys(merged(image.Labels, factLabels(image)), func(key string) bool { return key == factsMark })
 	out.Annotations = merged(image.Annotations, factAnnotations(image))
 	return &out
 }

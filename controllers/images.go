@@ -117,7 +117,7 @@ func namesIn(image *imagev1alpha1.CloudImage) iter.Seq[string] {
 
 // compact makes an object small before the cache takes it. What we never read goes, and so does what repeats the object's
 // facts. Decoding gives each object text of its own, but thousands have the same labels, owners and platforms: those
-// share theirs.
+// share theirs. A watch may bring an object that was compacted already.
 func compact(o any) (any, error) {
 	image, ok := o.(*imagev1alpha1.CloudImage)
 	if !ok {

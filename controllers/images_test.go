@@ -55,8 +55,12 @@ func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 			image = image.DeepCopy()
 			image.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager"}}
 			inCache := compacted(t, image)
-			if hasKey(inCache.Labels, imagev1alpha1.LabelState) || hasKey(inCache.Labels, wrongFacts) || hasKey(inCache.Annotations, imagev1alpha1.AnnotationDisplayName) {
+			if hasKey(inCache.Labels, imagev1alpha1.LabelState) || inCache.Labels[factsMark] != "right" || hasKey(inCache.Annotations, imagev1alpha1.AnnotationDisplayName) {
 				t.Errorf("the cache has %v and %v", inCache.Labels, inCache.Annotations)
+			}
+			again, err := compact(inCache.DeepCopy())
+			if diff := cmp.Diff(any(inCache), again); err != nil || diff != "" {
+				t.Errorf("compacted twice it is another (%v):\n%s", err, diff)
 			}
 			if diff := cmp.Diff(want, withFacts(inCache)); diff != "" {
 				t.Errorf("-read +written:\n%s", diff)
@@ -95,7 +99,7 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 					t.Fatalf("%s: %d steps, want one", what, len(steps))
 				}
 				written := withFacts(steps[0].desire(steps[0].current))
-				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) || hasKey(written.Labels, wrongFacts) {
+				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) || hasKey(written.Labels, factsMark) {
 					t.Errorf("%s: %v and %v are written", what, written.Labels, written.Annotations)
 				}
 			}

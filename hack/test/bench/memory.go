@@ -33,7 +33,7 @@ func memory(b *bench, n int) *result {
 		b.wait("the cache has every CloudImage", func(context.Context) bool {
 			return b.scrape(m.Metrics).sum("imagecatalog_cloudimages") >= float64(n)
 		})
-		r.add("ratio KB of heap for each CloudImage", (b.smallestHeap(m)-empty)/float64(n)/1e3)
+		r.add("KB of heap for each CloudImage", (b.smallestHeap(m)-empty)/float64(n)/1e3)
 		seen := b.scrape(m.Metrics)
 		r.add("RSS MB with GOGC=10", seen.sum("process_resident_memory_bytes")/1e6)
 		r.add("goroutines", seen.sum("go_goroutines"))
@@ -76,7 +76,7 @@ func (b *bench) idleMemory(r *result) *result {
 		rival := b.scrape(address)
 		m := b.manager()
 		ours := b.scrape(m.Metrics)
-		r.add("ratio RSS/a bare manager", ours.sum("process_resident_memory_bytes")/rival.sum("process_resident_memory_bytes"))
+		r.add("RSS/a bare manager", ours.sum("process_resident_memory_bytes")/rival.sum("process_resident_memory_bytes"))
 		r.add("RSS MB ours", ours.sum("process_resident_memory_bytes")/1e6)
 		r.add("RSS MB a bare manager", rival.sum("process_resident_memory_bytes")/1e6)
 		r.add("goroutines", ours.sum("go_goroutines"))
