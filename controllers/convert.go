@@ -11,7 +11,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -114,114 +113,6 @@ func fromRecord(record *imagev1alpha1.Image) catalog.Image {
 		image.Snapshots = append(image.Snapshots, catalog.Snapshot{ID: s.ID, DiskUsage: s.DiskUsage, DiskSizeGiB: s.DiskSizeGiB})
 	}
 	return image
-}
-
-// factsMark is a label that no object of the API server can have. It is on an object without facts and says whether those
-// that it had were right.
-const factsMark = "/facts"
-
-var (
-	factsRight = map[string]string{factsMark: "right"}
-	factsWrong = map[string]string{factsMark: "wrong"}
-)
-
-// withoutFacts takes off an object what repeats its own facts: labels, and the annotation with the image's name. Plans are
-// made without it, and it is put on when the object is written. So ten labels of every image needn't be kept in memory, nor
-// made and compared at each poll. Done twice it is done once.
-func withoutFacts(image *imagev1alpha1.CloudImage) {
-	if hasKey(image.Labels, factsMark) {
-		return
-	}
-	labels, annotations := factLabels(image), factAnnotations(image)
-	mark := factsWrong
-	if hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations) {
-		mark = factsRight
-	}
-	image.Labels = withoutKeys(image.Labels, func(key string) bool { return hasKey(labels, key) })
-	image.Labels = merged(image.Labels, mark)
-	image.Annotations = withoutKeys(image.Annotations, func(key string) bool { return hasKey(annotations, key) })
-}
-
-// withFacts is an object as it is written.
-func withFacts(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-	out := *image
-	out.Labels = withoutKeys(merged(image.Labels, factLabels(image)), func(key string) bool { return key == factsMark })
-	out.Annotations = merged(image.Annotations, factAnnotations(image))
-	return &out
-}
-
-// factAnnotations are the annotations that repeat facts of an image, as factLabels are the labels.
-func factAnnotations(image *imagev1alpha1.CloudImage) map[string]string {
-	return map[string]string{imagev1alpha1.AnnotationDisplayName: image.Image.Name}
-}
-
-// factLabels are the labels that repeat facts of an image. An empty value means that the label must be absent.
-func factLabels(image *imagev1alpha1.CloudImage) map[string]string {
-	i := &image.Image
-	return map[string]string{
-		imagev1alpha1.LabelRegion:      labelValue(i.Region),
-		imagev1alpha1.LabelCredentials: labelValue(i.Credentials),
-		imagev1alpha1.LabelImageID:     labelValue(i.ID),
-		imagev1alpha1.LabelType:        labelValue(i.Type),
-		imagev1alpha1.LabelPlatform:    labelValue(i.Platform),
-		imagev1alpha1.LabelState:       labelValue(i.State),
-		imagev1alpha1.LabelPresence:    labelValue(string(image.Lifecycle.Presence)),
-		imagev1alpha1.LabelDeprecated:  boolLabel(i.Deprecated),
-		imagev1alpha1.LabelArch:        labelValue(i.Architecture),
-		imagev1alpha1.LabelOS:          operatingSystem(i.Platform),
-	}
-}
-
-// operatingSystem is the platform in the words of kubernetes.io/os. All platforms of the API but two are Linux.
-func operatingSystem(platform string) string {
-	switch platform {
-	case "":
-		return ""
-	case "Windows":
-		return "windows"
-	case "FreeBSD":
-		return "freebsd"
-	}
-	return "linux"
-}
-
-func boolLabel(b bool) string {
-	if b {
-		return "true"
-	}
-	return "false"
-}
-
-// hasAll says whether a map has these values; an empty one means that the key must be absent.
-func hasAll(m, values map[string]string) bool {
-	for key, value := range values {
-		if m[key] != value || value == "" && hasKey(m, key) {
-			return false
-		}
-	}
-	return true
-}
-
-func hasKey(m map[string]string, key string) bool {
-	_, ok := m[key]
-	return ok
-}
-
-// labelValue makes a string fit for a label: other characters become '-', what is too long is cut, and a value begins
-// and ends with a letter or digit.
-func labelValue(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if isAlphanumeric(r) || r == '-' || r == '_' || r == '.' {
-			return r
-		}
-		return '-'
-	}, s)
-	s = s[:min(len(s), validation.LabelValueMaxLength)]
-	return strings.TrimFunc(s, func(r rune) bool { return !isAlphanumeric(r) })
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 func optionalTime(t time.Time) *metav1.Time {

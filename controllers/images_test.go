@@ -15,7 +15,6 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // fromWatch is an object as a watch brings it: all text is its own.
@@ -70,40 +69,6 @@ func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 	gone := toolscache.DeletedFinalStateUnknown{Key: plannedName}
 	if got, err := compact(gone); err != nil || got != any(gone) {
 		t.Errorf("what a watch lost became %v, %v", got, err)
-	}
-}
-
-func TestWhatRepeatsFactsIsMended(t *testing.T) {
-	for name, spoil := range map[string]func(*imagev1alpha1.CloudImage){
-		"a wrong label":     func(o *imagev1alpha1.CloudImage) { o.Labels[imagev1alpha1.LabelState] = "EVIL" },
-		"no label":          func(o *imagev1alpha1.CloudImage) { delete(o.Labels, imagev1alpha1.LabelState) },
-		"one label more":    func(o *imagev1alpha1.CloudImage) { o.Labels[imagev1alpha1.LabelCredentials] = "evil" },
-		"an empty one more": func(o *imagev1alpha1.CloudImage) { o.Labels[imagev1alpha1.LabelCredentials] = "" },
-		"none of them": func(o *imagev1alpha1.CloudImage) {
-			maps.DeleteFunc(o.Labels, func(key, _ string) bool { return hasKey(factLabels(o), key) })
-		},
-		"a wrong name": func(o *imagev1alpha1.CloudImage) { o.Annotations[imagev1alpha1.AnnotationDisplayName] = "evil" },
-		"no name":      func(o *imagev1alpha1.CloudImage) { o.Annotations = nil },
-	} {
-		t.Run(name, func(t *testing.T) {
-			right := withFacts(stored("golden"))
-			spoiled := right.DeepCopy()
-			spoil(spoiled)
-			for what, v := range map[string]verdict{
-				"kept":    {members: []catalog.Image{planned}},
-				"leaving": {leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedNotMatched}},
-			} {
-				p := claimOf("golden").makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, spoiled)})
-				steps := slices.Concat(p.keep, p.release)
-				if len(steps) != 1 {
-					t.Fatalf("%s: %d steps, want one", what, len(steps))
-				}
-				written := withFacts(steps[0].desire(steps[0].current))
-				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) || hasKey(written.Labels, factsMark) {
-					t.Errorf("%s: %v and %v are written", what, written.Labels, written.Annotations)
-				}
-			}
-		})
 	}
 }
 

@@ -165,3 +165,41 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 		t.Error("a deleted query is remembered")
 	}
 }
+
+// Writing nothing but the time of each poll would be most of what is written.
+func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
+	for name, tc := range map[string]struct {
+		interval, age time.Duration // of what status shows, before the success; no age: it shows none
+		news, never   bool
+		moves         bool
+	}{
+		"nothing shown yet":                   {interval: 10 * time.Minute, moves: true},
+		"nothing new":                         {interval: 10 * time.Minute, age: 20*time.Minute - time.Second},
+		"nothing new in two intervals":        {interval: 10 * time.Minute, age: 20 * time.Minute, moves: true},
+		"a short interval":                    {interval: time.Minute, age: 5*time.Minute - time.Second},
+		"a short interval, but five minutes":  {interval: time.Minute, age: 5 * time.Minute, moves: true},
+		"written for another reason":          {interval: 10 * time.Minute, age: time.Minute, news: true, moves: true},
+		"written, but without a success ever": {interval: 10 * time.Minute, age: time.Hour, news: true, never: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			query := syncedQuery(0)
+			query.Spec.Interval.Duration = tc.interval
+			query.Status.LastSyncTime = nil
+			success, shown := noon, metav1.NewTime(noon.Add(-tc.age))
+			if tc.age > 0 {
+				query.Status.LastSyncTime = &shown
+			}
+			e := editor{status: query.Status.DeepCopy()}
+			if tc.news {
+				e.status.SelectedSummary = "another"
+			}
+			if tc.never {
+				success = time.Time{}
+			}
+			e.stampSync(query, success)
+			if got := e.status.LastSyncTime; (got != nil && got.Time.Equal(noon)) != tc.moves {
+				t.Errorf("lastSyncTime is %v, was %v", got, query.Status.LastSyncTime)
+			}
+		})
+	}
+}
