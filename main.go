@@ -264,11 +264,12 @@ func strictTLS(c *tls.Config) {
 	c.MinVersion = tls.VersionTLS12
 }
 
-// readersKnown is how many readers of /metrics are remembered, and readersTTL for how long. A scrape would else cost the API
-// server two requests.
+// What is remembered of those who ask for /metrics: how many, and for how long. A scrape would else cost the API server two
+// requests, and fail while that is away for a moment.
 const (
 	readersKnown = 64
-	readersTTL   = 30 * time.Second
+	consentTTL   = 2 * time.Minute
+	refusalTTL   = 10 * time.Second
 )
 
 // readers lets those at /metrics whom the cluster lets: TokenReview says who has the token, SubjectAccessReview whether that
@@ -286,22 +287,28 @@ func readers(config *rest.Config, httpClient *http.Client) (server.Filter, error
 	known := utilcache.NewLRUExpireCache(readersKnown)
 	return func(log logr.Logger, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			if !isBearer || token == "" {
+			scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+			if !strings.EqualFold(scheme, "Bearer") || token == "" {
 				http.Error(w, "Unauthorized: a bearer token is needed", http.StatusUnauthorized)
 				return
 			}
 			what := authorizationv1.NonResourceAttributes{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}
-			key := [...]any{sha256.Sum256([]byte(token)), what}
+			// A hash, because strangers choose how long these are.
+			key := sha256.Sum256([]byte(strings.Join([]string{what.Verb, what.Path, token}, "\x00")))
 			code, found := known.Get(key)
 			if !found {
-				var err error
-				if code, err = mayRead(r.Context(), tokens, access, token, what); err != nil {
+				allowed, err := mayRead(r.Context(), log, tokens, access, token, what)
+				if err != nil {
 					log.Error(err, "Asking the API server who reads the metrics")
 					http.Error(w, "The API server can't be asked who may read this; try again", http.StatusServiceUnavailable)
 					return
 				}
-				known.Add(key, code, readersTTL)
+				ttl := refusalTTL
+				if allowed == http.StatusOK {
+					ttl = consentTTL
+				}
+				known.Add(key, allowed, ttl)
+				code = allowed
 			}
 			if code := code.(int); code != http.StatusOK {
 				http.Error(w, http.StatusText(code), code)
@@ -313,7 +320,7 @@ func readers(config *rest.Config, httpClient *http.Client) (server.Filter, error
 }
 
 // mayRead says with which code a token is answered.
-func mayRead(ctx context.Context, tokens authenticationv1client.TokenReviewsGetter, access authorizationv1client.SubjectAccessReviewsGetter, token string, what authorizationv1.NonResourceAttributes) (int, error) {
+func mayRead(ctx context.Context, log logr.Logger, tokens authenticationv1client.TokenReviewsGetter, access authorizationv1client.SubjectAccessReviewsGetter, token string, what authorizationv1.NonResourceAttributes) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	bearer, err := tokens.TokenReviews().Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
@@ -321,6 +328,7 @@ func mayRead(ctx context.Context, tokens authenticationv1client.TokenReviewsGett
 		return 0, err
 	}
 	if !bearer.Status.Authenticated {
+		log.V(1).Info("Nobody has this token", "error", bearer.Status.Error)
 		return http.StatusUnauthorized, nil
 	}
 	user := bearer.Status.User
@@ -335,6 +343,7 @@ func mayRead(ctx context.Context, tokens authenticationv1client.TokenReviewsGett
 		return 0, err
 	}
 	if !review.Status.Allowed {
+		log.V(1).Info("May not read the metrics", "user", user.Username, "reason", review.Status.Reason, "error", review.Status.EvaluationError)
 		return http.StatusForbidden, nil
 	}
 	return http.StatusOK, nil

@@ -180,7 +180,7 @@ func (c claim) forget(image *imagev1alpha1.CloudImage) {
 
 // settle brings what depends on all queries of an object up to date: presence, deleteAfter and the labels that queries ask for. What is left of
 // queries that don't exist any more goes, but for their owner references, which are the garbage collector's. left is
-// why the image left this query, if it did just now.
+// why the image left this query, if it did just now. What repeats facts will be right, since it is put on by the writer.
 func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
 	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)

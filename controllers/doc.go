@@ -9,5 +9,5 @@
 //	  ⇒ match ⇒ plan ⇒ apply (CloudImages) ⇒ status (one write) ⇒ schedule
 //
 // Read imagequery_controller.go first: Reconcile is the table of contents, and each of its steps is a file. Whatever
-// decides is a pure function over what was gathered before; only apply.go and status.go write to the cluster.
+// decides is a pure function over what was gathered before; only apply.go and status_write.go write to the cluster.
 package controllers

@@ -50,6 +50,15 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 	}
 }
 
+// Whoever could ask for such a label in a query would have it written and taken back at each poll.
+func TestFactsHaveLabelsThatNoQueryCanAskFor(t *testing.T) {
+	for key := range factLabels(stored("golden")) {
+		if domain, _, _ := strings.Cut(key, "/"); domain != "imagecatalog.dev" && domain != "kubernetes.io" {
+			t.Errorf("spec.cloudImages.labels admits %s", key)
+		}
+	}
+}
+
 func TestLabelValuesAreSanitised(t *testing.T) {
 	for in, want := range map[string]string{
 		"TencentOS":                      "TencentOS",

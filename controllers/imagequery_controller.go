@@ -245,8 +245,8 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 	return writeFailure(refused, notReleased), nil
 }
 
-// existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those of
-// its images that only others have so far.
+// existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those that only
+// others have of its images and of images that it asked for by id.
 func (r *Reconciler) existing(c claim, o *outcome) (map[string]*imagev1alpha1.CloudImage, error) {
 	existing, err := r.images.of(c.query.Name)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unique"
+	"sync"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -166,5 +166,25 @@ func sharedMap(m map[string]string) map[string]string {
 	return out
 }
 
+// texts are the copies that all objects share. Package unique would forget one at the next garbage collection.
+var texts = struct {
+	mu    sync.Mutex
+	known map[string]string
+}{known: map[string]string{}}
+
+// maxTexts bounds texts. Of more, some are ids or names that nothing shares: then they begin anew.
+const maxTexts = 4096
+
 // share replaces text by the copy that all have.
-func share(text *string) { *text = unique.Make(*text).Value() }
+func share(text *string) {
+	texts.mu.Lock()
+	defer texts.mu.Unlock()
+	if known, ok := texts.known[*text]; ok {
+		*text = known
+		return
+	}
+	if len(texts.known) >= maxTexts {
+		clear(texts.known)
+	}
+	texts.known[*text] = *text
+}

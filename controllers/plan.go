@@ -36,8 +36,7 @@ type plan struct {
 
 func (p plan) empty() bool { return len(p.keep)+len(p.release) == 0 }
 
-// makePlan compares what a good listing means with what is there: the CloudImages of the query's scope and those it
-// has anywhere.
+// makePlan compares what a good listing means with what is there of it: see Reconciler.existing.
 func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage) plan {
 	var p plan
 	selected, members := idsOf(v.choice.selected), idsOf(v.members)

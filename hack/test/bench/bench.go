@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -166,8 +167,16 @@ func (b *bench) until(act func(), so func(*imagev1alpha1.ImageQuery) bool) {
 		b.Fatalf("watching queries: %v", err)
 	}
 	defer w.Stop()
+	// Read while acting goes on: the API server ends the watch of who doesn't.
+	events := make(chan watch.Event, 1<<16)
+	go func() {
+		defer close(events)
+		for event := range w.ResultChan() {
+			events <- event
+		}
+	}()
 	act()
-	for event := range w.ResultChan() {
+	for event := range events {
 		if now, ok := event.Object.(*imagev1alpha1.ImageQuery); ok && so(now) {
 			return
 		}

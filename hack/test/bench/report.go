@@ -42,7 +42,7 @@ func (r *result) pair(ours, rival usage, rivalName string) {
 	per := 1000 / float64(max(r.N, 1))
 	r.add("cpu/"+rivalName, ours.total()/max(rival.total(), 1.0/ticksPerSecond))
 	r.add("wall/"+rivalName, ours.wall.Seconds()/rival.wall.Seconds())
-	for who, u := range map[string]usage{"ours": ours, rivalName: rival} {
+	for who, u := range map[string]usage{"ours beside " + rivalName: ours, rivalName: rival} {
 		r.add("s "+who, u.wall.Seconds())
 		for process, seconds := range u.cpu {
 			r.add("cpu-s/1000 "+who+" "+process, seconds*per)
