@@ -121,7 +121,7 @@ func TestNobodyReadsMetricsWithoutTheAPIServersWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for header, want := range map[string]int{"Bearer token": http.StatusServiceUnavailable, "Bearer ": http.StatusUnauthorized, "Basic dTpw": http.StatusUnauthorized, "": http.StatusUnauthorized} {
-		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
 		r.Header.Set("Authorization", header)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)

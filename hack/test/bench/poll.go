@@ -86,9 +86,7 @@ type poll struct {
 // would have to be answered in the status. Nothing but the manager's own counters is looked at meanwhile, and those only before
 // and after.
 func (b *bench) poll(m *cluster.Manager, round int) poll {
-	key := cvmtest.DefaultCredential
-	key.SecretID = fmt.Sprintf("AKIDbench%027d", round)
-	b.cloud.SetCredential(key)
+	key := b.anotherKey(round)
 	b.idle(m)
 	b.cloud.ResetRequests()
 	p := poll{manager: m}
@@ -110,6 +108,14 @@ func (b *bench) poll(m *cluster.Manager, round int) poll {
 	p.allocated = allocated(after) - allocated(before) - perScrape/2
 	p.asked = float64(len(b.cloud.Requests()))
 	return p
+}
+
+// anotherKey is one of the same account, which the cloud takes.
+func (b *bench) anotherKey(round int) cvmtest.Credential {
+	key := cvmtest.DefaultCredential
+	key.SecretID = fmt.Sprintf("AKIDbench%027d", round)
+	b.cloud.SetCredential(key)
+	return key
 }
 
 func allocated(m metrics) float64 { return m.sum("go_memstats_alloc_bytes_total") }
