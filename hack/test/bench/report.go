@@ -123,11 +123,28 @@ func (b baseline) write(path string) error {
 func (b baseline) accept(r *result) {
 	figures := map[string]float64{}
 	for name, value := range r.Figures {
-		if isRatio(name) || isCount(name) {
+		if isRatio(name) && r.steady(name) || isCount(name) {
 			figures[name] = value
 		}
 	}
 	b[r.key()] = figures
+}
+
+// steady says whether a ratio of CPU time can be compared at all. The kernel counts in hundredths of a second: of a few of them the
+// ratio is chance.
+func (r *result) steady(name string) bool {
+	const least = 0.3 // seconds
+	rival, isCPU := strings.CutPrefix(name, "cpu/")
+	if !isCPU {
+		return true
+	}
+	used := 0.0
+	for process := range r.Figures {
+		if strings.HasPrefix(process, "cpu-s/1000 "+rival+" ") {
+			used += r.Figures[process] * float64(max(r.N, 1)) / 1000
+		}
+	}
+	return used >= least
 }
 
 // isRatio says whether a figure is held against what was accepted, with some slack. Wall time isn't: of two runs on a machine
