@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -400,6 +401,22 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 	return err
 }
 
+// forgetDeleted brings those queries here that were deleted while no operator worked, or whose operator ended before it had
+// given up what they left: no event will ever tell of them.
+func (r *Reconciler) forgetDeleted(ctx context.Context) error {
+	for _, name := range r.images.queries() {
+		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &imagev1alpha1.ImageQuery{}); !apierrors.IsNotFound(err) {
+			continue
+		}
+		select {
+		case r.nudged <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
 func (r *Reconciler) applier() applier { return applier{images: r.writer, live: r.Live} }
 
 func (r *Reconciler) status() statusWriter {
@@ -418,6 +435,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		return err
 	}
 	r.Metrics.elected, r.Metrics.images, r.Metrics.shard = mgr.Elected(), r.images, r.Shard
+	if err := mgr.Add(manager.RunnableFunc(r.forgetDeleted)); err != nil {
+		return fmt.Errorf("preparing the start: %w", err)
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).

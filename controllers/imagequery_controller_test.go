@@ -333,6 +333,29 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 	}
 }
 
+// No event tells of a query that was deleted while nobody watched, and the one that it shared an image with may never poll.
+func TestAQueryThatWasDeletedMeanwhileLeavesNoLabel(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1))
+	w.create(newQuery("first"), newQuery("second"))
+	w.untilSynced("first")
+	w.untilSynced("second")
+	w.edit("second", `{"spec":{"suspend":true}}`)
+	w.untilReady("second", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.restart(func() {
+		if err := w.client.Delete(w.ctx, newQuery("first")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.eventually(func() error {
+		labels := w.image(objectName(1)).Labels
+		if labels["query.imagecatalog.dev/first"] != "" || labels["query.imagecatalog.dev/second"] == "" {
+			return fmt.Errorf("the labels are %v", labels)
+		}
+		return nil
+	})
+}
+
 func TestTwoQueriesShareAnImage(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))

@@ -84,6 +84,11 @@ func (c imageCache) of(query string) (map[string]*imagev1alpha1.CloudImage, erro
 	return out, nil
 }
 
+// queries are the names of all queries that have something of an object.
+func (c imageCache) queries() []string {
+	return c.informer.GetIndexer().ListIndexFuncValues(indexQuery)
+}
+
 func queriesIn(o any) ([]string, error) {
 	image, ok := o.(*imagev1alpha1.CloudImage)
 	if !ok {

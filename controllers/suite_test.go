@@ -88,7 +88,8 @@ type world struct {
 
 	metrics *controllers.Metrics // the present operator's
 
-	restart func()
+	// restart ends the operator and starts another one; what is to happen meanwhile happens without any.
+	restart func(meanwhile ...func())
 }
 
 // newWorld starts an operator on an empty cluster, with a cloud that has no private images yet, and the default
@@ -115,8 +116,11 @@ func newWorld(t *testing.T) *world {
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
 	stop := w.startOperator(scheme)
-	w.restart = func() {
+	w.restart = func(meanwhile ...func()) {
 		stop()
+		for _, happens := range meanwhile {
+			happens()
+		}
 		stop = w.startOperator(scheme)
 	}
 	t.Cleanup(func() { stop() })
