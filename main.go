@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// The manager brings Tencent Cloud's catalogue of CVM images into Kubernetes. This file reads flags and wires
-// cvm → catalog → controllers; what it does is described in controllers/doc.go.
+// The manager brings Tencent Cloud's catalogue of CVM images into Kubernetes. This file reads flags, wires
+// cvm → catalog → controllers, and guards /metrics; what the operator does is described in controllers/doc.go.
 package main
 
 import (
@@ -272,6 +272,13 @@ const (
 	refusalTTL   = 10 * time.Second
 )
 
+// reviewer asks the cluster who may read what.
+type reviewer struct {
+	tokens authenticationv1client.TokenReviewsGetter
+	access authorizationv1client.SubjectAccessReviewsGetter
+	known  *utilcache.LRUExpireCache
+}
+
 // readers lets those at /metrics whom the cluster lets: TokenReview says who has the token, SubjectAccessReview whether that
 // one may. Controller-runtime's own filter asks the same by the API server's libraries, which are two fifths of the binary
 // and a third of an idle operator's memory (docs/decisions/0004).
@@ -284,46 +291,53 @@ func readers(config *rest.Config, httpClient *http.Client) (server.Filter, error
 	if err != nil {
 		return nil, err
 	}
-	known := utilcache.NewLRUExpireCache(readersKnown)
+	reviewer := reviewer{tokens, access, utilcache.NewLRUExpireCache(readersKnown)}
 	return func(log logr.Logger, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-			if !strings.EqualFold(scheme, "Bearer") || token == "" {
-				http.Error(w, "Unauthorized: a bearer token is needed", http.StatusUnauthorized)
-				return
-			}
-			what := authorizationv1.NonResourceAttributes{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}
-			// A hash, because strangers choose how long these are.
-			key := sha256.Sum256([]byte(strings.Join([]string{what.Verb, what.Path, token}, "\x00")))
-			code, found := known.Get(key)
-			if !found {
-				allowed, err := mayRead(r.Context(), log, tokens, access, token, what)
-				if err != nil {
-					log.Error(err, "Asking the API server who reads the metrics")
-					http.Error(w, "The API server can't be asked who may read this; try again", http.StatusServiceUnavailable)
-					return
-				}
-				ttl := refusalTTL
-				if allowed == http.StatusOK {
-					ttl = consentTTL
-				}
-				known.Add(key, allowed, ttl)
-				code = allowed
-			}
-			if code := code.(int); code != http.StatusOK {
+			code, err := reviewer.answer(logr.NewContext(r.Context(), log), r)
+			switch {
+			case err != nil:
+				log.Error(err, "Asking the API server who reads the metrics")
+				http.Error(w, "The API server can't be asked who may read this; try again", http.StatusServiceUnavailable)
+			case code != http.StatusOK:
 				http.Error(w, http.StatusText(code), code)
-				return
+			default:
+				next.ServeHTTP(w, r)
 			}
-			next.ServeHTTP(w, r)
 		}), nil
 	}, nil
 }
 
-// mayRead says with which code a token is answered.
-func mayRead(ctx context.Context, log logr.Logger, tokens authenticationv1client.TokenReviewsGetter, access authorizationv1client.SubjectAccessReviewsGetter, token string, what authorizationv1.NonResourceAttributes) (int, error) {
+// answer is the code of the answer to a request, from memory where that has it.
+func (v reviewer) answer(ctx context.Context, r *http.Request) (int, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return http.StatusUnauthorized, nil
+	}
+	what := authorizationv1.NonResourceAttributes{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}
+	// A hash, because strangers choose how long these are.
+	key := sha256.Sum256([]byte(strings.Join([]string{what.Verb, what.Path, token}, "\x00")))
+	if code, found := v.known.Get(key); found {
+		return code.(int), nil
+	}
+	code, err := v.review(ctx, token, what)
+	if err != nil {
+		return 0, err
+	}
+	ttl := refusalTTL
+	if code == http.StatusOK {
+		ttl = consentTTL
+	}
+	v.known.Add(key, code, ttl)
+	return code, nil
+}
+
+// review is answer by the API server's word.
+func (v reviewer) review(ctx context.Context, token string, what authorizationv1.NonResourceAttributes) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	bearer, err := tokens.TokenReviews().Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
+	log := logr.FromContextOrDiscard(ctx)
+	bearer, err := v.tokens.TokenReviews().Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -336,7 +350,7 @@ func mayRead(ctx context.Context, log logr.Logger, tokens authenticationv1client
 	for key, values := range user.Extra {
 		extra[key] = authorizationv1.ExtraValue(values)
 	}
-	review, err := access.SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+	review, err := v.access.SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra, NonResourceAttributes: &what,
 	}}, metav1.CreateOptions{})
 	if err != nil {

@@ -133,7 +133,7 @@ func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.Clou
 }
 
 // imageWriter writes CloudImages and counts the writes. A client.Client would decode each answer, which nobody reads:
-// a fifth of all that a first sync costs the operator.
+// a sixth of all that a first sync cost the operator.
 type imageWriter struct {
 	api     rest.Interface
 	metrics *Metrics

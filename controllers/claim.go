@@ -178,9 +178,10 @@ func (c claim) forget(image *imagev1alpha1.CloudImage) {
 	image.Lifecycle.Leaving = without(image.Lifecycle.Leaving, func(l imagev1alpha1.LeavingQuery) bool { return l.Query == c.query.Name })
 }
 
-// settle brings what depends on all queries of an object up to date: presence, deleteAfter and the labels that queries ask for. What is left of
-// queries that don't exist any more goes, but for their owner references, which are the garbage collector's. left is
-// why the image left this query, if it did just now. What repeats facts will be right, since it is put on by the writer.
+// settle brings what depends on all queries of an object up to date: presence, deleteAfter and the labels that queries ask
+// for. What is left of queries that don't exist any more goes, but for their owner references, which are the garbage
+// collector's. What repeats facts counts as right, since the writer puts it on. left is why the image left this query, if
+// it did just now.
 func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
 	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)

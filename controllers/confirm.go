@@ -139,7 +139,8 @@ func (a asker) tooFew(ctx context.Context, v view, lost []string, least int) *fa
 		"lower minImages if that is right", len(v.matching), least) + notes(v.listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
-		gone := slices.DeleteFunc(slices.Clone(lost), func(id string) bool { return idsOf(found)[id] })
+		there := idsOf(found)
+		gone := slices.DeleteFunc(slices.Clone(lost), func(id string) bool { return there[id] })
 		switch {
 		case err != nil:
 			message += "; whether the selected images still exist could not be found out"

@@ -36,7 +36,7 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 				"kept":    {members: []catalog.Image{planned}},
 				"leaving": {leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedNotMatched}},
 			} {
-				p := claimOf("golden").makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, spoiled)})
+				p := claimOf("golden").makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, &texts{}, spoiled)})
 				steps := slices.Concat(p.keep, p.release)
 				if len(steps) != 1 {
 					t.Fatalf("%s: %d steps, want one", what, len(steps))

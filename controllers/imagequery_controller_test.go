@@ -356,6 +356,43 @@ func TestAQueryThatWasDeletedMeanwhileLeavesNoLabel(t *testing.T) {
 	})
 }
 
+// What another query has already is known by its name: it is changed, and nobody tries to create it again.
+func TestAnImageOfAnotherQueryIsChangedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1))
+	w.create(newQuery("first"))
+	w.untilSynced("first")
+	w.idle()
+	w.writes.take()
+	w.create(newQuery("second"))
+	w.untilSynced("second")
+	var images []string
+	for _, write := range w.writes.take() {
+		if strings.Contains(write, "cloudimages") {
+			images = append(images, write)
+		}
+	}
+	if !slices.Equal(images, []string{"PUT cloudimages/" + objectName(1)}) {
+		t.Errorf("it wrote %q", images)
+	}
+}
+
+// A query without objects of its own finds an image to be gone, and another one has the object.
+func TestAQueryWithoutObjectsMakesOthersLook(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3)...)
+	w.create(
+		newQuery("bare", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }),
+		// It asks another question, so that the first one's listings answer none of its own.
+		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
+	)
+	w.untilSynced("bare")
+	w.untilSynced("slow")
+	w.deleteImages(1)
+	w.poll("bare")
+	w.until("slow", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 1 })
+}
+
 func TestTwoQueriesShareAnImage(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -40,7 +39,7 @@ func newImageCache(ctx context.Context, c cache.Cache) (imageCache, error) {
 	if err := informer.AddIndexers(toolscache.Indexers{indexQuery: queriesIn}); err != nil {
 		return imageCache{}, fmt.Errorf("indexing CloudImages: %w", err)
 	}
-	if err := informer.SetTransform(compact); err != nil {
+	if err := informer.SetTransform((&texts{}).compact); err != nil {
 		return imageCache{}, fmt.Errorf("watching CloudImages: %w", err)
 	}
 	return imageCache{informer}, nil
@@ -118,78 +117,4 @@ func namesIn(image *imagev1alpha1.CloudImage) iter.Seq[string] {
 			}
 		}
 	}
-}
-
-// compact makes an object small before the cache takes it. What we never read goes, and so does what repeats the object's
-// facts. Decoding gives each object text of its own, but thousands have the same labels, owners and platforms: those
-// share theirs. A watch may bring an object that was compacted already.
-func compact(o any) (any, error) {
-	image, ok := o.(*imagev1alpha1.CloudImage)
-	if !ok {
-		return o, nil // what the watch says of an object that it lost
-	}
-	image.ManagedFields = nil
-	withoutFacts(image)
-	i := &image.Image
-	if strings.HasSuffix(image.Name, i.ID) {
-		i.ID = image.Name[len(image.Name)-len(i.ID):]
-	}
-	for _, text := range []*string{
-		&image.Kind, &image.APIVersion, &i.Region, &i.Credentials, &i.Type, &i.Source, &i.Creator, &i.State, &i.OSName, &i.Platform, &i.Architecture,
-		&i.LicenseType, &i.Family, (*string)(&image.Lifecycle.Presence),
-	} {
-		share(text)
-	}
-	for k := range i.Tags {
-		share(&i.Tags[k].Key)
-		share(&i.Tags[k].Value)
-	}
-	for k := range image.OwnerReferences {
-		ref := &image.OwnerReferences[k]
-		for _, text := range []*string{&ref.APIVersion, &ref.Kind, &ref.Name, (*string)(&ref.UID)} {
-			share(text)
-		}
-	}
-	for k := range image.Lifecycle.Leaving {
-		share(&image.Lifecycle.Leaving[k].Query)
-	}
-	image.Labels, image.Annotations = sharedMap(image.Labels), sharedMap(image.Annotations)
-	return image, nil
-}
-
-// sharedMap is a map with shared text, as small as it can be; nil if there is nothing in it.
-func sharedMap(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(m))
-	for key, value := range m {
-		share(&key)
-		share(&value)
-		out[key] = value
-	}
-	return out
-}
-
-// texts are the copies that all objects share. Package unique would forget one at the next garbage collection.
-var texts = struct {
-	mu    sync.Mutex
-	known map[string]string
-}{known: map[string]string{}}
-
-// maxTexts bounds texts. Of more, some are ids or names that nothing shares: then they begin anew.
-const maxTexts = 4096
-
-// share replaces text by the copy that all have.
-func share(text *string) {
-	texts.mu.Lock()
-	defer texts.mu.Unlock()
-	if known, ok := texts.known[*text]; ok {
-		*text = known
-		return
-	}
-	if len(texts.known) >= maxTexts {
-		clear(texts.known)
-	}
-	texts.known[*text] = *text
 }

@@ -4,99 +4,13 @@
 package controllers
 
 import (
-	"encoding/json"
-	"maps"
-	"runtime"
 	"slices"
 	"testing"
-	"unsafe"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	toolscache "k8s.io/client-go/tools/cache"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
-
-// fromWatch is an object as a watch brings it: all text is its own.
-func fromWatch(t *testing.T, image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-	t.Helper()
-	raw, err := json.Marshal(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := &imagev1alpha1.CloudImage{}
-	if err := json.Unmarshal(raw, out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func compacted(t *testing.T, image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-	t.Helper()
-	got, err := compact(fromWatch(t, image))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got.(*imagev1alpha1.CloudImage)
-}
-
-// What the API server has, the cache has without the facts' labels; what is written then is the same again.
-func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
-	image := left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedNotMatched)
-	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}, {Key: "empty"}}
-	image.Image.Snapshots = []imagev1alpha1.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}}
-	image.Annotations = map[string]string{"note": "somebody's"}
-	other := stored("golden")
-	other.Name, other.Labels, other.Image.Platform = "not-by-its-id", nil, ""
-	for name, image := range map[string]*imagev1alpha1.CloudImage{"full": withFacts(image), "other": withFacts(other)} {
-		t.Run(name, func(t *testing.T) {
-			want := fromWatch(t, image)
-			image = image.DeepCopy()
-			image.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager"}}
-			inCache := compacted(t, image)
-			if hasKey(inCache.Labels, imagev1alpha1.LabelState) || inCache.Labels[factsMark] != "right" || hasKey(inCache.Annotations, imagev1alpha1.AnnotationDisplayName) {
-				t.Errorf("the cache has %v and %v", inCache.Labels, inCache.Annotations)
-			}
-			again, err := compact(inCache.DeepCopy())
-			if diff := cmp.Diff(any(inCache), again); err != nil || diff != "" {
-				t.Errorf("compacted twice it is another (%v):\n%s", err, diff)
-			}
-			if diff := cmp.Diff(want, withFacts(inCache)); diff != "" {
-				t.Errorf("-read +written:\n%s", diff)
-			}
-		})
-	}
-	gone := toolscache.DeletedFinalStateUnknown{Key: plannedName}
-	if got, err := compact(gone); err != nil || got != any(gone) {
-		t.Errorf("what a watch lost became %v, %v", got, err)
-	}
-}
-
-func TestObjectsInTheCacheShareTheirText(t *testing.T) {
-	image := withFacts(stored("golden"))
-	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}}
-	image.Annotations["note"] = "everybody's"
-	a := compacted(t, image)
-	runtime.GC()
-	runtime.GC()
-	b := compacted(t, image)
-	for name, text := range map[string]func(*imagev1alpha1.CloudImage) string{
-		"region":     func(o *imagev1alpha1.CloudImage) string { return o.Image.Region },
-		"platform":   func(o *imagev1alpha1.CloudImage) string { return o.Image.Platform },
-		"tag":        func(o *imagev1alpha1.CloudImage) string { return o.Image.Tags[0].Value },
-		"owner":      func(o *imagev1alpha1.CloudImage) string { return string(o.OwnerReferences[0].UID) },
-		"label":      func(o *imagev1alpha1.CloudImage) string { return slices.Sorted(maps.Keys(o.Labels))[0] },
-		"annotation": func(o *imagev1alpha1.CloudImage) string { return o.Annotations["note"] },
-	} {
-		if text(a) == "" || unsafe.StringData(text(a)) != unsafe.StringData(text(b)) {
-			t.Errorf("two objects have a %s of their own: %q", name, text(a))
-		}
-	}
-	if unsafe.StringData(a.Image.ID) != unsafe.StringData(a.Name[len(a.Name)-len(a.Image.ID):]) {
-		t.Error("an object has its id more than once")
-	}
-}
 
 func TestObjectsAreFiledUnderTheirQueries(t *testing.T) {
 	unlabelled := stored("golden")

@@ -36,6 +36,35 @@ func TestMetricsAreForWhoMayReadThem(t *testing.T) {
 	}
 }
 
+// A scrape is a reader's every few seconds: the API server is asked about each of them once for a while.
+func TestReadersOfMetricsAreRemembered(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true})
+	manager := c.StartManager(c.StartCloud())
+	scrapeAsPrometheus(t, c, manager)
+	scraper := c.Token("scraper")
+	mark := c.Mark()
+	for _, tc := range []struct {
+		token string
+		want  int
+	}{{scraper, http.StatusOK}, {"none", http.StatusUnauthorized}} {
+		for range 3 {
+			if response, _, err := get("https://"+manager.Metrics+"/metrics", tc.token, &tls.Config{}); err != nil || response.StatusCode != tc.want {
+				t.Fatalf("got %s, want %d: %v", status(response), tc.want, err)
+			}
+		}
+	}
+	asked := map[string]int{}
+	for _, r := range c.RequestsSince(mark) {
+		if r.User == cluster.OperatorUser && r.Verb == "create" {
+			asked[r.Resource]++
+		}
+	}
+	// The scraper's second token is another than the one that it got in with; a refusal may have been forgotten on a slow machine.
+	if asked["tokenreviews"] < 2 || asked["tokenreviews"] > 3 || asked["subjectaccessreviews"] != 1 {
+		t.Errorf("for six requests of two readers the API server was asked %v", asked)
+	}
+}
+
 func TestMetricsAreServedOverHTTP1AndTodaysTLSOnly(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	manager := c.StartManager(c.StartCloud())
