@@ -116,6 +116,14 @@ func TestPathsInDocumentationExist(t *testing.T) {
 			check(l.where, path.Join(path.Dir(document), target[1]))
 		}
 	}
+	// Decisions may name what is gone, but not lead there.
+	for _, file := range files(t, func(p string) bool { return path.Dir(p) == decisions }) {
+		for _, target := range link.FindAllStringSubmatch(read(t, file), -1) {
+			if !strings.Contains(target[1], ":") {
+				check(file, path.Join(decisions, target[1]))
+			}
+		}
+	}
 }
 
 // libraryFlags are flags that the manager has without a line of ours: controller-runtime's.
