@@ -27,15 +27,16 @@ type line struct {
 
 var span = regexp.MustCompile("`([^`]+)`")
 
-// documentation returns the lines of README.md and docs. Decisions are left out of
-// what must exist today: they say what was true when they were made and are
-// superseded, never rewritten.
+// documentation returns the lines of README.md, docs and what the forge shows to
+// contributors. Decisions are left out of what must exist today: they say what was
+// true when they were made and are superseded, never rewritten.
 func documentation(t *testing.T) []line {
 	t.Helper()
 	read(t, "README.md") // there must be one
 	var lines []line
 	for _, file := range files(t, func(p string) bool {
-		return p == "README.md" || strings.HasPrefix(p, "docs/") && strings.HasSuffix(p, ".md") && !strings.HasPrefix(p, "docs/decisions/")
+		return p == "README.md" || strings.HasPrefix(p, ".github/") && strings.HasSuffix(p, ".md") ||
+			strings.HasPrefix(p, "docs/") && strings.HasSuffix(p, ".md") && !strings.HasPrefix(p, "docs/decisions/")
 	}) {
 		block := false
 		for i, text := range strings.Split(read(t, file), "\n") {
