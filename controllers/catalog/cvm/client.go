@@ -54,8 +54,8 @@ type Options struct {
 	// Default DefaultEndpoint.
 	Endpoint string
 
-	// QPS and Burst bound the requests per second of each credential source. The cloud's own limit is 40 for an
-	// account, shared by everything that uses it. Default 10 and 10.
+	// QPS and Burst bound the requests per second of each credential source. The cloud's own limit is 40 for each API,
+	// region of the gateway and sub-account, shared by everything that uses it. Default 10 and 10.
 	QPS   float64
 	Burst int
 

@@ -19,7 +19,8 @@ const (
 	maxPause   = 30 * time.Second
 )
 
-// limits holds one bucket per source of keys: the cloud counts requests per account, not per region or query.
+// limits holds one bucket per source of keys: the cloud counts requests per sub-account and region of the gateway, not
+// per region of a query.
 type limits struct {
 	qps   float64
 	burst int

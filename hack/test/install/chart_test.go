@@ -263,6 +263,9 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"a limit that Go can't read":   {"goMemLimit=460Mi", "goMemLimit"},
 		"a reader without a namespace": {"rbac.metricsReaders[0].name=prometheus", "namespace"},
 		"a log level that is none":     {"logLevel=warn", "logLevel"},
+		"a DNS policy that is none":    {"dnsPolicy=Never", "value must be one of"},
+		"an alias without a name":      {"hostAliases[0].ip=10.0.0.9", "missing property 'hostnames'"},
+		"a mount without a path":       {"volumeMounts[0].name=ca", "missing property 'mountPath'"},
 	} {
 		if _, err := render(t, "--set", tc.value); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s (%s) is to be refused with the name %s, but: %v", what, tc.value, tc.want, err)

@@ -1,0 +1,187 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package install_test
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http/httpproxy"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+// noEgress are the values of the chart for a cluster whose only way out is a proxy; docs/egress.md shows them.
+const noEgress = chart + "/ci/no-egress-values.yaml"
+
+// The cloud is behind a proxy that asks for a password, and its certificate is of an authority that only a file of the chart's values
+// names. No node runs the Deployment here, so the test runs what it would, with files where the pod has volumes.
+func TestTheOperatorGetsOutByAProxy(t *testing.T) {
+	const host, user, password = "cvm.example.test", "operator", "canary-of-the-proxy"
+	certificate, _ := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), host)
+	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}})
+	t.Cleanup(cloud.Close)
+	cloud.Put("ap-guangzhou", cvmtest.PublicImages()...)
+	p := startProxy(t, url.UserPassword(user, password), cloud.Host())
+
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
+	env := environment(t, manager(t, noEgress), map[string]string{"proxy/url": p.url()}, map[string]string{"company-ca": string(authority)})
+
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
+	c.SetCredentials("tencentcloud-credentials", cvmtest.DefaultCredential)
+	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: public}, spec: {region: ap-guangzhou}}`)
+	m := c.StartManager(&cluster.Cloud{Endpoint: host}, env...)
+	c.UntilSynced("public")
+
+	if diff := cmp.Diff(map[string]bool{host + ":443": true}, p.asked()); diff != "" {
+		t.Errorf("asked of the proxy (-want +got):\n%s", diff)
+	}
+	if strings.Contains(m.Log(), password) {
+		t.Error("the log has the proxy's password")
+	}
+}
+
+// Go passes over a proxy for loopback addresses whatever NO_PROXY says, and tests have no others: Go's own rule is asked.
+func TestNoProxyLeavesOutTheClusterAndTheVPC(t *testing.T) {
+	values := map[string]string{}
+	for _, variable := range manager(t, noEgress).Env {
+		values[variable.Name] = variable.Value
+	}
+	proxy := (&httpproxy.Config{HTTPSProxy: "http://proxy.example.com:3128", NoProxy: values["NO_PROXY"]}).ProxyFunc()
+	for address, want := range map[string]bool{
+		"https://172.16.0.1:443":                       false, // the Service of the API server
+		"https://10.0.0.5:6443":                        false, // a machine
+		"https://169.254.128.7:60002":                  false, // an API server of TKE
+		"https://cvm.internal.tencentcloudapi.com":     false,
+		"https://sts.internal.tencentcloudapi.com":     false,
+		"https://cvm.tencentcloudapi.com":              true,
+		"https://cvm.ap-guangzhou.tencentcloudapi.com": true,
+	} {
+		target, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := proxy(target)
+		if err != nil || (got != nil) != want {
+			t.Errorf("%s: by the proxy is %t, want %t: %v", address, got != nil, want, err)
+		}
+	}
+}
+
+func TestTheDocumentationShowsTheTestedValues(t *testing.T) {
+	_, values, _ := strings.Cut(readFile(t, noEgress), "\n") // the first line is the file's own comment
+	if !strings.Contains(readFile(t, root+"/docs/egress.md"), "```yaml\n"+values+"```\n") {
+		t.Errorf("docs/egress.md shows other values than %s, which are the tested ones:\n%s", noEgress, values)
+	}
+}
+
+// manager is the container that the chart renders with a file of values.
+func manager(t *testing.T, values string) corev1.Container {
+	t.Helper()
+	text, err := render(t, "--values", values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return container(t, deployment(t, parse(t, text)))
+}
+
+// environment is what the container's variables are with the values of Secrets, by name/key, and with a folder in the place of each
+// volume, which has the text as a file.
+func environment(t *testing.T, manager corev1.Container, secrets, volumes map[string]string) []string {
+	t.Helper()
+	folders := map[string]string{}
+	for _, mount := range manager.VolumeMounts {
+		folders[mount.MountPath] = t.TempDir()
+		if err := os.WriteFile(filepath.Join(folders[mount.MountPath], "ca.crt"), []byte(volumes[mount.Name]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var env []string
+	for _, variable := range manager.Env {
+		value := variable.Value
+		if folder, ok := folders[value]; ok {
+			value = folder
+		}
+		if from := variable.ValueFrom; from != nil {
+			value = secrets[from.SecretKeyRef.Name+"/"+from.SecretKeyRef.Key]
+		}
+		env = append(env, variable.Name+"="+value)
+	}
+	return env
+}
+
+// proxy leads whoever knows its password to one address, whatever host they ask for.
+type proxy struct {
+	*httptest.Server
+	user    *url.Userinfo
+	address string
+
+	mu    sync.Mutex
+	hosts map[string]bool
+}
+
+func startProxy(t *testing.T, user *url.Userinfo, address string) *proxy {
+	t.Helper()
+	p := &proxy{user: user, address: address, hosts: map[string]bool{}}
+	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *proxy) url() string {
+	return (&url.URL{Scheme: "http", User: p.user, Host: p.Listener.Addr().String()}).String()
+}
+
+func (p *proxy) asked() map[string]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hosts
+}
+
+func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(p.user.String()))
+	if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != want {
+		w.Header().Set("Proxy-Authenticate", "Basic")
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	p.mu.Lock()
+	p.hosts[r.Host] = true
+	p.mu.Unlock()
+	target, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", p.address)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	client, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = target.Close()
+		return
+	}
+	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
+	go pass(client, target)
+	pass(target, client)
+}
+
+// pass copies until one side ends, and ends the other.
+func pass(from, to net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = errors.Join(from.Close(), to.Close())
+}
