@@ -61,6 +61,7 @@ type options struct {
 	shard                controllers.Shard
 	maxStatusImages      int
 	defaultCredentials   string
+	defaultAccountID     string
 	credentialsNamespace string
 	leaderElect          bool
 	metricsAddress       string
@@ -95,6 +96,7 @@ func parse(f *flag.FlagSet, args []string) (options, error) {
 	})
 	f.IntVar(&o.maxStatusImages, "max-status-images", 500, "images that a query's status lists, at most 2000; CloudImages are there for all")
 	f.StringVar(&o.defaultCredentials, "default-credentials", "secret", "credentials of queries without credentialsRef: secret (the Secret "+imagev1alpha1.DefaultCredentialsSecret+"), env (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN), cvm-role (the node's role) or tke-oidc (the role of the pod's ServiceAccount in TKE)")
+	f.StringVar(&o.defaultAccountID, "default-account-id", "", "account (uin) that the default credentials must belong to, for env, cvm-role and tke-oidc; nothing is listed with another's. For a Secret its key accountID says so")
 	f.StringVar(&o.credentialsNamespace, "credentials-namespace", ownNamespace(), "namespace of the Secrets with credentials")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the Lease, for several replicas")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 switches it off")
@@ -121,6 +123,10 @@ func (o options) validate() error {
 		return fmt.Errorf("--cvm-qps must be above 0 and --cvm-burst at least 1, got %v and %d", o.cvm.QPS, o.cvm.Burst)
 	case !slices.Contains([]string{"secret", "env", auth.CVMRole, auth.TKEOIDC}, o.defaultCredentials):
 		return fmt.Errorf("--default-credentials must be secret, env, cvm-role or tke-oidc, got %q", o.defaultCredentials)
+	case o.defaultAccountID != "" && o.defaultCredentials == "secret":
+		return errors.New("--default-account-id is for --default-credentials=env, cvm-role and tke-oidc; a Secret says it by its key accountID")
+	case !controllers.IsAccountID(o.defaultAccountID) && o.defaultAccountID != "":
+		return fmt.Errorf("--default-account-id must be the id of an account (uin), which has digits only, got %q", o.defaultAccountID)
 	}
 	return nil
 }
@@ -168,15 +174,16 @@ func defaultAccount(o *options) (*catalog.Account, error) {
 	switch o.defaultCredentials {
 	case "env":
 		account, err := controllers.EnvironmentAccount()
+		account.AccountID = o.defaultAccountID
 		return &account, err
 	case auth.CVMRole:
-		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole}, nil
+		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole, AccountID: o.defaultAccountID}, nil
 	case auth.TKEOIDC:
 		var err error
 		if o.cvm.WebIdentity, err = auth.WebIdentityFrom(os.Getenv); err != nil {
 			return nil, fmt.Errorf("--default-credentials=tke-oidc: %w", err)
 		}
-		return &catalog.Account{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC}, nil
+		return &catalog.Account{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC, AccountID: o.defaultAccountID}, nil
 	}
 	return nil, nil //nolint:nilnil // see above
 }

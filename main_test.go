@@ -30,7 +30,7 @@ func TestDefaultsOfFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.cvm != (cvm.Options{Endpoint: "cvm.tencentcloudapi.com", STS: "sts.tencentcloudapi.com", Metadata: "http://metadata.tencentyun.com", QPS: 10, Burst: 10}) {
+	if o.cvm != (cvm.Options{Endpoint: "cvm.tencentcloudapi.com", STS: "sts.tencentcloudapi.com", Metadata: "http://169.254.0.23", QPS: 10, Burst: 10}) {
 		t.Errorf("%+v", o.cvm)
 	}
 	if o.defaultCredentials != "secret" || o.concurrent != 4 || o.maxStatusImages != 500 || o.credentialsNamespace != "image-catalog-system" || !o.metricsSecure {
@@ -43,15 +43,17 @@ func TestDefaultsOfFlags(t *testing.T) {
 
 func TestAWrongFlagGetsASentence(t *testing.T) {
 	for args, want := range map[string]string{
-		"--concurrent=0":                 "--concurrent must be at least 1, got 0",
-		"--max-status-images=2001":       "--max-status-images must be between 1 and 2000, got 2001",
-		"--cvm-qps=0":                    "--cvm-qps must be above 0",
-		"--cvm-burst=0":                  "--cvm-burst at least 1",
-		"--default-credentials=magic":    `--default-credentials must be secret, env, cvm-role or tke-oidc, got "magic"`,
-		"--default-credentials=":         "--default-credentials must be",
-		"--leader-elect false --no-such": `got "false"; write --flag=value`,
-		"--no-such":                      "no-such",
-		"--regions=guangzhou":            `"guangzhou" is no region; write regions such as ap-guangzhou,ap-shanghai`,
+		"--concurrent=0":              "--concurrent must be at least 1, got 0",
+		"--max-status-images=2001":    "--max-status-images must be between 1 and 2000, got 2001",
+		"--cvm-qps=0":                 "--cvm-qps must be above 0",
+		"--cvm-burst=0":               "--cvm-burst at least 1",
+		"--default-credentials=magic": `--default-credentials must be secret, env, cvm-role or tke-oidc, got "magic"`,
+		"--default-credentials=":      "--default-credentials must be",
+		"--default-account-id=1":      "--default-account-id is for --default-credentials=env, cvm-role and tke-oidc; a Secret says it by its key accountID",
+		"--default-account-id=me --default-credentials=env": `--default-account-id must be the id of an account (uin), which has digits only, got "me"`,
+		"--leader-elect false --no-such":                    `got "false"; write --flag=value`,
+		"--no-such":                                         "no-such",
+		"--regions=guangzhou":                               `"guangzhou" is no region; write regions such as ap-guangzhou,ap-shanghai`,
 	} {
 		if _, err := parseOnly(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)
@@ -91,11 +93,11 @@ func TestDefaultCredentialsAreAnAccount(t *testing.T) {
 	}
 	for choice, want := range map[string]*catalog.Account{
 		"secret":   nil,
-		"env":      {Source: "env", SecretID: "id", SecretKey: "key"},
-		"cvm-role": {Source: "cvm-role", Ambient: auth.CVMRole},
-		"tke-oidc": {Source: "tke-oidc", Ambient: auth.TKEOIDC},
+		"env":      {Source: "env", SecretID: "id", SecretKey: "key", AccountID: "100000000001"},
+		"cvm-role": {Source: "cvm-role", Ambient: auth.CVMRole, AccountID: "100000000001"},
+		"tke-oidc": {Source: "tke-oidc", Ambient: auth.TKEOIDC, AccountID: "100000000001"},
 	} {
-		o := options{defaultCredentials: choice}
+		o := options{defaultCredentials: choice, defaultAccountID: "100000000001"}
 		got, err := defaultAccount(&o)
 		if err != nil || (got == nil) != (want == nil) || got != nil && *got != *want {
 			t.Errorf("%s is %v, %v", choice, got, err)
