@@ -159,7 +159,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
-	mgr, err := newManager(config, o)
+	mgr, err := newManager(ctx, config, o)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func defaultAccount(o *options) (*catalog.Account, error) {
 	return nil, nil //nolint:nilnil // see above
 }
 
-func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+func newManager(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -224,7 +224,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the manager: %w", err)
 	}
-	return mgr, addServers(mgr, o)
+	return mgr, addServers(ctx, mgr, o)
 }
 
 // filled says whether the cluster's state has been read. Before that the operator does nothing, and a rollout that went on regardless
@@ -282,14 +282,9 @@ const (
 
 // addServers adds the servers of probes and metrics to the manager. Its own admit headers of 1 MiB and any number of
 // connections, and it has no option for that.
-func addServers(mgr ctrl.Manager, o options) error {
-	if o.probeAddress != "0" {
-		if err := addServer(mgr, "health probe", o.probeAddress, probes(mgr.GetCache()), nil); err != nil {
-			return fmt.Errorf("--health-probe-bind-address: %w", err)
-		}
-	}
-	if o.metricsAddress == "0" {
-		return nil
+func addServers(ctx context.Context, mgr ctrl.Manager, o options) error {
+	if err := addServer(ctx, mgr, "health probe", o.probeAddress, probes(mgr.GetCache()), nil); err != nil {
+		return fmt.Errorf("--health-probe-bind-address: %w", err)
 	}
 	handler := promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{})
 	var certificate *tls.Config
@@ -304,15 +299,18 @@ func addServers(mgr ctrl.Manager, o options) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", handler)
-	if err := addServer(mgr, "metrics", o.metricsAddress, mux, certificate); err != nil {
+	if err := addServer(ctx, mgr, "metrics", o.metricsAddress, mux, certificate); err != nil {
 		return fmt.Errorf("--metrics-bind-address: %w", err)
 	}
 	return nil
 }
 
-// addServer listens on an address, and serves while the manager runs, whether it leads or not.
-func addServer(mgr ctrl.Manager, name, address string, handler http.Handler, certificate *tls.Config) error {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+// addServer listens on an address, and serves while the manager runs, whether it leads or not. 0 is no address.
+func addServer(ctx context.Context, mgr ctrl.Manager, name, address string, handler http.Handler, certificate *tls.Config) error {
+	if address == "" || address == "0" {
+		return nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
