@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The manager brings Tencent Cloud's catalogue of CVM images into Kubernetes. This file reads flags, wires
-// cvm → catalog → controllers, and guards /metrics; what the operator does is described in controllers/doc.go.
+// cvm → catalog → controllers, and serves probes and metrics; what the operator does is described in controllers/doc.go.
 package main
 
 import (
@@ -12,6 +12,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -20,25 +22,27 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/uuid"
-	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	certutil "k8s.io/client-go/util/cert"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -61,6 +65,7 @@ type options struct {
 	shard                controllers.Shard
 	maxStatusImages      int
 	defaultCredentials   string
+	defaultAccountID     string
 	credentialsNamespace string
 	leaderElect          bool
 	metricsAddress       string
@@ -95,6 +100,7 @@ func parse(f *flag.FlagSet, args []string) (options, error) {
 	})
 	f.IntVar(&o.maxStatusImages, "max-status-images", 500, "images that a query's status lists, at most 2000; CloudImages are there for all")
 	f.StringVar(&o.defaultCredentials, "default-credentials", "secret", "credentials of queries without credentialsRef: secret (the Secret "+imagev1alpha1.DefaultCredentialsSecret+"), env (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN), cvm-role (the node's role) or tke-oidc (the role of the pod's ServiceAccount in TKE)")
+	f.StringVar(&o.defaultAccountID, "default-account-id", "", "account (uin) that the default credentials must belong to, for env, cvm-role and tke-oidc; nothing is listed with another's. For a Secret its key accountID says so")
 	f.StringVar(&o.credentialsNamespace, "credentials-namespace", ownNamespace(), "namespace of the Secrets with credentials")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the Lease, for several replicas")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 switches it off")
@@ -121,6 +127,10 @@ func (o options) validate() error {
 		return fmt.Errorf("--cvm-qps must be above 0 and --cvm-burst at least 1, got %v and %d", o.cvm.QPS, o.cvm.Burst)
 	case !slices.Contains([]string{"secret", "env", auth.CVMRole, auth.TKEOIDC}, o.defaultCredentials):
 		return fmt.Errorf("--default-credentials must be secret, env, cvm-role or tke-oidc, got %q", o.defaultCredentials)
+	case o.defaultAccountID != "" && o.defaultCredentials == "secret":
+		return errors.New("--default-account-id is for --default-credentials=env, cvm-role and tke-oidc; a Secret says it by its key accountID")
+	case !controllers.IsAccountID(o.defaultAccountID) && o.defaultAccountID != "":
+		return fmt.Errorf("--default-account-id must be the id of an account (uin), which has digits only, got %q", o.defaultAccountID)
 	}
 	return nil
 }
@@ -149,7 +159,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
-	mgr, err := newManager(config, o)
+	mgr, err := newManager(ctx, config, o)
 	if err != nil {
 		return err
 	}
@@ -168,20 +178,21 @@ func defaultAccount(o *options) (*catalog.Account, error) {
 	switch o.defaultCredentials {
 	case "env":
 		account, err := controllers.EnvironmentAccount()
+		account.AccountID = o.defaultAccountID
 		return &account, err
 	case auth.CVMRole:
-		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole}, nil
+		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole, AccountID: o.defaultAccountID}, nil
 	case auth.TKEOIDC:
 		var err error
 		if o.cvm.WebIdentity, err = auth.WebIdentityFrom(os.Getenv); err != nil {
 			return nil, fmt.Errorf("--default-credentials=tke-oidc: %w", err)
 		}
-		return &catalog.Account{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC}, nil
+		return &catalog.Account{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC, AccountID: o.defaultAccountID}, nil
 	}
 	return nil, nil //nolint:nilnil // see above
 }
 
-func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+func newManager(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -191,10 +202,6 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	// Priority and fairness in the API server are the limit; a second one here would only delay.
 	config.QPS = -1
 	config.UserAgent = "manager/" + name
-	metrics := server.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure, TLSOpts: []func(*tls.Config){strictTLS}}
-	if o.metricsSecure {
-		metrics.FilterProvider = readers
-	}
 	lease := o.shard.LeaseName(name)
 	lock, err := newLock(config, o.credentialsNamespace, lease)
 	if err != nil {
@@ -202,8 +209,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                              scheme,
-		Metrics:                             metrics,
-		HealthProbeBindAddress:              o.probeAddress,
+		Metrics:                             server.Options{BindAddress: "0"}, // see addServers
 		LeaderElection:                      o.leaderElect,
 		LeaderElectionID:                    lease,
 		LeaderElectionResourceLockInterface: lock,
@@ -218,10 +224,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the manager: %w", err)
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return nil, err
-	}
-	return mgr, mgr.AddReadyzCheck("caches", filled(mgr.GetCache()))
+	return mgr, addServers(ctx, mgr, o)
 }
 
 // filled says whether the cluster's state has been read. Before that the operator does nothing, and a rollout that went on regardless
@@ -258,109 +261,164 @@ func newLock(config *rest.Config, namespace, name string) (resourcelock.Interfac
 	}, nil
 }
 
-// strictTLS keeps HTTP/2 and its resets out of the metrics server, and old TLS.
-func strictTLS(c *tls.Config) {
-	c.NextProtos = []string{"http/1.1"}
-	c.MinVersion = tls.VersionTLS12
-}
-
-// What is remembered of those who ask for /metrics: how many, and for how long. A scrape would else cost the API server two
-// requests, and fail while that is away for a moment.
+// What a stranger can make a server of the process hold, and for how long. Whoever reaches a port may ask, and memory is
+// shared with what the operator is for.
 const (
+	// maxConnections bounds the connections of each server, and with them the requests under way: HTTP/1.1 has one for each.
+	maxConnections = 64
+
+	// maxHeader bounds a request's line and headers. Package net/http reads 4 KiB more than it is told.
+	maxHeader = 16<<10 - 4<<10
+
+	// maxToken bounds what is taken for a token. Those of Kubernetes have about 1 KiB.
+	maxToken = 8 << 10
+
+	// reviewsPerSecond bounds how often the API server is asked who a stranger is.
+	reviewsPerSecond = 10
+
+	// readersKnown is how many readers of metrics are not held up by a flood of strangers.
 	readersKnown = 64
-	consentTTL   = 2 * time.Minute
-	refusalTTL   = 10 * time.Second
 )
 
-// reviewer asks the cluster who may read what.
-type reviewer struct {
-	tokens authenticationv1client.TokenReviewsGetter
-	access authorizationv1client.SubjectAccessReviewsGetter
-	known  *utilcache.LRUExpireCache
+// addServers adds the servers of probes and metrics to the manager. Its own admit headers of 1 MiB and any number of
+// connections, and it has no option for that.
+func addServers(ctx context.Context, mgr ctrl.Manager, o options) error {
+	if err := addServer(ctx, mgr, "health probe", o.probeAddress, probes(mgr.GetCache()), nil); err != nil {
+		return fmt.Errorf("--health-probe-bind-address: %w", err)
+	}
+	handler := promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{})
+	var certificate *tls.Config
+	if o.metricsSecure {
+		var err error
+		if handler, err = readersOnly(mgr, handler); err != nil {
+			return err
+		}
+		if certificate, err = selfSigned(); err != nil {
+			return err
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", handler)
+	if err := addServer(ctx, mgr, "metrics", o.metricsAddress, mux, certificate); err != nil {
+		return fmt.Errorf("--metrics-bind-address: %w", err)
+	}
+	return nil
 }
 
-// readers lets those at /metrics whom the cluster lets: TokenReview says who has the token, SubjectAccessReview whether that
-// one may. Controller-runtime's own filter asks the same by the API server's libraries, which are two fifths of the binary
-// and a third of an idle operator's memory (docs/decisions/0004).
-func readers(config *rest.Config, httpClient *http.Client) (server.Filter, error) {
-	tokens, err := authenticationv1client.NewForConfigAndClient(config, httpClient)
-	if err != nil {
-		return nil, err
+// addServer listens on an address, and serves while the manager runs, whether it leads or not. 0 is no address.
+func addServer(ctx context.Context, mgr ctrl.Manager, name, address string, handler http.Handler, certificate *tls.Config) error {
+	if address == "" || address == "0" {
+		return nil
 	}
-	access, err := authorizationv1client.NewForConfigAndClient(config, httpClient)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	reviewer := reviewer{tokens, access, utilcache.NewLRUExpireCache(readersKnown)}
-	return func(log logr.Logger, next http.Handler) (http.Handler, error) {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			code, err := reviewer.answer(logr.NewContext(r.Context(), log), r)
-			switch {
-			case err != nil:
-				log.Error(err, "Asking the API server who reads the metrics")
-				http.Error(w, "The API server can't be asked who may read this; try again", http.StatusServiceUnavailable)
-			case code != http.StatusOK:
-				http.Error(w, http.StatusText(code), code)
-			default:
-				next.ServeHTTP(w, r)
-			}
-		}), nil
-	}, nil
+	listener = netutil.LimitListener(listener, maxConnections)
+	if certificate != nil {
+		listener = tls.NewListener(listener, certificate)
+	}
+	return mgr.Add(&manager.Server{
+		Name: name, Listener: listener, ShutdownTimeout: new(10 * time.Second),
+		Server: &http.Server{
+			Handler:           handler,
+			MaxHeaderBytes:    maxHeader,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       90 * time.Second,
+			// A line for each handshake that fails would be a stranger's to write.
+			ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(mgr.GetLogger().WithName(name)), slog.LevelDebug),
+		},
+	})
 }
 
-// answer is the code of the answer to a request, from memory where that has it.
-func (v reviewer) answer(ctx context.Context, r *http.Request) (int, error) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return http.StatusUnauthorized, nil
+// probes are /healthz and /readyz. Each probe is a connection: one that is kept would only hold a place.
+func probes(c cache.Cache) http.Handler {
+	mux := http.NewServeMux()
+	for path, checks := range map[string]map[string]healthz.Checker{
+		"/healthz": {"ping": healthz.Ping},
+		"/readyz":  {"caches": filled(c)},
+	} {
+		handler := http.StripPrefix(path, &healthz.Handler{Checks: checks})
+		mux.Handle(path, handler)
+		mux.Handle(path+"/", handler)
 	}
-	what := authorizationv1.NonResourceAttributes{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}
-	// A hash, because strangers choose how long these are.
-	key := sha256.Sum256([]byte(strings.Join([]string{what.Verb, what.Path, token}, "\x00")))
-	if code, found := v.known.Get(key); found {
-		return code.(int), nil
-	}
-	code, err := v.review(ctx, token, what)
-	if err != nil {
-		return 0, err
-	}
-	ttl := refusalTTL
-	if code == http.StatusOK {
-		ttl = consentTTL
-	}
-	v.known.Add(key, code, ttl)
-	return code, nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		mux.ServeHTTP(w, r)
+	})
 }
 
-// review is answer by the API server's word.
-func (v reviewer) review(ctx context.Context, token string, what authorizationv1.NonResourceAttributes) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	log := logr.FromContextOrDiscard(ctx)
-	bearer, err := v.tokens.TokenReviews().Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
+// selfSigned is a certificate that the process makes for itself: it encrypts, and proves nothing. HTTP/2 and its resets
+// are kept out, and old TLS.
+func selfSigned() (*tls.Config, error) {
+	certificate, key, err := certutil.GenerateSelfSignedCertKey("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
 	if err != nil {
-		return 0, err
+		return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
 	}
-	if !bearer.Status.Authenticated {
-		log.V(1).Info("Nobody has this token", "error", bearer.Status.Error)
-		return http.StatusUnauthorized, nil
-	}
-	user := bearer.Status.User
-	extra := map[string]authorizationv1.ExtraValue{}
-	for key, values := range user.Extra {
-		extra[key] = authorizationv1.ExtraValue(values)
-	}
-	review, err := v.access.SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra, NonResourceAttributes: &what,
-	}}, metav1.CreateOptions{})
+	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return 0, err
+		return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
 	}
-	if !review.Status.Allowed {
-		log.V(1).Info("May not read the metrics", "user", user.Username, "reason", review.Status.Reason, "error", review.Status.EvaluationError)
-		return http.StatusForbidden, nil
+	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// readersOnly lets those at a handler whom the cluster lets, by controller-runtime's filter (docs/decisions/0005). Before
+// it stands what keeps strangers from making the API server work.
+func readersOnly(mgr ctrl.Manager, next http.Handler) (http.Handler, error) {
+	filter, err := filters.WithAuthenticationAndAuthorization(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("guarding the metrics: %w", err)
 	}
-	return http.StatusOK, nil
+	g := newGate(next)
+	g.filtered, err = filter(mgr.GetLogger().WithName("metrics"), http.HandlerFunc(g.admitted))
+	return g, err
+}
+
+// gate bounds how often strangers are let on to the filter. Who got in the last time is none, however many others ask.
+type gate struct {
+	next, filtered http.Handler
+	limit          *rate.Limiter
+	known          *utilcache.LRUExpireCache
+}
+
+func newGate(next http.Handler) *gate {
+	return &gate{next: next, limit: rate.NewLimiter(reviewsPerSecond, reviewsPerSecond), known: utilcache.NewLRUExpireCache(readersKnown)}
+}
+
+// ServeHTTP implements http.Handler.
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Who isn't let in keeps no connection.
+	w.Header().Set("Connection", "close")
+	token := r.Header.Get("Authorization")
+	if token == "" || len(token) > maxToken {
+		http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
+		return
+	}
+	key := sha256.Sum256([]byte(token))
+	if _, known := g.known.Get(key); !known && !g.limit.Allow() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Too many strangers ask for this; try again", http.StatusTooManyRequests)
+		return
+	}
+	admitted := false
+	g.filtered.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), admittedKey{}, &admitted)))
+	if admitted {
+		g.known.Add(key, nil, time.Hour)
+	} else {
+		g.known.Remove(key)
+	}
+}
+
+// admittedKey is that of a *bool in a request's context, which becomes true when the filter lets the request through.
+type admittedKey struct{}
+
+// admitted serves those whom the filter has let through. It has taken the token out of the request by then.
+func (g *gate) admitted(w http.ResponseWriter, r *http.Request) {
+	*r.Context().Value(admittedKey{}).(*bool) = true
+	w.Header().Del("Connection")
+	g.next.ServeHTTP(w, r)
 }
 
 func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *catalog.Account) (*controllers.Reconciler, error) {

@@ -48,7 +48,7 @@ type asker struct {
 // once more, lacks it too. Selected images that are no members any more are asked for as well: nobody should boot one
 // that is gone.
 func (a asker) look(ctx context.Context, m matcher, k knowledge, selected []string, least int) (view, *failure) {
-	listing, err := a.lister.List(ctx, a.account, a.query)
+	listing, err := a.list(ctx, a.query)
 	if err != nil {
 		return view{}, failed(err)
 	}
@@ -109,7 +109,7 @@ func (a asker) confirm(ctx context.Context, m matcher, v *view, ask []string) er
 	}
 	again := a.query
 	again.Fresh = true
-	second, err := a.lister.List(ctx, a.account, again)
+	second, err := a.list(ctx, again)
 	if err != nil {
 		return err
 	}
@@ -155,38 +155,45 @@ func (a asker) tooFew(ctx context.Context, v view, lost []string, least int) *fa
 func (a asker) byID(ctx context.Context, ids []string) ([]catalog.Image, error) {
 	var found []catalog.Image
 	for chunk := range slices.Chunk(ids, idsPerRequest) {
-		images, err := a.bisect(ctx, chunk)
-		if err != nil {
+		listing, err := a.list(ctx, catalog.Query{Region: a.query.Region, ImageIDs: chunk, Fresh: true})
+		switch {
+		case err != nil:
 			return nil, err
+		case listing.Unsettled:
+			return nil, &catalog.Error{Kind: catalog.Incomplete, Message: "the cloud's answer to a request by id does not add up"}
 		}
-		found = append(found, images...)
+		found = append(found, listing.Images...)
 	}
 	return found, nil
 }
 
-// bisect asks for ids. Where the cloud refuses the request because of one of them, the halves are asked for; an id
-// that it refuses alone is none of an image.
-func (a asker) bisect(ctx context.Context, ids []string) ([]catalog.Image, error) {
-	listing, err := a.lister.List(ctx, a.account, catalog.Query{Region: a.query.Region, ImageIDs: ids, Fresh: true})
-	if refused := (*catalog.Error)(nil); errors.As(err, &refused) && refused.UnknownImageID {
-		if len(ids) == 1 {
-			return nil, nil
-		}
-		half := len(ids) / 2
-		first, err := a.bisect(ctx, ids[:half])
-		if err != nil {
-			return nil, err
-		}
-		second, err := a.bisect(ctx, ids[half:])
-		return append(first, second...), err
+// list asks the cloud. Where it refuses a request because of one of its image ids, each half of them is asked for; an id
+// that it refuses alone is one of no image.
+func (a asker) list(ctx context.Context, query catalog.Query) (catalog.Listing, error) {
+	listing, err := a.lister.List(ctx, a.account, query)
+	refused := (*catalog.Error)(nil)
+	switch {
+	case len(query.ImageIDs) == 0 || !errors.As(err, &refused) || !refused.UnknownImageID:
+		return listing, err
+	case len(query.ImageIDs) == 1:
+		return catalog.Listing{}, nil
 	}
+	half := len(query.ImageIDs) / 2
+	first, second := query, query
+	first.ImageIDs, second.ImageIDs = query.ImageIDs[:half], query.ImageIDs[half:]
+	listing, err = a.list(ctx, first)
 	if err != nil {
-		return nil, err
+		return catalog.Listing{}, err
 	}
-	if listing.Unsettled {
-		return nil, &catalog.Error{Kind: catalog.Incomplete, Message: "the cloud's answer to a request by id does not add up"}
+	rest, err := a.list(ctx, second)
+	if err != nil {
+		return catalog.Listing{}, err
 	}
-	return listing.Images, nil
+	return catalog.Listing{
+		Images:    slices.Concat(listing.Images, rest.Images),
+		Skipped:   listing.Skipped + rest.Skipped,
+		Unsettled: listing.Unsettled || rest.Unsettled,
+	}, nil
 }
 
 func byID(images []catalog.Image) map[string]catalog.Image {

@@ -27,10 +27,17 @@ const (
 	keyToken      = "token"
 	keyRoleArn    = "roleArn"
 	keyExternalID = "externalId"
+	keyAccountID  = "accountID"
 )
+
+// accountID is the form of an account's id (uin).
+var accountID = regexp.MustCompile(`^[0-9]{1,20}$`)
 
 // roleArn is the form of the four kinds of roles (CAM, "resource descriptions of a role").
 var roleArn = regexp.MustCompile(`^qcs::cam::uin/[0-9]+:role(Name)?/[^\s]+$`)
+
+// IsAccountID says whether text has the form of an account's id.
+func IsAccountID(text string) bool { return accountID.MatchString(text) }
 
 // Credentials turns a query's credentialsRef into an account. It is the only reader of Secrets, and reads those of
 // one namespace only.
@@ -107,7 +114,7 @@ func (c Credentials) assumed(ctx context.Context, name string, account catalog.A
 			return account, bad
 		}
 	}
-	base.Source = account.Source
+	base.Source, base.AccountID = account.Source, account.AccountID
 	if base.Roles[0].ARN == "" {
 		base.Roles[0] = role
 	} else {
@@ -136,7 +143,7 @@ func (c Credentials) mayUse(query *imagev1alpha1.ImageQuery, secret string) bool
 func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failure) {
 	// Keys copied from a console or made by `echo | base64` end in a line break, which no header may have.
 	value := func(key string) catalog.Secret { return catalog.Secret(strings.TrimSpace(string(secret.Data[key]))) }
-	for _, key := range []string{keySecretID, keySecretKey, keyToken, keyRoleArn, keyExternalID} {
+	for _, key := range []string{keySecretID, keySecretKey, keyToken, keyRoleArn, keyExternalID, keyAccountID} {
 		if garbled(value(key)) {
 			return catalog.Account{}, c.notFound("in the Secret %s, %s has characters that none has; copy it again", secret.Name, key)
 		}
@@ -145,9 +152,11 @@ func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failur
 	account := catalog.Account{
 		Source:   "secret/" + secret.Name,
 		SecretID: value(keySecretID), SecretKey: value(keySecretKey), Token: value(keyToken),
-		Roles: [2]catalog.Role{role},
+		Roles: [2]catalog.Role{role}, AccountID: value(keyAccountID).Reveal(),
 	}
 	switch {
+	case account.AccountID != "" && !IsAccountID(account.AccountID):
+		return account, c.notFound("in the Secret %s, %s is not the id of an account (uin), which has digits only, such as 100000000001; copy it from the console", secret.Name, keyAccountID)
 	case role.ARN != "" && !roleArn.MatchString(role.ARN):
 		return account, c.notFound("in the Secret %s, %s is not a role's, which looks like qcs::cam::uin/100000000001:roleName/reader; copy it from CAM", secret.Name, keyRoleArn)
 	case role.ARN == "" && role.ExternalID != "":

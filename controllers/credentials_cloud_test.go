@@ -126,6 +126,44 @@ func TestDefaultCredentialsThatAssumeARoleAssumeAnotherAfterIt(t *testing.T) {
 	w.image(objectName(1))
 }
 
+func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
+	w := newWorldOfRoles(t)
+	keys, mine := cvmtest.DefaultCredential, newImage(2)
+	w.cloud.Put(region, mine)
+	store := func(account string) {
+		w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "accountID": account})
+	}
+	// Not knowing whose keys they are publishes nothing.
+	w.sts.Inject(authtest.Fault{Drop: true})
+	store(keys.UIN + "\n")
+	w.create(newQuery("golden", withCredentials("acct2")))
+	w.until("golden", "it is Unavailable", func(q *imagev1alpha1.ImageQuery) bool {
+		return len(q.Status.Conditions) > 0 && ready(q).Reason == imagev1alpha1.ReasonUnavailable && strings.Contains(ready(q).Message, "not known which account the keys belong to")
+	})
+	if images := w.images(); len(images) > 0 {
+		t.Errorf("there are %d CloudImages", len(images))
+	}
+	w.sts.Heal()
+	w.untilNotStalled("golden")
+	w.image("acct2." + objectName(2))
+
+	store(otherUIN)
+	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "keys belong to the account "+keys.UIN+", and accountID demands "+otherUIN)
+	w.image("acct2." + objectName(2))
+	store("acct2")
+	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound, "accountID is not the id of an account (uin), which has digits only")
+	store(keys.UIN)
+	w.untilNotStalled("golden")
+
+	// With a role that of the role's account counts, whoever assumes it.
+	w.setData("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": keys.UIN})
+	w.create(newQuery("theirs", withCredentials("acct3")))
+	w.untilStalled("theirs", imagev1alpha1.ReasonAuthenticationFailed, "keys belong to the account "+otherUIN)
+	w.setData("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": otherUIN})
+	w.untilNotStalled("theirs")
+	w.image("acct3." + objectName(1))
+}
+
 // signedBy is nil once a request was signed with a key.
 func signedBy(w *world, secretID string) error {
 	for _, r := range w.cloud.Requests() {

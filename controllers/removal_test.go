@@ -268,6 +268,35 @@ func TestTooFewImagesMovesNothingAndNamesWhatIsGone(t *testing.T) {
 	}
 }
 
+// The cloud may refuse a whole request because of one id in it: the others are members all the same.
+func TestAnIDThatTheCloudRefusesIsNoMember(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3)...)
+	w.create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) {
+		s.Filters, s.ImageIDs = nil, nil
+		for _, image := range newImages(1, 2, 3) {
+			s.ImageIDs = append(s.ImageIDs, imagev1alpha1.ImageID(image.ImageID))
+		}
+	}))
+	if query := w.untilSynced("golden"); selectedNames(query) != "node-3" {
+		t.Fatalf("selected is %q", selectedNames(query))
+	}
+	w.deleteImages(3)
+	w.cloud.Inject(cvmtest.Fault{ImageID: newImage(3).ImageID, Code: "InvalidImageId.NotFound"})
+	query := w.poll("golden")
+	if ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-2" || len(w.images()) != 2 {
+		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.images()), describe(query))
+	}
+	// Where none is left, that is too few and no mistake of the query's author.
+	for number := 1; number <= 2; number++ {
+		w.cloud.Inject(cvmtest.Fault{ImageID: newImage(number).ImageID, Code: "InvalidImageId.NotFound"})
+	}
+	query = w.poll("golden")
+	if !strings.Contains(ready(query).Message, imagev1alpha1.ReasonTooFewImages) || selectedNames(query) != "node-2" || len(w.images()) != 2 {
+		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.images()), describe(query))
+	}
+}
+
 func TestATagKeyThatNobodyHasAndATypeThatIsSoldOutRemoveNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault      string

@@ -37,6 +37,10 @@ type Account struct {
 	// Roles are assumed one after the other by what is above, and the last one asks. Those without ARN are left out.
 	// There are two for a Secret that has only a role, when the default credentials assume one themselves.
 	Roles [2]Role
+
+	// AccountID, if set, is the account (uin) that the keys must belong to that ask in the end. Nothing is listed with
+	// another's.
+	AccountID string
 }
 
 // Role is a role of an account of the cloud.

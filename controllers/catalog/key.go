@@ -24,6 +24,7 @@ func Key(account Account, query Query) string {
 		field("role", role.ARN)
 		field("externalID", digest(role.ExternalID))
 	}
+	field("accountID", account.AccountID)
 	field("region", query.Region)
 	field("instanceType", query.InstanceType)
 	for _, id := range set(query.ImageIDs) {

@@ -78,6 +78,7 @@ func TestQueriesWithDifferentMeaningHaveDifferentKeys(t *testing.T) {
 	add("a role", with(func(a *catalog.Account) { a.Roles[0].ARN = "role" }), base)
 	add("a role after it", with(func(a *catalog.Account) { a.Roles[0].ARN, a.Roles[1].ARN = "role", "role" }), base)
 	add("a role with an external id", with(func(a *catalog.Account) { a.Roles[0] = catalog.Role{ARN: "role", ExternalID: "x"} }), base)
+	add("an account that the keys must belong to", with(func(a *catalog.Account) { a.AccountID = "100000000001" }), base)
 	add("another region", account, catalog.Query{Region: "r2", InstanceType: "t", Filters: base.Filters})
 	add("another instance type", account, catalog.Query{Region: "r", InstanceType: "t2", Filters: base.Filters})
 	add("ids, not filters", account, catalog.Query{Region: "r", InstanceType: "t", ImageIDs: []string{"1", "2"}})
@@ -130,7 +131,7 @@ var account = rapid.Custom(func(t *rapid.T) catalog.Account {
 	})
 	return catalog.Account{
 		Source: word.Draw(t, "source"), SecretID: secret.Draw(t, "id"), SecretKey: secret.Draw(t, "key"), Token: secret.Draw(t, "token"),
-		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")},
+		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")}, AccountID: word.Draw(t, "account id"),
 	}
 })
 

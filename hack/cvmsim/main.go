@@ -1,7 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, and a control API to change it. See docs/simulator.md.
+// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, and a control API to
+// change what there is. See docs/simulator.md.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
@@ -35,6 +37,7 @@ type config struct {
 // ready is what is printed, and written to -ready-file, once requests are answered.
 type ready struct {
 	URL       string `json:"url"`
+	STS       string `json:"sts"`
 	Control   string `json:"control,omitempty"`
 	SecretID  string `json:"secretID"`
 	SecretKey string `json:"secretKey"`
@@ -112,7 +115,9 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	}
 	defer s.Close()
 	fill(s, c)
-	r := ready{URL: s.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
+	sts := authtest.NewSTS(s)
+	defer sts.Close()
+	r := ready{URL: s.URL(), STS: sts.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
 	if c.control != "" {
 		control, err := serveControl(ctx, s, c.control)
 		if err != nil {

@@ -25,6 +25,7 @@ type simulator struct {
 	*cvmtest.Control `json:"-"`
 
 	URL       string `json:"url"`
+	STS       string `json:"sts"`
 	Address   string `json:"control"`
 	SecretID  string `json:"secretID"`
 	SecretKey string `json:"secretKey"`
@@ -42,7 +43,7 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 		return err
 	}
 	say.step("Starting the operator (bin/manager)")
-	if err := startManager(c, cl, s, "--cvm-endpoint="+cloud.URL); err != nil {
+	if err := startManager(c, cl, s, "--cvm-endpoint="+cloud.URL, "--sts-endpoint="+cloud.STS); err != nil {
 		return err
 	}
 	queries, err := applySamples(c.ctx, cl, say)

@@ -50,7 +50,7 @@ var boundaries = map[string]boundary{
 	".": {
 		own: []string{api, apply, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth"},
 		others: []string{
-			"github.com/go-logr", "github.com/prometheus/client_golang", "go.uber.org/zap", "golang.org/x/time",
+			"github.com/go-logr", "github.com/prometheus/client_golang", "go.uber.org/zap", "golang.org/x/net/netutil", "golang.org/x/time",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/klog", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime", sdk,
 		},
 		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
@@ -108,7 +108,7 @@ var boundaries = map[string]boundary{
 		testOthers: []string{sdk + "/common", sdk + "/cvm"},
 	},
 	"hack/cvmsim": {
-		own: []string{"controllers/catalog/cvm/cvmtest"},
+		own: []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
 	},
 	// Black box: the demo runs the binaries, so it needs no package that they are made of.
 	"hack/demo": {

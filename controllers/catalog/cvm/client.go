@@ -34,8 +34,12 @@ const (
 	// DefaultSTS is the same for keys of roles.
 	DefaultSTS = "sts.tencentcloudapi.com"
 
-	// DefaultMetadata is where a node finds its metadata service.
-	DefaultMetadata = "http://metadata.tencentyun.com"
+	// DefaultMetadata is where a node finds its metadata service: the address of the name metadata.tencentyun.com, which
+	// whoever answers for DNS could move elsewhere.
+	DefaultMetadata = "http://169.254.0.23"
+
+	// metadataName is the name that the cloud's documentation has for it.
+	metadataName = "metadata.tencentyun.com"
 
 	// defaultSTSRegion is the one that STS is asked in where nothing names another. Roles belong to no region.
 	defaultSTSRegion = "ap-guangzhou"
@@ -172,7 +176,9 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 
 // identityOf is the account in the words of auth.
 func identityOf(a catalog.Account) auth.Identity {
-	id := auth.Identity{Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient}
+	id := auth.Identity{
+		Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient, AccountID: a.AccountID,
+	}
 	for i, role := range a.Roles {
 		id.Roles[i] = auth.Role(role)
 	}

@@ -68,12 +68,12 @@ func parseMetadata(value string) (string, error) {
 	u, err := url.Parse(text)
 	if err == nil && u.Scheme == "http" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Path == "" || u.Path == "/") && usablePort(u) {
 		host := u.Hostname()
-		if ip := net.ParseIP(host); "http://"+host == DefaultMetadata || loopback(host) || ip != nil && ip.IsLinkLocalUnicast() {
+		if ip := net.ParseIP(host); host == metadataName || loopback(host) || ip != nil && ip.IsLinkLocalUnicast() {
 			return "http://" + u.Host, nil
 		}
 	}
 	return "", fmt.Errorf("the endpoint %q is not one of a metadata service, which answers keys over plain HTTP; "+
-		"write %s, http:// and a link-local address such as 169.254.0.23, or http:// and a loopback address", value, DefaultMetadata)
+		"write %s or another link-local address, http://%s, or http:// and a loopback address", value, DefaultMetadata, metadataName)
 }
 
 // regionOf is the region in a regional endpoint, such as sts.ap-shanghai-fsi.tencentcloudapi.com, empty in others. The

@@ -4,6 +4,8 @@
 package cvm
 
 import (
+	"fmt"
+
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 )
@@ -65,26 +67,58 @@ var keyVerdicts = map[string]verdict{
 	auth.CodeNoToken:     {catalog.Unauthenticated, "the pod's token can't be read; TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts"},
 }
 
+// identityVerdicts are the codes that have a meaning of their own when it is asked whose the keys are.
+var identityVerdicts = map[string]verdict{
+	auth.CodeWaited:  {catalog.Unavailable, "the answer did not come in time"},
+	auth.CodeNoOwner: {catalog.Unavailable, "the answer does not name it"},
+	auth.CodePanic:   {catalog.Unavailable, "the answer could not be read"},
+}
+
 // providers begin a sentence that keyVerdicts ends.
 var providers = map[string]string{
 	auth.AssumedRole: "the role of roleArn gives no keys",
 	auth.CVMRole:     "the CVM role of the node gives no keys",
 	auth.TKEOIDC:     "the TKE identity of the pod gives no keys",
+
+	auth.CallerIdentity: "it is not known which account the keys belong to, and accountID names one",
 }
 
 // classifyKeys decides what it means for a listing that there are no keys to sign it.
 func classifyKeys(failure *auth.Error) *catalog.Error {
+	if failure.Code == auth.CodeOtherAccount {
+		return &catalog.Error{Kind: catalog.Unauthenticated, Code: failure.Code, Message: fmt.Sprintf(
+			"the keys belong to the account %s, and accountID demands %s; use keys of that account, or correct accountID", failure.Owner, failure.Want)}
+	}
 	var e *catalog.Error
+	judge := judgeKeys
+	if failure.Provider == auth.CallerIdentity {
+		judge = judgeIdentity
+	}
 	if failure.Code != "" {
-		v := judgeKeys(failure.Code)
+		v := judge(failure.Code)
 		e = &catalog.Error{Kind: v.kind, Code: failure.Code, Message: v.message, Cause: contextError(failure.Err)}
 	} else {
 		// What the transport found is not to be changed: others may hold it.
-		found := *classifyBy(failure.Err, judgeKeys)
+		found := *classifyBy(failure.Err, judge)
 		e = &found
 	}
 	e.Message = providers[failure.Provider] + ": " + e.Message
 	return e
+}
+
+// judgeIdentity blames the keys only where they are wrong: what else STS refuses leaves open whose they are, and that passes
+// or is for whoever runs the operator.
+func judgeIdentity(code string) verdict {
+	if v, ok := identityVerdicts[code]; ok {
+		return v
+	}
+	if v := judge(code); v.kind == catalog.Unauthenticated {
+		return v
+	}
+	if v := judgeKeys(code); v.kind == catalog.Unavailable || v.kind == catalog.Throttled {
+		return v
+	}
+	return verdict{catalog.Unavailable, "the cloud refuses to tell; allow sts:GetCallerIdentity to them in CAM"}
 }
 
 // judgeKeys never blames the query: what STS calls an invalid parameter is the role or the token.

@@ -201,6 +201,56 @@ func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 	}
 }
 
+// belongingTo is an account whose keys must be another account's.
+func belongingTo(account string, a catalog.Account) catalog.Account {
+	a.AccountID = account
+	return a
+}
+
+func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
+	sts := func(f authtest.Fault) func(*keyring) { return func(k *keyring) { k.sts.Inject(f) } }
+	wrong := account
+	wrong.SecretKey = "wrong"
+	for name, tc := range map[string]struct {
+		account catalog.Account
+		arrange func(*keyring)
+		kind    catalog.Kind
+		want    string
+	}{
+		"another account": {belongingTo(otherUIN, account), nil, catalog.Unauthenticated,
+			"the keys belong to the account " + cvmtest.DefaultCredential.UIN + ", and accountID demands " + otherUIN + "; use keys of that account, or correct accountID"},
+		"the role of another account": {belongingTo(cvmtest.DefaultCredential.UIN, assuming(reader)), nil, catalog.Unauthenticated, "the keys belong to the account " + otherUIN},
+		"the node's of another":       {belongingTo(cvmtest.DefaultCredential.UIN, byNode), nil, catalog.Unauthenticated, "the keys belong to the account " + otherUIN},
+		"wrong keys":                  {belongingTo(cvmtest.DefaultCredential.UIN, wrong), nil, catalog.Unauthenticated, "the secretKey does not belong to the secretId"},
+		"an STS that refuses":         {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "UnauthorizedOperation"}), catalog.Unavailable, "allow sts:GetCallerIdentity to them in CAM"},
+		"an STS that doesn't know it": {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InvalidAction"}), catalog.Unavailable, "correct the operator's --sts-endpoint"},
+		"an STS that hangs up":        {belongingTo(otherUIN, account), sts(authtest.Fault{Drop: true}), catalog.Unavailable, "it is not known which account the keys belong to, and accountID names one: the cloud was not reached"},
+		"an STS that is broken":       {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InternalError"}), catalog.Unavailable, "the cloud could not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeyring(t)
+			if tc.arrange != nil {
+				tc.arrange(k)
+			}
+			failure := mustFail(t, k.client, tc.account, everything)
+			if failure.Kind != tc.kind || !strings.Contains(failure.Error(), tc.want) {
+				t.Errorf("%s: %s\nwant %s: %s", failure.Kind, failure, tc.kind, tc.want)
+			}
+			if requests := k.cloud.Requests(); len(requests) > 0 {
+				t.Errorf("%d requests were sent all the same", len(requests))
+			}
+			wantConfidential(t, k.cloud, tc.account, failure)
+		})
+	}
+	k := newKeyring(t)
+	for range 2 {
+		mustList(t, k.client, everything)
+		if _, err := k.client.List(t.Context(), belongingTo(otherUIN, assuming(reader)), everything); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Throttled keys pause nothing but themselves: the budget is the cloud's for images.
 func TestAThrottledSTSPausesNoListing(t *testing.T) {
 	k := newKeyring(t)
@@ -219,6 +269,9 @@ func TestNoCodeOfKeysBlamesTheQueryOrTheWrongFlag(t *testing.T) {
 		}
 	}
 	for _, code := range codes {
+		if kind := judgeIdentity(code).kind; kind == catalog.Invalid || kind == catalog.Forbidden || kind == catalog.Incomplete {
+			t.Errorf("asked whose the keys are, %s is %s", code, kind)
+		}
 		v := judgeKeys(code)
 		if v.kind == catalog.Invalid || v.kind == catalog.Forbidden || v.kind == "" || v.message == "" {
 			t.Errorf("%s is %+v", code, v)
@@ -280,7 +333,7 @@ func TestAClientTellsNoKeys(t *testing.T) {
 func TestParseMetadata(t *testing.T) {
 	for value, want := range map[string]string{
 		DefaultMetadata:               DefaultMetadata,
-		"metadata.tencentyun.com":     DefaultMetadata,
+		"metadata.tencentyun.com":     "http://metadata.tencentyun.com",
 		"http://169.254.0.23/":        "http://169.254.0.23",
 		"169.254.0.23":                "http://169.254.0.23",
 		"http://127.0.0.1:8080":       "http://127.0.0.1:8080",
@@ -303,7 +356,7 @@ func TestParseMetadata(t *testing.T) {
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("parseMetadata(%q) = %q, %v; want %q", value, got, err, want)
 		}
-		if err != nil && !strings.Contains(err.Error(), "write http://metadata.tencentyun.com, ") {
+		if err != nil && !strings.Contains(err.Error(), "write http://169.254.0.23 or ") {
 			t.Errorf("%q: the sentence doesn't say what to write: %v", value, err)
 		}
 	}

@@ -96,7 +96,7 @@ func (r reading) listing() catalog.Listing {
 
 // readAtOnce reads the first page and then all that its TotalCount promises, several at once.
 func readAtOnce(ctx context.Context, fetch fetchFunc) (reading, error) {
-	r := newReading()
+	r, ctx := newReading(), withAllowance(ctx)
 	first, err := fetch(ctx, 0)
 	if err != nil {
 		return r, err
@@ -123,7 +123,7 @@ func readAtOnce(ctx context.Context, fetch fetchFunc) (reading, error) {
 // readInTurn reads page after page, each beginning after the ids that are known so far: where a page was short,
 // nothing is passed over, and where images left meanwhile, pages overlap rather than gape.
 func readInTurn(ctx context.Context, fetch fetchFunc) (reading, error) {
-	r := newReading()
+	r, ctx := newReading(), withAllowance(ctx)
 	for pages := 0; ; pages++ {
 		p, err := fetch(ctx, r.size())
 		if err != nil {

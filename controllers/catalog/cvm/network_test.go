@@ -6,10 +6,12 @@ package cvm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -124,6 +126,7 @@ func TestAFloodIsNotTakenIn(t *testing.T) {
 		"a gzip bomb of 256 MiB":       {cvmtest.Fault{GzipBomb: 256 << 20}, maxBody + 1},
 		"a deflate bomb of 256 MiB":    {cvmtest.Fault{DeflateBomb: 256 << 20}, 0},
 		"100 MB that are called a 502": {cvmtest.Fault{BigBody: 100_000_000, Status: 502, KeepBody: true}, 0},
+		"300 000 entries in a page":    {cvmtest.Fault{Body: entries(300_000)}, maxBody},
 		"an event stream of 100 MB":    {cvmtest.Fault{BigBody: 100_000_000, Header: map[string]string{"Content-Type": "text/event-stream"}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +151,60 @@ func TestAFloodIsNotTakenIn(t *testing.T) {
 			}
 			wantConfidential(t, s, account, failure)
 		})
+	}
+}
+
+// entries is a page with so many images, of which it counts one.
+func entries(n int) *string {
+	var page strings.Builder
+	page.WriteString(`{"Response":{"TotalCount":1,"RequestId":"r","ImageSet":[`)
+	for i := range n {
+		fmt.Fprintf(&page, `{"ImageId":"img-%d"},`, i)
+	}
+	text := strings.TrimSuffix(page.String(), ",") + "]}}"
+	return &text
+}
+
+func TestAPageHasNoMoreEntriesThanWereAskedFor(t *testing.T) {
+	tags := strings.TrimSuffix(strings.Repeat(`{"Key":"a","Value":"b"},`, maxValues/2), ",")
+	for name, tc := range map[string]struct {
+		body string
+		want bool
+	}{
+		"a full page":              {*entries(pageSize), false},
+		"one entry more":           {*entries(pageSize + 1), true},
+		"entries of nothing":       {`{"Response":{"ImageSet":[` + strings.Repeat("null,", pageSize) + `null]}}`, true},
+		"commas in a text":         {`{"Response":{"ImageSet":[{"ImageName":"` + strings.Repeat(",", 2*maxValues) + `"}]}}`, false},
+		"quotes in a text":         {`{"Response":{"ImageSet":[{"ImageName":"\"` + strings.Repeat(`\\\",{[`, pageSize) + `"}]}}`, false},
+		"the tags of a whole page": {`{"Response":{"ImageSet":[{"Tags":[` + tags + `]}]}}`, false},
+		"more tags":                {`{"Response":{"ImageSet":[{"Tags":[` + tags + `,{"Key":"a","Value":"b"}]}]}}`, true},
+		"no JSON":                  {`]]]]"`, false},
+		"nothing":                  {"", false},
+	} {
+		if got := tooManyEntries([]byte(tc.body)); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
+// However many pages the cloud promises, and however large they are: a listing has an end.
+func TestAListingIsNoLargerThanItsAllowance(t *testing.T) {
+	s := start(t, cvmtest.Options{}, private(1)...)
+	s.Inject(cvmtest.Fault{TotalCount: new(int64(100 * pageSize)), BigBody: 1 << 20})
+	c := connect(t, s)
+	var read atomic.Int64
+	c.transport = guard{next: counting{c.transport.(guard).next, &read}}
+	failure := mustFail(t, c, account, everything)
+	if failure.Kind != catalog.Incomplete || !strings.Contains(failure.Message, "larger than 32 MiB") || !strings.Contains(failure.Message, "spec.filters") {
+		t.Errorf("%s: %s", failure.Kind, failure)
+	}
+	if most := int64(maxListing + pagesAtOnce<<20); read.Load() > most {
+		t.Errorf("%d MiB were read, want at most %d", read.Load()>>20, most>>20)
+	}
+	// What one listing has taken is not missing from the next.
+	s.Heal()
+	if got := mustList(t, c, everything); len(got.Images) != 1 {
+		t.Errorf("%d images, want 1", len(got.Images))
 	}
 }
 

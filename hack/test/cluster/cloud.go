@@ -21,8 +21,8 @@ type Cloud struct {
 	*cvmtest.Control
 	*Process
 
-	// Endpoint is what --cvm-endpoint takes.
-	Endpoint string
+	// Endpoint is what --cvm-endpoint takes, and STS what --sts-endpoint does.
+	Endpoint, STS string
 }
 
 // StartCloud starts a simulator that knows no limit of requests unless a flag gives it one, and stores its key in the default Secret.
@@ -34,7 +34,7 @@ func (c *Cluster) StartCloud(flags ...string) *Cloud {
 	}
 	ready := c.children.path("cvmsim.json")
 	process := c.children.start(c.T, nil, path, append([]string{"-rate-limit=-1", "-ready-file=" + ready}, flags...)...)
-	var said struct{ URL, Control, SecretID, SecretKey string }
+	var said struct{ URL, STS, Control, SecretID, SecretKey string }
 	c.Until("the simulated cloud is ready", func(context.Context) error {
 		content, err := os.ReadFile(ready)
 		if err != nil {
@@ -45,7 +45,7 @@ func (c *Cluster) StartCloud(flags ...string) *Cloud {
 	control := cvmtest.Dial(said.Control)
 	c.Cleanup(control.Close)
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.Credential{SecretID: said.SecretID, SecretKey: said.SecretKey})
-	return &Cloud{Control: control, Process: process, Endpoint: said.URL}
+	return &Cloud{Control: control, Process: process, Endpoint: said.URL, STS: said.STS}
 }
 
 // SetCredentials stores a key in a Secret of the operator's namespace, where queries name it by credentialsRef.

@@ -224,6 +224,7 @@ func TestFault13AnswersOfOtherTypes(t *testing.T) {
 func TestFault14Floods(t *testing.T) {
 	w := answers(t, 14, imagev1alpha1.ReasonUnavailable, map[string]cvmtest.Fault{
 		"100 MB": {BigBody: 100 << 20}, "a deflate bomb": {DeflateBomb: 100 << 20}, "a gzip bomb": {GzipBomb: 100 << 20},
+		"300 000 entries": {Body: new(`{"Response":{"TotalCount":1,"RequestId":"r","ImageSet":[{}` + strings.Repeat(",{}", 300_000) + `]}}`)},
 	})
 	if peak := peakMemory(t, w.manager); peak > 128<<20 {
 		t.Errorf("the manager took %d MiB", peak>>20)

@@ -29,7 +29,7 @@ var Table = []Row{
 	{Number: 11, Fault: "`{}`, `{\"Response\":null}`, `{\"Response\":{}}`, which the SDK takes for success", Required: "IncompleteListing, never zero images", Proof: "`controllers/catalog/cvm/transport_test.go`"},
 	{Number: 12, Fault: "`null`, at which the SDK panics", Required: "Recovered, a failed poll, counted", Proof: "`controllers/catalog/cvm/transport_test.go`"},
 	{Number: 13, Fault: "other JSON types, 200 000 brackets, no JSON", Required: "The poll fails", Proof: "`controllers/catalog/cvm/transport_test.go`, `controllers/catalog/cvm/fuzz_test.go`"},
-	{Number: 14, Fault: "100 MB, a deflate bomb, a gzip bomb", Required: "Refused at 8 MiB; memory stays below 128 MiB", Proof: "`controllers/catalog/cvm/network_test.go`"},
+	{Number: 14, Fault: "100 MB, a deflate bomb, a gzip bomb, 300 000 entries in a page", Required: "Refused at 8 MiB or more entries than asked for; memory stays below 128 MiB", Proof: "`controllers/catalog/cvm/network_test.go`"},
 	{Number: 15, Fault: "an event stream, a redirect, an encoding nobody asked for", Required: "Refused by the transport", Proof: "`controllers/catalog/cvm/transport_test.go`"},
 	{Number: 16, Fault: "a page after the first fails", Required: "The whole listing is void", Proof: "`controllers/catalog/cvm/listing_test.go`"},
 	{Number: 17, Fault: "TotalCount changes between pages", Required: "Read again; if it stays so, nothing leaves", Proof: "`controllers/catalog/cvm/listing_test.go`"},

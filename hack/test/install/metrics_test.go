@@ -10,8 +10,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
@@ -25,9 +30,11 @@ func TestMetricsAreForWhoMayReadThem(t *testing.T) {
 		token string
 		want  int
 	}{
-		"a ServiceAccount without the role":    {c.Token("neighbour"), http.StatusForbidden},
-		"somebody without a token":             {"", http.StatusUnauthorized},
-		"somebody with a token that isn't one": {"none", http.StatusUnauthorized},
+		"a ServiceAccount without the role": {c.Token("neighbour"), http.StatusForbidden},
+		"somebody without a token":          {"", http.StatusUnauthorized},
+		// Controller-runtime's filter answers so when the API server doesn't know a token.
+		"somebody with a token that isn't one": {"none", http.StatusInternalServerError},
+		"somebody with a token without end":    {strings.Repeat("x", 9<<10), http.StatusUnauthorized},
 	} {
 		response, body, err := get("https://"+manager.Metrics+"/metrics", tc.token, &tls.Config{})
 		if err != nil || response.StatusCode != tc.want || strings.Contains(body, "# HELP") {
@@ -43,26 +50,128 @@ func TestReadersOfMetricsAreRemembered(t *testing.T) {
 	scrapeAsPrometheus(t, c, manager)
 	scraper := c.Token("scraper")
 	mark := c.Mark()
-	for _, tc := range []struct {
-		token string
-		want  int
-	}{{scraper, http.StatusOK}, {"none", http.StatusUnauthorized}} {
-		for range 3 {
-			if response, _, err := get("https://"+manager.Metrics+"/metrics", tc.token, &tls.Config{}); err != nil || response.StatusCode != tc.want {
-				t.Fatalf("got %s, want %d: %v", status(response), tc.want, err)
-			}
+	for range 3 {
+		if response, _, err := get("https://"+manager.Metrics+"/metrics", scraper, &tls.Config{}); err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("got %s: %v", status(response), err)
 		}
 	}
+	// The scraper's second token is another than the one that it got in with.
+	if asked := reviews(c, mark); asked["tokenreviews"] != 1 || asked["subjectaccessreviews"] != 1 {
+		t.Errorf("for three requests of one reader the API server was asked %v", asked)
+	}
+}
+
+// reviews counts what the operator has asked the API server about others since a mark.
+func reviews(c *cluster.Cluster, mark int64) map[string]int {
+	c.Helper()
 	asked := map[string]int{}
 	for _, r := range c.RequestsSince(mark) {
-		if r.User == cluster.OperatorUser && r.Verb == "create" {
+		if r.User == cluster.OperatorUser && r.Verb == "create" && strings.HasSuffix(r.Resource, "reviews") {
 			asked[r.Resource]++
 		}
 	}
-	// The scraper's second token is another than the one that it got in with; a refusal may have been forgotten on a slow machine.
-	if asked["tokenreviews"] < 2 || asked["tokenreviews"] > 3 || asked["subjectaccessreviews"] != 1 {
-		t.Errorf("for six requests of two readers the API server was asked %v", asked)
+	return asked
+}
+
+// flood sends requests, so many at a time, and counts the codes of their answers; 0 is none.
+func flood(requests int, send func(number int) int) map[int]int {
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(16)
+	codes := map[int]int{}
+	for number := range requests {
+		group.Go(func() error {
+			code := send(number)
+			mu.Lock()
+			defer mu.Unlock()
+			codes[code]++
+			return nil
+		})
 	}
+	_ = group.Wait() // there are no errors
+	return codes
+}
+
+func TestAFloodOfBogusTokensIsNotForTheAPIServer(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true})
+	manager := c.StartManager(c.StartCloud())
+	scrapeAsPrometheus(t, c, manager)
+	scraper, url := c.Token("scraper"), "https://"+manager.Metrics+"/metrics"
+	ask := func(token string) int {
+		response, _, err := get(url, token, &tls.Config{})
+		if err != nil {
+			return 0
+		}
+		return response.StatusCode
+	}
+	if code := ask(scraper); code != http.StatusOK {
+		t.Fatalf("the scraper gets %d", code)
+	}
+	mark, began := c.Mark(), time.Now()
+	codes := flood(480, func(number int) int {
+		if number%20 == 0 {
+			// Who is let in goes on being so.
+			if code := ask(scraper); code != http.StatusOK {
+				return code
+			}
+		}
+		return -ask(fmt.Sprint("bogus-", number))
+	})
+	if codes[-http.StatusOK] > 0 || codes[-http.StatusTooManyRequests] == 0 || codes[-http.StatusTooManyRequests]+codes[-http.StatusInternalServerError] != 480 {
+		t.Errorf("the answers (negative those to strangers): %v", codes)
+	}
+	// Ten at once, ten a second, and the scraper.
+	if asked, most := reviews(c, mark)["tokenreviews"], 10+10*int(time.Since(began).Seconds()+1)+2; asked > most {
+		t.Errorf("the API server was asked %d times within %s, want at most %d", asked, time.Since(began), most)
+	}
+}
+
+func TestAFloodOfLargeHeadersTakesNoMemory(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
+	manager := c.StartManager(c.StartCloud())
+	scrapeAsPrometheus(t, c, manager)
+	before := peakMemory(t, manager.Pid())
+	header := strings.Repeat("x", 1_000_000)
+	for _, url := range []string{"https://" + manager.Metrics + "/metrics", "http://" + manager.Probes + "/healthz"} {
+		codes := flood(500, func(int) int {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+			if err != nil {
+				t.Error(err)
+				return 0
+			}
+			request.Header.Set("X-Long", header)
+			transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+			response, err := transport.RoundTrip(request)
+			if err != nil {
+				return 0 // the connection ended while more was sent
+			}
+			_ = response.Body.Close()
+			return response.StatusCode
+		})
+		if codes[0]+codes[http.StatusRequestHeaderFieldsTooLarge] != 500 {
+			t.Errorf("%s answers %v", url, codes)
+		}
+	}
+	if grown := peakMemory(t, manager.Pid()) - before; grown > 64<<20 {
+		t.Errorf("the manager has grown by %d MiB", grown>>20)
+	}
+}
+
+// peakMemory is the most memory that a process has had, in bytes.
+func peakMemory(t *testing.T, pid int) int64 {
+	t.Helper()
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Skipf("this system has no /proc: %v", err)
+	}
+	for line := range strings.Lines(string(content)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
+			return kib << 10
+		}
+	}
+	t.Fatal("the peak is not in /proc")
+	return 0
 }
 
 func TestMetricsAreServedOverHTTP1AndTodaysTLSOnly(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 type Keys struct {
 	SecretID, SecretKey secret.String
 
-	// Token belongs to temporary keys, and Expires is when the cloud stops to accept them.
+	// Token belongs to temporary keys, and Expires is when the cloud stops to accept them; zero is never.
 	Token   secret.String
 	Expires time.Time
 }
@@ -51,6 +51,9 @@ type Identity struct {
 
 	// Roles are assumed one after the other; those without ARN are left out.
 	Roles [2]Role
+
+	// AccountID, if set, is the account that the last keys must belong to: others are not handed out.
+	AccountID string
 }
 
 // Role is a role that is assumed, with the word that its owner may demand for it.
@@ -91,10 +94,12 @@ type Providers struct {
 	known map[place]entry
 }
 
-// place is where keys are kept: a source, and how many of its roles were assumed for them.
+// place is where keys are kept: a source, how many of its roles were assumed for them, and whether their account is known
+// to be the right one.
 type place struct {
-	source string
-	roles  int
+	source  string
+	roles   int
+	checked bool
 }
 
 type entry struct {
@@ -122,7 +127,7 @@ func New(o Options) *Providers {
 
 // Keys returns keys that are good for a minute at least, or an *Error. It waits until ctx ends at the longest.
 func (p *Providers) Keys(ctx context.Context, id Identity) (Keys, error) {
-	return p.provider(id, rolesOf(id))(ctx)
+	return p.provider(id, rolesOf(id), id.AccountID)(ctx)
 }
 
 // Refused says that the cloud doesn't accept the identity's keys, which may have been revoked. Others are obtained
@@ -140,12 +145,13 @@ func (p *Providers) Refused(id Identity) {
 // provider obtains keys.
 type provider func(ctx context.Context) (Keys, error)
 
-func (p *Providers) provider(id Identity, roles []Role) provider {
-	question := Identity{Keys: id.Keys, Ambient: id.Ambient}
+// provider obtains the keys of an identity that has assumed some of its roles. With an account, they must belong to it.
+func (p *Providers) provider(id Identity, roles []Role, account string) provider {
+	question := Identity{Keys: id.Keys, Ambient: id.Ambient, AccountID: account}
 	copy(question.Roles[:], roles)
 	if n := len(roles); n > 0 {
-		base := p.provider(id, roles[:n-1])
-		return p.cached(place{id.Source, n}, AssumedRole, question, func(ctx context.Context) (Keys, error) {
+		base := p.provider(id, roles[:n-1], "")
+		return p.cached(place{id.Source, n, account != ""}, AssumedRole, question, func(ctx context.Context) (Keys, error) {
 			keys, err := base(ctx)
 			if err != nil {
 				return Keys{}, err
@@ -154,16 +160,45 @@ func (p *Providers) provider(id Identity, roles []Role) provider {
 		})
 	}
 	// However many sources build on it, there is one ambient identity of a kind.
-	at := place{source: id.Ambient}
-	switch id.Ambient {
-	case "":
-		return func(context.Context) (Keys, error) { return id.Keys, nil }
-	case CVMRole:
+	at := place{id.Ambient, 0, account != ""}
+	given := func(context.Context) (Keys, error) { return id.Keys, nil }
+	switch {
+	case id.Ambient == "" && account == "":
+		return given
+	case id.Ambient == "":
+		return p.cached(place{id.Source, 0, true}, CallerIdentity, question, given)
+	case id.Ambient == CVMRole:
 		return p.cached(at, CVMRole, question, p.metadata.keys)
-	case TKEOIDC:
+	case id.Ambient == TKEOIDC:
 		return p.cached(at, TKEOIDC, question, func(ctx context.Context) (Keys, error) { return p.sts.assumeWithWebIdentity(ctx, p.webIdentity) })
 	}
 	return func(context.Context) (Keys, error) { return Keys{}, &Error{Provider: id.Ambient, Code: CodeNoProvider} }
+}
+
+// ownedBy is fetch for keys that must belong to an account. Whose they are never changes, so it is asked once for each.
+func (p *Providers) ownedBy(account string, fetch provider) provider {
+	if account == "" {
+		return fetch
+	}
+	var asked secret.Box[Keys]
+	var owner string
+	return func(ctx context.Context) (Keys, error) {
+		keys, err := fetch(ctx)
+		if err != nil {
+			return Keys{}, err
+		}
+		if asked == nil || asked() != keys {
+			if owner, err = p.sts.callerIdentity(ctx, keys); err != nil {
+				asked = nil
+				return Keys{}, err
+			}
+			asked = secret.Hide(keys)
+		}
+		if owner != account {
+			return Keys{}, &Error{Provider: CallerIdentity, Code: CodeOtherAccount, Owner: owner, Want: account}
+		}
+		return keys, nil
+	}
 }
 
 // cached is the renewal that is kept at a place for a question, begun anew when the question is another one.
@@ -172,7 +207,7 @@ func (p *Providers) cached(at place, name string, question Identity, fetch provi
 	defer p.mu.Unlock()
 	e, ok := p.known[at]
 	if !ok || e.question() != question {
-		e = entry{question: secret.Hide(question), cached: &cached{name: name, fetch: fetch, now: p.now}}
+		e = entry{question: secret.Hide(question), cached: &cached{name: name, fetch: p.ownedBy(question.AccountID, fetch), now: p.now}}
 		p.known[at] = e
 	}
 	return e.get

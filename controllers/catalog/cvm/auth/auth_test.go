@@ -157,6 +157,106 @@ func TestAFailureSaysWhichProviderFailedAndHow(t *testing.T) {
 	}
 }
 
+// of is an identity whose keys must belong to an account.
+func of(account string, id auth.Identity) auth.Identity {
+	id.AccountID = account
+	return id
+}
+
+// whose counts how often STS was asked whose keys are.
+func (w *world) whose() int {
+	asked := 0
+	for _, r := range w.sts.Requests() {
+		if r.Action == "GetCallerIdentity" {
+			asked++
+		}
+	}
+	return asked
+}
+
+func TestKeysOfAnotherAccountAreNotHandedOut(t *testing.T) {
+	byNode := auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}
+	for name, tc := range map[string]struct {
+		id  auth.Identity
+		uin string // whose the keys are that sign in the end
+	}{
+		"keys":                  {mine(), myUIN},
+		"a role":                {mine(auth.Role{ARN: reader}), otherUIN},
+		"a role of a role":      {mine(auth.Role{ARN: reader}, auth.Role{ARN: second}), secondUIN},
+		"the node's role":       {node, nodeUIN},
+		"a role by the node's":  {byNode, otherUIN},
+		"the pod's identity":    {pod, podUIN},
+		"a role by the pod's":   {auth.Identity{Source: "secret/a", Ambient: auth.TKEOIDC, Roles: [2]auth.Role{{ARN: reader}}}, otherUIN},
+		"keys without a source": {auth.Identity{Keys: keysOf(cvmtest.DefaultCredential)}, myUIN},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for range 3 {
+				w.must(of(tc.uin, tc.id))
+			}
+			if asked := w.whose(); asked != 1 {
+				t.Errorf("it was asked %d times whose the keys are, want once", asked)
+			}
+			failure := w.mustFail(of("999", tc.id))
+			if failure.Code != auth.CodeOtherAccount || failure.Owner != tc.uin || failure.Want != "999" {
+				t.Errorf("%v: the keys are those of %q, want %q", failure, failure.Owner, failure.Want)
+			}
+			// Who names no account gets whatever keys there are.
+			w.must(tc.id)
+		})
+	}
+}
+
+func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.mustFail(of(otherUIN, mine()))
+		w.pass(time.Minute)
+	}
+	if asked := w.whose(); asked != 1 {
+		t.Errorf("it was asked %d times whose the wrong keys are, want once", asked)
+	}
+	// The metadata service hands out the same keys until shortly before their end. All of it is within the five minutes for
+	// which the cloud accepts a signature.
+	w = newWorld(t)
+	w.metadata.SetLife(4*time.Minute, 90*time.Second)
+	first := w.must(of(nodeUIN, node))
+	w.eventually("the keys are renewed", func() bool {
+		w.pass(time.Second)
+		return w.must(of(nodeUIN, node)) != first
+	})
+	if asked, issued := w.whose(), w.metadata.Issued(); asked != issued {
+		t.Errorf("it was asked %d times whose %d keys are", asked, issued)
+	}
+}
+
+// Not knowing whose keys they are is not knowing that they are the right ones.
+func TestKeysWhoseOwnerIsNotKnownAreNotHandedOut(t *testing.T) {
+	text := func(body string) *string { return &body }
+	for name, tc := range map[string]struct {
+		fault authtest.Fault
+		code  string
+	}{
+		"STS refuses":           {authtest.Fault{Code: "UnauthorizedOperation"}, "UnauthorizedOperation"},
+		"STS hangs up":          {authtest.Fault{Drop: true}, "ClientError.NetworkError"},
+		"the answer is empty":   {authtest.Fault{Body: text(`{}`)}, auth.CodeNoOwner},
+		"the account is a text": {authtest.Fault{Body: text(`{"Response":{"RequestId":"x","AccountId":"1\u202e2"}}`)}, auth.CodeNoOwner},
+		"the account is absent": {authtest.Fault{Body: text(`{"Response":{"RequestId":"x"}}`)}, auth.CodeNoOwner},
+		"null":                  {authtest.Fault{Body: text(`null`)}, auth.CodePanic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.sts.Inject(tc.fault)
+			if failure := w.mustFail(of(myUIN, mine())); failure.Provider != auth.CallerIdentity || codeOf(failure) != tc.code {
+				t.Errorf("%s failed with %q, want %q", failure.Provider, codeOf(failure), tc.code)
+			}
+			w.sts.Heal()
+			w.pass(time.Minute)
+			w.must(of(myUIN, mine()))
+		})
+	}
+}
+
 func TestTheMetadataServiceIsNotFollowedElsewhere(t *testing.T) {
 	w := newWorld(t)
 	elsewhere := authtest.NewMetadata(w.cloud, "node-role", nodeUIN)

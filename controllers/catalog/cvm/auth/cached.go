@@ -84,7 +84,7 @@ func (c *cached) look() (keys Keys, due bool, err error) {
 }
 
 // good says whether keys last for the margin.
-func good(k Keys, now time.Time) bool { return now.Add(margin).Before(k.Expires) }
+func good(k Keys, now time.Time) bool { return k.Expires.IsZero() || now.Add(margin).Before(k.Expires) }
 
 func (c *cached) renew() (any, error) {
 	// Who came just after an earlier renewal has ended finds its keys here.
@@ -126,6 +126,9 @@ func (c *cached) tryFetch(ctx context.Context) (keys Keys, err error) {
 // began together don't ask together. The metadata service may hand out the same keys again; at least 36 s lie between
 // two renewals, since keys last for the margin.
 func renewalOf(k Keys, now time.Time) time.Time {
+	if k.Expires.IsZero() {
+		return now.AddDate(100, 0, 0)
+	}
 	life := k.Expires.Sub(now)
 	return now.Add(life*3/5 + rand.N(life/5)) //nolint:gosec // jitter needs no secrecy
 }

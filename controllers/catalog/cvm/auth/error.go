@@ -3,8 +3,12 @@
 
 package auth
 
-// AssumedRole is the Error.Provider of a role that keys assume.
-const AssumedRole = "role"
+const (
+	// AssumedRole is the Error.Provider of a role that keys assume.
+	AssumedRole = "role"
+	// CallerIdentity is that of keys whose account is not known to be the right one.
+	CallerIdentity = "caller-identity"
+)
 
 // Codes of our own, in the SDK's manner, for what no code of the cloud tells.
 const (
@@ -26,15 +30,22 @@ const (
 	CodeMetadata = "ClientError.MetadataUnavailable"
 	// CodeNoToken: the file with the pod's token can't be read, or is empty.
 	CodeNoToken = "ClientError.NoWebIdentityToken"
+	// CodeNoOwner: the answer doesn't say whose the keys are.
+	CodeNoOwner = "ClientError.NoCallerIdentity"
+	// CodeOtherAccount: the keys belong to another account than they must.
+	CodeOtherAccount = "ClientError.OtherAccount"
 )
 
 // Error says which provider obtained no keys, and why.
 type Error struct {
-	// Provider is AssumedRole, CVMRole or TKEOIDC.
+	// Provider is AssumedRole, CVMRole, TKEOIDC or CallerIdentity.
 	Provider string
 
 	// Code is one of this package; empty if Err tells it.
 	Code string
+
+	// Owner is the account that the keys belong to, and Want the one that they must, for CodeOtherAccount.
+	Owner, Want string
 
 	// Err is what the SDK or the network said. Its text may hold what was answered: it is to be judged, not shown.
 	Err error

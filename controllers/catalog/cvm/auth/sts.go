@@ -6,6 +6,7 @@ package auth
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ type sts struct {
 	now       func() time.Time
 }
 
-// stsAnswer is the answer of both actions.
+// stsAnswer is the answer of both actions that give keys.
 type stsAnswer struct {
 	*tchttp.BaseResponse
 	Response *struct {
@@ -55,8 +56,7 @@ func (s sts) assumeRole(ctx context.Context, by Keys, role Role) (Keys, error) {
 	if role.ExternalID != "" {
 		parameters["ExternalId"] = role.ExternalID.Reveal()
 	}
-	credential := common.NewTokenCredential(by.SecretID.Reveal(), by.SecretKey.Reveal(), by.Token.Reveal())
-	return s.ask(ctx, AssumedRole, "AssumeRole", credential, parameters)
+	return s.ask(ctx, AssumedRole, "AssumeRole", credentialOf(by), parameters)
 }
 
 // assumeWithWebIdentity obtains keys of the pod's role with the token that Kubernetes gives the pod. It is the token
@@ -72,8 +72,34 @@ func (s sts) assumeWithWebIdentity(ctx context.Context, id WebIdentity) (Keys, e
 	})
 }
 
-// ask sends one request, signed if there is a credential.
-func (s sts) ask(ctx context.Context, provider, action string, credential common.CredentialIface, parameters map[string]any) (Keys, error) {
+// identityAnswer is the part of GetCallerIdentity's answer that counts (document 1312/66098): the account (uin) that the
+// keys belong to, that of the main account for keys of a sub-account and of a role.
+type identityAnswer struct {
+	*tchttp.BaseResponse
+	Response *struct{ AccountId string }
+}
+
+// accountID is the form of an account's id.
+var accountID = regexp.MustCompile(`^[0-9]{1,20}$`)
+
+// callerIdentity asks for the account that keys belong to. No permission in CAM is documented to be needed.
+func (s sts) callerIdentity(ctx context.Context, keys Keys) (string, error) {
+	answer := &identityAnswer{BaseResponse: &tchttp.BaseResponse{}}
+	if err := s.send(ctx, "GetCallerIdentity", credentialOf(keys), map[string]any{}, answer); err != nil {
+		return "", &Error{Provider: CallerIdentity, Err: err}
+	}
+	if answer.Response == nil || !accountID.MatchString(answer.Response.AccountId) {
+		return "", &Error{Provider: CallerIdentity, Code: CodeNoOwner}
+	}
+	return answer.Response.AccountId, nil
+}
+
+func credentialOf(keys Keys) common.CredentialIface {
+	return common.NewTokenCredential(keys.SecretID.Reveal(), keys.SecretKey.Reveal(), keys.Token.Reveal())
+}
+
+// send sends one request, signed if there is a credential.
+func (s sts) send(ctx context.Context, action string, credential common.CredentialIface, parameters map[string]any, answer tchttp.Response) error {
 	ctx, cancel := context.WithTimeout(ctx, stsTimeout)
 	defer cancel()
 	client := common.NewCommonClient(credential, s.region, s.profile)
@@ -83,11 +109,16 @@ func (s sts) ask(ctx context.Context, provider, action string, credential common
 	request.SetSkipSign(credential == nil)
 	request.SetContext(ctx)
 	if err := request.SetActionParameters(parameters); err != nil {
-		return Keys{}, &Error{Provider: provider, Err: err}
+		return err
 	}
+	return client.Send(request, answer)
+}
+
+// ask asks for keys.
+func (s sts) ask(ctx context.Context, provider, action string, credential common.CredentialIface, parameters map[string]any) (Keys, error) {
 	asked := s.now()
 	answer := &stsAnswer{BaseResponse: &tchttp.BaseResponse{}}
-	if err := client.Send(request, answer); err != nil {
+	if err := s.send(ctx, action, credential, parameters, answer); err != nil {
 		return Keys{}, &Error{Provider: provider, Err: err}
 	}
 	keys, ok := answer.keys(asked)

@@ -26,6 +26,8 @@ type Fault struct {
 	// ByID: only requests with ImageIds. Listing: only requests without.
 	ByID    bool `json:"byID,omitempty"`
 	Listing bool `json:"listing,omitempty"`
+	// ImageID: only requests with it among their ImageIds.
+	ImageID string `json:"imageID,omitempty"`
 	// Times is how often it fires; 0 means until removed.
 	Times int `json:"times,omitempty"`
 
@@ -144,7 +146,8 @@ func (f *Fault) agrees(r Request) bool {
 		(f.SecretID == "" || f.SecretID == r.SecretID) &&
 		(f.Page == 0 || f.Page == r.Page) &&
 		(f.FromPage == 0 || r.Page >= f.FromPage) &&
-		(!f.ByID || byID) && (!f.Listing || !byID)
+		(!f.ByID || byID) && (!f.Listing || !byID) &&
+		(f.ImageID == "" || slices.Contains(r.ImageIDs, f.ImageID))
 }
 
 // reshape changes what page of the answer is served, and its total.

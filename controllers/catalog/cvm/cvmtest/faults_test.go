@@ -297,7 +297,7 @@ func TestAFaultDoesNotHideAWrongSignature(t *testing.T) {
 
 func TestAFaultSurvivesJSON(t *testing.T) {
 	want := cvmtest.Fault{
-		Region: "r", SecretID: "s", Page: 1, FromPage: 2, Call: 3, ByID: true, Listing: true, Times: 4, Code: "c", Message: "m", Status: 500, KeepBody: true,
+		Region: "r", SecretID: "s", Page: 1, FromPage: 2, Call: 3, ByID: true, Listing: true, ImageID: "i", Times: 4, Code: "c", Message: "m", Status: 500, KeepBody: true,
 		Delay: time.Second, Blackhole: true, Drip: 5 * time.Millisecond, Body: new(""), BigBody: 5, Header: map[string]string{"A": "b"}, CutAfter: 6,
 		Hangup: true, Reset: true, Redirect: "u", EventStream: true, DeflateBomb: 7, GzipBomb: 8, TotalCount: new(int64(0)), TotalDelta: 9,
 		DropImages: 10, DuplicateImages: 11, NullImages: 12, IgnoreOffset: true, Short: 13,

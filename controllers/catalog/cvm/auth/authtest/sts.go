@@ -17,12 +17,17 @@ import (
 )
 
 const (
-	// stsVersion is both actions' (STS API pages AssumeRole 1312/48197, AssumeRoleWithWebIdentity 1312/73070).
+	// stsVersion is that of all actions (STS API pages AssumeRole 1312/48197, AssumeRoleWithWebIdentity 1312/73070,
+	// GetCallerIdentity 1312/66098).
 	stsVersion = "2018-08-13"
 
 	// The documented default and maximum of DurationSeconds. A role has its own maximum within it.
 	defaultDuration = 2 * time.Hour
 	maxDuration     = 12 * time.Hour
+
+	actionAssumeRole  = "AssumeRole"
+	actionWebIdentity = "AssumeRoleWithWebIdentity"
+	actionIdentity    = "GetCallerIdentity"
 )
 
 // sessionName is the documented form of RoleSessionName: 2 to 128 of these.
@@ -101,6 +106,12 @@ func (s *STS) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
+// parameters are those of all actions.
+type parameters struct {
+	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
+	DurationSeconds                                                    int64
+}
+
 // refusal is an error answer.
 type refusal struct{ code, message string }
 
@@ -111,7 +122,7 @@ func (s *STS) handle(w http.ResponseWriter, r *http.Request) {
 		RequestClient: r.Header.Get("X-TC-RequestClient"), Authorization: r.Header.Get("Authorization"), Token: r.Header.Get("X-TC-Token"),
 	}
 	fault := s.pick()
-	keys, no := s.decide(r, body, &request)
+	response, no := s.decide(r, body, &request)
 	if fault.Code != "" {
 		no = &refusal{fault.Code, "injected"}
 	}
@@ -124,20 +135,15 @@ func (s *STS) handle(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests = append(s.requests, request)
 	s.mu.Unlock()
-	fault.write(w, r, s.closed, http.StatusOK, "application/json", answer(keys, no))
+	fault.write(w, r, s.closed, http.StatusOK, "application/json", answer(response, no))
 }
 
-// answer is the JSON of both actions (API pages, "output parameters"): errors have HTTP status 200, too.
-func answer(keys cvmtest.Credential, no *refusal) string {
-	const requestID = "5cd1a16d-0000-4000-8000-authtest0001"
-	response := map[string]any{"RequestId": requestID}
+// answer is the JSON of an answer: errors have HTTP status 200, too.
+func answer(response map[string]any, no *refusal) string {
 	if no != nil {
-		response["Error"] = map[string]string{"Code": no.code, "Message": no.message}
-	} else {
-		response["Credentials"] = map[string]string{"Token": keys.Token, "TmpSecretId": keys.SecretID, "TmpSecretKey": keys.SecretKey}
-		response["ExpiredTime"] = keys.Expires.Unix()
-		response["Expiration"] = keys.Expires.UTC().Format(time.RFC3339)
+		response = map[string]any{"Error": map[string]string{"Code": no.code, "Message": no.message}}
 	}
+	response["RequestId"] = "5cd1a16d-0000-4000-8000-authtest0001"
 	b, err := json.Marshal(map[string]any{"Response": response})
 	if err != nil {
 		panic("authtest: " + err.Error())
@@ -145,43 +151,75 @@ func answer(keys cvmtest.Credential, no *refusal) string {
 	return string(b)
 }
 
-// decide makes keys, or says why not. The order of the checks is inferred.
-func (s *STS) decide(r *http.Request, body []byte, request *Request) (keys cvmtest.Credential, no *refusal) {
+// decide makes the content of a good answer, or says why there is none. The order of the checks is inferred.
+func (s *STS) decide(r *http.Request, body []byte, request *Request) (response map[string]any, no *refusal) {
 	if no := s.readRequest(r, body, request); no != nil {
-		return keys, no
+		return nil, no
 	}
-	if request.Action == "AssumeRoleWithWebIdentity" {
-		return s.assumeWithWebIdentity(request)
+	if request.Action == actionWebIdentity {
+		return handedOut(s.assumeWithWebIdentity(request))
 	}
 	caller, code, message := s.cloud.Authenticate("sts", r, body)
 	request.SecretID = caller.SecretID
-	if code != "" {
-		return keys, &refusal{code, message}
+	switch {
+	case code != "":
+		return nil, &refusal{code, message}
+	case request.Action == actionIdentity:
+		return identity(caller), nil
 	}
-	return s.assume(caller, request)
+	return handedOut(s.assume(caller, request))
 }
 
-// readRequest reads what both actions have in common.
+// handedOut is what the API pages of both actions that give keys call their output parameters.
+func handedOut(keys cvmtest.Credential, no *refusal) (map[string]any, *refusal) {
+	return map[string]any{
+		"Credentials": map[string]string{"Token": keys.Token, "TmpSecretId": keys.SecretID, "TmpSecretKey": keys.SecretKey},
+		"ExpiredTime": keys.Expires.Unix(),
+		"Expiration":  keys.Expires.UTC().Format(time.RFC3339),
+	}, no
+}
+
+// identity is GetCallerIdentity's answer (API page 1312/66098, its examples 1 and 2): AccountId is the main account's, for
+// keys of a sub-account and of a role, too. The simulated CVM knows no sub-accounts and no ids of roles, so these parts of
+// UserId, PrincipalId and Arn are made up.
+func identity(caller cvmtest.Credential) map[string]any {
+	out := map[string]any{
+		"Type": "CAMUser", "AccountId": caller.UIN, "UserId": caller.UIN, "PrincipalId": caller.UIN,
+		"Arn": "qcs::cam:" + caller.UIN + ":uin/" + caller.UIN,
+	}
+	if caller.Token != "" {
+		const roleID = "4611686018427000001"
+		out["Type"], out["UserId"] = "CAMRole", roleID+":image-catalog-operator"
+		out["Arn"] = "qcs::sts:" + caller.UIN + ":assumed-role/" + roleID
+	}
+	return out
+}
+
+// readRequest reads what the actions have in common.
 func (s *STS) readRequest(r *http.Request, body []byte, request *Request) *refusal {
 	switch {
 	case r.Method != http.MethodPost || r.URL.Path != "/" || r.URL.RawQuery != "" || r.Header.Get("Content-Type") != "application/json":
 		return &refusal{cvmtest.CodeUnknown, "a request that is no POST of JSON to /"}
 	case r.Header.Get("X-TC-Version") != stsVersion:
 		return &refusal{"NoSuchVersion", "no such version"}
-	case request.Action != "AssumeRole" && request.Action != "AssumeRoleWithWebIdentity":
+	case !slices.Contains([]string{actionAssumeRole, actionWebIdentity, actionIdentity}, request.Action):
 		return &refusal{"InvalidAction", "no such action"}
 	case !region.MatchString(request.Region):
-		// Both pages list Region among the required parameters.
+		// All pages list Region among the required parameters.
 		return &refusal{"MissingParameter", "Region is missing"}
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	var p struct {
-		RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
-		DurationSeconds                                                    int64
-	}
+	var p parameters
 	if err := d.Decode(&p); err != nil {
 		return &refusal{"UnknownParameter", err.Error()}
+	}
+	if request.Action == actionIdentity {
+		// The page lists no parameters of its own.
+		if p != (parameters{}) {
+			return &refusal{"UnknownParameter", "GetCallerIdentity has no parameters"}
+		}
+		return nil
 	}
 	request.RoleArn, request.RoleSessionName, request.ExternalId = p.RoleArn, p.RoleSessionName, p.ExternalId
 	request.ProviderId, request.WebIdentityToken, request.DurationSeconds = p.ProviderId, p.WebIdentityToken, p.DurationSeconds
