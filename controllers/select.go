@@ -77,7 +77,7 @@ type lastSelected struct {
 
 // choice is what a selection came to.
 type choice struct {
-	// selected are the images, group by group, the newest of a group first.
+	// selected are the images, group by group, the newest of a group first, whatever made them selected.
 	selected []catalog.Image
 
 	// verdicts has one for each member, by id.
@@ -145,6 +145,7 @@ func (c chooser) choose(b ballot) choice {
 		filled[key] = c.fill(&out, groups[key])
 	}
 	c.keepLast(&out, b.last, filled)
+	c.arrange(out.selected, b.last)
 	return out
 }
 
@@ -286,7 +287,7 @@ func (c chooser) compare(a, b contender) int {
 	case a.image.Deprecated != b.image.Deprecated:
 		by = falseFirst(a.image.Deprecated, b.image.Deprecated)
 	case c.order() == imagev1alpha1.OrderBySemVer:
-		by = b.version.Compare(a.version)
+		by = compareVersions(b.version, a.version)
 	case c.order() == imagev1alpha1.OrderByName:
 		by = cmp.Compare(b.text, a.text)
 	}
@@ -303,20 +304,96 @@ func falseFirst(a, b bool) int {
 	return -1
 }
 
+// compareVersions compares versions; none is the lowest.
+func compareVersions(a, b *semver.Version) int {
+	if a == nil || b == nil {
+		return falseFirst(a != nil, b != nil)
+	}
+	return a.Compare(b)
+}
+
+// arrange orders what is selected by groups, and each group as any other: what a group falls back to keeps its place, since
+// consumers take the first.
+func (c chooser) arrange(selected []catalog.Image, last []lastSelected) {
+	if c.sameAsLast(selected, last) {
+		place := func(image catalog.Image) int {
+			return slices.IndexFunc(last, func(l lastSelected) bool { return l.ID == image.ID })
+		}
+		slices.SortFunc(selected, func(a, b catalog.Image) int { return cmp.Compare(place(a), place(b)) })
+		return
+	}
+	contenders := make([]contender, len(selected))
+	for i, image := range selected {
+		contenders[i].image = &image
+		c.read(&contenders[i])
+	}
+	slices.SortFunc(contenders, func(a, b contender) int {
+		return cmp.Or(c.compareGroups(*a.image, *b.image), c.compare(a, b))
+	})
+	for i, one := range contenders {
+		selected[i] = *one.image
+	}
+}
+
+// sameAsLast says whether the same images are selected as before, and of one it isn't known in which group it is, so that
+// only its place of before tells.
+func (c chooser) sameAsLast(selected []catalog.Image, last []lastSelected) bool {
+	unknown := slices.ContainsFunc(last, func(l lastSelected) bool { return l.partial && !c.groupsByArchitectureOnly() })
+	if !unknown || len(selected) != len(last) {
+		return false
+	}
+	now := idsOf(selected)
+	return !slices.ContainsFunc(last, func(l lastSelected) bool { return !now[l.ID] })
+}
+
+func (c chooser) groupsByArchitectureOnly() bool {
+	return !slices.ContainsFunc(c.spec.Selection.GroupBy, func(by imagev1alpha1.SelectionGroup) bool { return by != imagev1alpha1.GroupByArchitecture })
+}
+
+// architectureOrder is the order of groups by architecture; others come after these.
+var architectureOrder = []string{"amd64", "arm64", "386"}
+
+// compareGroups orders groups: the usual architectures first, other facts by name, and what isn't known last.
+func (c chooser) compareGroups(a, b catalog.Image) int {
+	for _, by := range slices.Sorted(slices.Values(c.spec.Selection.GroupBy)) {
+		x, y := groupFact(a, by), groupFact(b, by)
+		order := cmp.Or(falseFirst(x == "", y == ""), strings.Compare(x, y))
+		if by == imagev1alpha1.GroupByArchitecture {
+			order = cmp.Or(cmp.Compare(usualRank(x), usualRank(y)), order)
+		}
+		if order != 0 {
+			return order
+		}
+	}
+	return 0
+}
+
+func usualRank(architecture string) int {
+	if i := slices.Index(architectureOrder, architecture); i >= 0 {
+		return i
+	}
+	return len(architectureOrder)
+}
+
+func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
+	switch by {
+	case imagev1alpha1.GroupByArchitecture:
+		return image.Architecture
+	case imagev1alpha1.GroupByPlatform:
+		return image.Platform
+	case imagev1alpha1.GroupByOSName:
+		return image.OSName
+	case imagev1alpha1.GroupByImageFamily:
+		return image.Family
+	}
+	return ""
+}
+
 // group is the group of an image, as a text that equal groups have in common.
 func (c chooser) group(image catalog.Image) string {
-	if len(c.spec.Selection.GroupBy) == 0 {
-		return ""
-	}
 	var b strings.Builder
-	facts := map[imagev1alpha1.SelectionGroup]string{
-		imagev1alpha1.GroupByArchitecture: image.Architecture,
-		imagev1alpha1.GroupByPlatform:     image.Platform,
-		imagev1alpha1.GroupByOSName:       image.OSName,
-		imagev1alpha1.GroupByImageFamily:  image.Family,
-	}
-	for _, by := range slices.Sorted(slices.Values(c.spec.Selection.GroupBy)) {
-		fmt.Fprintf(&b, "%q", facts[by])
+	for _, by := range c.spec.Selection.GroupBy {
+		fmt.Fprintf(&b, "%q", groupFact(image, by))
 	}
 	return b.String()
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // build is a golden image, by its name and how many hours before noon it was made. What a case is about follows: arm64,
-// deprecated, SYNCING, undated, shared (by account 7).
+// other architectures, deprecated, SYNCING, undated, shared (by account 7).
 func build(name string, hours int, more ...string) catalog.Image {
 	image := catalog.Image{
 		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",
@@ -37,6 +37,8 @@ func build(name string, hours int, more ...string) catalog.Image {
 			image.CreatedTime = time.Time{}
 		case "shared":
 			image.Type, image.Creator = typeShared, "7"
+		case "386", "riscv64", "no architecture":
+			image.Architecture = strings.TrimPrefix(word, "no architecture")
 		default:
 			image.State = word
 		}
@@ -49,6 +51,7 @@ func TestSelection(t *testing.T) {
 	nightly := []catalog.Image{build("node-v1.30.4", 1), build("node-v1.30.3", 30), build("node-v1.29.9", 80), build("base", 200)}
 	both := []catalog.Image{build("amd-2", 2), build("arm-1", 1, "arm64"), build("amd-3", 3), build("arm-4", 4, "arm64")}
 	const version = `v(\d+\.\d+\.\d+)$`
+	byArchitecture := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}}
 
 	for name, tc := range map[string]struct {
 		selection imagev1alpha1.ImageSelection
@@ -151,7 +154,28 @@ func TestSelection(t *testing.T) {
 		"it goes where one does": {members: []catalog.Image{build("old", 9)}, last: []string{"departed"}, want: "old"},
 		"it stays in its own group only": {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
-			members:   []catalog.Image{build("arm", 1, "arm64")}, last: []string{"departed"}, want: "arm departed", wantStays: "departed",
+			members:   []catalog.Image{build("arm", 1, "arm64")}, last: []string{"departed"}, want: "departed arm", wantStays: "departed",
+		},
+		"groups are in the order of their architectures, however new their images": {
+			selection: byArchitecture,
+			members: []catalog.Image{
+				build("none", 0, "no architecture"), build("riscv", 1, "riscv64"), build("old", 2, "386"), build("arm", 3, "arm64"), build("amd", 4),
+			},
+			want: "amd arm old riscv none",
+		},
+		"a group that falls back keeps its place": {
+			selection: byArchitecture,
+			members:   []catalog.Image{build("amd", 1, "CREATING"), build("arm", 1, "arm64"), build("old", 1, "386")}, last: []string{"departed"},
+			want: "departed arm old", wantStays: "departed", wantVerdicts: verdicts("NotNormal", "amd"),
+		},
+		"an image that falls back keeps its place in its group": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Limit: 2},
+			members:   []catalog.Image{build("node-v1.9.0", 1, "CREATING")}, last: []string{"a-v1.30.0", "b-v1.31.0"},
+			want: "b-v1.31.0 a-v1.30.0", wantStays: "a-v1.30.0 b-v1.31.0",
+		},
+		"an absent image that stays keeps its place before an older one": {
+			selection: imagev1alpha1.ImageSelection{Limit: 2}, members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4", "node-v1.30.3"},
+			want: "node-v1.30.4 node-v1.30.3", wantStays: "node-v1.30.4",
 		},
 		"a selected image that grew too young by an edit stays where nothing else qualifies": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 999 * time.Hour}},
