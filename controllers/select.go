@@ -18,8 +18,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// typeShared is the type of images that another account shares with ours (API page DescribeImages, type Image).
-const typeShared = "SHARED_IMAGE"
+// The types of images that nobody else can bring into the account's list: its own and Tencent's (API page DescribeImages,
+// type Image).
+const (
+	typePrivate = "PRIVATE_IMAGE"
+	typePublic  = "PUBLIC_IMAGE"
+)
 
 // chooser is spec.selection, ready to be asked.
 type chooser struct {
@@ -216,7 +220,7 @@ func (c chooser) judge(image *catalog.Image, b ballot, wasSelected bool) (conten
 	if former, absent := b.absent[image.ID]; absent {
 		one.stays = wasSelected
 		if !wasSelected {
-			return one, cmp.Or(former, imagev1alpha1.VerdictNotNewest)
+			return one, c.judgeAbsent(*image, former)
 		}
 		return one, ""
 	}
@@ -241,13 +245,29 @@ func (c chooser) judge(image *catalog.Image, b ballot, wasSelected bool) (conten
 	return one, ""
 }
 
+// judgeAbsent is the verdict of an image that the listing lacks and that isn't selected: the one that it had, unless it was
+// selected until an edit took it out.
+func (c chooser) judgeAbsent(image catalog.Image, former imagev1alpha1.SelectionVerdict) imagev1alpha1.SelectionVerdict {
+	switch {
+	case former != "" && former != imagev1alpha1.VerdictSelected:
+		return former
+	case c.distrusts(image):
+		return imagev1alpha1.VerdictUntrustedCreator
+	}
+	return imagev1alpha1.VerdictNotNewest
+}
+
 // trusts says whether an image may be selected by whose it is. Whoever shares an image chooses its name, so a name that
-// matches proves nothing.
+// matches proves nothing, and a type that nobody knows proves nothing either.
 func (c chooser) trusts(image catalog.Image) bool {
-	return image.Type != typeShared ||
+	return image.Type == typePrivate || image.Type == typePublic ||
+		slices.Contains(c.spec.Selection.TrustedCreators, image.Creator) ||
 		slices.Contains(c.spec.Match.Creators, image.Creator) ||
 		slices.Contains(c.spec.ImageIDs, imagev1alpha1.ImageID(image.ID))
 }
+
+// distrusts says whether what was stored of an image shows that it may not be selected.
+func (c chooser) distrusts(image catalog.Image) bool { return tellsOwner(image) && !c.trusts(image) }
 
 // read takes what orders an image out of its name.
 func (c chooser) read(one *contender) imagev1alpha1.SelectionVerdict {

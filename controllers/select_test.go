@@ -21,7 +21,7 @@ import (
 )
 
 // build is a golden image, by its name and how many hours before noon it was made. What a case is about follows: arm64,
-// other architectures, deprecated, SYNCING, undated, shared (by account 7).
+// other architectures, deprecated, SYNCING, undated, shared (by account 7), untyped and other types (of account 7).
 func build(name string, hours int, more ...string) catalog.Image {
 	image := catalog.Image{
 		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",
@@ -36,7 +36,11 @@ func build(name string, hours int, more ...string) catalog.Image {
 		case "undated":
 			image.CreatedTime = time.Time{}
 		case "shared":
-			image.Type, image.Creator = typeShared, "7"
+			image.Type, image.Creator = "SHARED_IMAGE", "7"
+		case "untyped":
+			image.Type = ""
+		case "MARKET_IMAGE", "COMMUNITY_IMAGE", "shared_image":
+			image.Type, image.Creator = word, "7"
 		case "386", "riscv64", "no architecture":
 			image.Architecture = strings.TrimPrefix(word, "no architecture")
 		default:
@@ -51,6 +55,8 @@ func TestSelection(t *testing.T) {
 	nightly := []catalog.Image{build("node-v1.30.4", 1), build("node-v1.30.3", 30), build("node-v1.29.9", 80), build("base", 200)}
 	both := []catalog.Image{build("amd-2", 2), build("arm-1", 1, "arm64"), build("amd-3", 3), build("arm-4", 4, "arm64")}
 	const version = `v(\d+\.\d+\.\d+)$`
+	public := build("public", 0, "undated")
+	public.Type = "PUBLIC_IMAGE"
 	byArchitecture := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}}
 
 	for name, tc := range map[string]struct {
@@ -130,6 +136,16 @@ func TestSelection(t *testing.T) {
 		"nobody's shared image by its name alone": {
 			members: []catalog.Image{build("node-v1.30.9", 0, "shared"), build("node-v1.30.4", 1)},
 			want:    "node-v1.30.4", wantVerdicts: verdicts("UntrustedCreator", "node-v1.30.9"),
+		},
+		"nobody's image of a type that nobody knows": {
+			members: []catalog.Image{build("a", 0, "MARKET_IMAGE"), build("b", 0, "COMMUNITY_IMAGE"), build("c", 0, "shared_image"), build("d", 0, "untyped"), build("ours", 9)},
+			want:    "ours", wantVerdicts: verdicts("UntrustedCreator", "a", "b", "c", "d"),
+		},
+		"a public image needs no creator": {members: []catalog.Image{public}, want: "public"},
+		"an image of a creator that selection trusts": {
+			selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"7"}, Limit: 2},
+			members:   []catalog.Image{build("market", 0, "MARKET_IMAGE"), build("shared", 1, "shared"), build("untyped", 0, "untyped"), build("ours", 9)},
+			want:      "market shared", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"untyped": "UntrustedCreator", "ours": "NotNewest"},
 		},
 		"a trusted creator's shared image": {creators: []string{"7"}, members: []catalog.Image{build("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9"},
 		"a shared image that is named by its id": {
@@ -276,7 +292,7 @@ func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
 // drawImage draws an image from few values, so that many are equal in all but the id.
 func drawImage(t *rapid.T, i int) catalog.Image {
 	image := catalog.Image{
-		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", typeShared}).Draw(t, "type"),
+		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE", "MARKET_IMAGE", ""}).Draw(t, "type"),
 		Name:         rapid.SampledFrom([]string{"node-v1.0.0", "node-v1.0.1", "node-v2.0.0", "base"}).Draw(t, "name"),
 		State:        rapid.SampledFrom([]string{"NORMAL", "NORMAL", "NORMAL", "SYNCING"}).Draw(t, "state"),
 		Architecture: rapid.SampledFrom([]string{"amd64", "arm64"}).Draw(t, "architecture"),
