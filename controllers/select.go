@@ -366,8 +366,11 @@ func (c chooser) sameAsLast(selected []catalog.Image, last []lastSelected) bool 
 	return !slices.ContainsFunc(last, func(l lastSelected) bool { return !now[l.ID] })
 }
 
+// groupsByArchitectureOnly says whether status tells enough of an image to know its group.
 func (c chooser) groupsByArchitectureOnly() bool {
-	return !slices.ContainsFunc(c.spec.Selection.GroupBy, func(by imagev1alpha1.SelectionGroup) bool { return by != imagev1alpha1.GroupByArchitecture })
+	return !slices.ContainsFunc(c.spec.Selection.GroupBy, func(by imagev1alpha1.SelectionGroup) bool {
+		return by != imagev1alpha1.GroupByArchitecture
+	})
 }
 
 // architectureOrder is the order of groups by architecture; others come after these.
