@@ -18,7 +18,8 @@ const breakerLeast = 5
 // departure is what would leave by one poll, for the breaker to judge.
 type departure struct {
 	// members were there before, without those that came while removals were blocked; inGrace left earlier and still
-	// have their objects.
+	// have their objects. Neither these nor leaving count images that can't be selected for want of trust: whoever shares
+	// images with the account must not hold up what happens to its own.
 	members, inGrace int
 
 	// leaving would leave now, by why.

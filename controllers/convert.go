@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,9 +21,9 @@ import (
 func toQuery(spec *imagev1alpha1.ImageQuerySpec) catalog.Query {
 	q := catalog.Query{Region: spec.Region, InstanceType: spec.InstanceType}
 	for _, f := range spec.Filters {
-		q.Filters = append(q.Filters, catalog.Filter{Name: f.Name, Values: f.Values})
+		q.Filters = append(q.Filters, catalog.Filter{Name: f.Name, Values: distinct(f.Values)})
 	}
-	for _, id := range spec.ImageIDs {
+	for _, id := range distinct(spec.ImageIDs) {
 		q.ImageIDs = append(q.ImageIDs, string(id))
 	}
 	return q
@@ -49,10 +50,29 @@ func (s scope) objectName(imageID string) string {
 	return name
 }
 
-// observedQuery is the hash of what is asked, in two parts: a change of the first means other images altogether.
+// observedQuery is the hash of what is asked, in two parts: a change of the first means other images altogether. What a
+// list says twice it says once: a repetition is no edit.
 func observedQuery(query *imagev1alpha1.ImageQuery) string {
 	spec := &query.Spec
-	return hash(scopeOf(query)) + "-" + hash(spec.Filters, spec.ImageIDs, spec.InstanceType, spec.Match)
+	filters, match := slices.Clone(spec.Filters), spec.Match
+	for i := range filters {
+		filters[i].Values = distinct(filters[i].Values)
+	}
+	match.States, match.Architectures = distinct(match.States), distinct(match.Architectures)
+	match.Platforms, match.Creators = distinct(match.Platforms), distinct(match.Creators)
+	match.ExcludeImageIDs = distinct(match.ExcludeImageIDs)
+	return hash(scopeOf(query)) + "-" + hash(filters, distinct(spec.ImageIDs), spec.InstanceType, match)
+}
+
+// distinct is a list without repetitions. Those of a spec are short.
+func distinct[T comparable](list []T) []T {
+	out := list[:0:0]
+	for _, item := range list {
+		if !slices.Contains(out, item) {
+			out = append(out, item)
+		}
+	}
+	return out
 }
 
 // sameScope says whether two observed queries ask the same account in the same region.

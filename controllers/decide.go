@@ -6,7 +6,9 @@ package controllers
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -29,6 +31,11 @@ type verdict struct {
 
 	// gone are images that were asked for by id and don't exist.
 	gone map[string]bool
+
+	// untrusted are members that can't be selected for want of trust. Whoever shares images with the account decides how
+	// many there are, so neither the breaker nor maxImages counts them. objectless are those that get no CloudImage,
+	// because there would be too many.
+	untrusted, objectless map[string]bool
 
 	choice choice
 
@@ -55,7 +62,7 @@ func newRules(spec *imagev1alpha1.ImageQuerySpec) (rules, *failure) {
 // decide says what a view of the cloud means, given what was known before.
 func (r rules) decide(query *imagev1alpha1.ImageQuery, k knowledge, v view, now time.Time) verdict {
 	out := verdict{listing: v.listing, members: slices.Clone(v.matching), gone: v.gone, leaving: map[string]imagev1alpha1.RemovalReason{}}
-	d := departureOf(query, k, v)
+	d := r.departureOf(query, k, v)
 	approval := query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
 	if d.trips(maxRemovedPercent(query)) && approval != d.token(query.Status.Revision) {
 		out.blocked = &d
@@ -75,6 +82,8 @@ func (r rules) decide(query *imagev1alpha1.ImageQuery, k knowledge, v view, now 
 	}
 	slices.SortFunc(out.members, newestFirst)
 	b.members = out.members
+	out.untrusted = r.untrusted(out.members)
+	out.objectless = objectless(query, k, out)
 	b.last = r.last(query, k, v, out)
 	if out.blocked != nil {
 		b.heldBack = heldBack(k, v, b.last)
@@ -85,23 +94,51 @@ func (r rules) decide(query *imagev1alpha1.ImageQuery, k knowledge, v view, now 
 	return out
 }
 
-func departureOf(query *imagev1alpha1.ImageQuery, k knowledge, v view) departure {
+// departureOf is what would leave of the images that the breaker counts, by what was known of them.
+func (r rules) departureOf(query *imagev1alpha1.ImageQuery, k knowledge, v view) departure {
 	d := departure{
-		members: k.established(), leaving: map[string]imagev1alpha1.RemovalReason{},
+		members: k.established(r.chooser), leaving: map[string]imagev1alpha1.RemovalReason{},
 		edited: query.Status.ObservedQuery != observedQuery(query), blind: k.blind,
 	}
 	for id, reason := range v.missing {
-		if reason != "" {
+		if reason != "" && !r.chooser.distrusts(k.members[id]) {
 			d.leaving[id] = reason
 		}
 	}
 	back := idsOf(v.matching)
-	for id := range k.inGrace {
-		if !back[id] {
+	for id, image := range k.inGrace {
+		if !back[id] && !r.chooser.distrusts(image) {
 			d.inGrace++
 		}
 	}
 	return d
+}
+
+func (r rules) untrusted(members []catalog.Image) map[string]bool {
+	out := map[string]bool{}
+	for i := range members {
+		if r.chooser.distrusts(members[i]) {
+			out[members[i].ID] = true
+		}
+	}
+	return out
+}
+
+// objectless are the untrusted members for which maxImages leaves no room. Those that have an object keep it as long as
+// there is room for it, so that others that are shared don't take it away. Other policies give them no object anyway.
+func objectless(query *imagev1alpha1.ImageQuery, k knowledge, v verdict) map[string]bool {
+	room := max(0, maxObjects(query)-(len(v.members)-len(v.untrusted)))
+	if len(v.untrusted) <= room || !objectsForAll(query) {
+		return nil
+	}
+	ids := slices.SortedFunc(maps.Keys(v.untrusted), func(a, b string) int {
+		return cmp.Or(falseFirst(!k.withObject[a], !k.withObject[b]), strings.Compare(a, b))
+	})
+	out := make(map[string]bool, len(ids)-room)
+	for _, id := range ids[room:] {
+		out[id] = true
+	}
+	return out
 }
 
 // heldBack are the images that came while removals are blocked: with another account behind the Secret, for example,
@@ -126,26 +163,18 @@ func (r rules) last(query *imagev1alpha1.ImageQuery, k knowledge, v view, out ve
 	members := selectedAmong(out.members, status)
 	var last []lastSelected
 	for _, selected := range status.Selected {
-		image, member := members[selected.ImageID]
+		_, member := members[selected.ImageID]
 		switch {
 		case !member && (v.gone[selected.ImageID] || status.ObservedQuery != observedQuery(query)):
 			continue
 		case status.SyncedGeneration != query.Generation && r.chooser.rulesOut(selected, r.matcher):
 			continue
 		}
-		known := member && !k.partial[selected.ImageID] || member && v.there[selected.ImageID].ID != ""
-		if !member {
-			image, known = v.there[selected.ImageID], v.there[selected.ImageID].ID != ""
-		}
+		image, known := factsOf(selected.ImageID, members, k, v)
 		if !known {
-			if image, known = k.facts(selected.ImageID); !known {
-				image = catalog.Image{ID: selected.ImageID, Architecture: selected.Architecture}
-				if selected.CreatedTime != nil {
-					image.CreatedTime = selected.CreatedTime.UTC()
-				}
-			}
+			image = fromSelected(selected)
 		}
-		if known && !r.chooser.trusts(image) {
+		if r.chooser.distrusts(image) {
 			continue
 		}
 		// By the name under which it was selected an edit is judged later.
@@ -153,6 +182,20 @@ func (r rules) last(query *imagev1alpha1.ImageQuery, k knowledge, v view, out ve
 		last = append(last, lastSelected{Image: image, partial: !known})
 	}
 	return last
+}
+
+// factsOf are all facts of an image: as the listing shows them, or else a request by its id, or else as they were stored;
+// false if status alone tells of it.
+func factsOf(id string, members map[string]catalog.Image, k knowledge, v view) (catalog.Image, bool) {
+	if image, member := members[id]; member {
+		if _, missing := v.missing[id]; !missing {
+			return image, true
+		}
+	}
+	if image, found := v.there[id]; found {
+		return image, true
+	}
+	return k.facts(id)
 }
 
 // rebuilt are members that have another size, other snapshots, another operating system or another creation time than
@@ -175,8 +218,9 @@ func impostors(before []imagev1alpha1.SelectedImage, k knowledge, now []catalog.
 	var ids []string
 	for _, image := range now {
 		for _, was := range before {
-			facts, known := k.facts(was.ImageID)
-			if known && (was.ImageID == image.ID || was.Name == image.Name) && facts.Creator != "" && image.Creator != "" && facts.Creator != image.Creator {
+			facts, _ := k.facts(was.ImageID)
+			creator := cmp.Or(facts.Creator, was.Creator)
+			if (was.ImageID == image.ID || was.Name == image.Name) && creator != "" && image.Creator != "" && creator != image.Creator {
 				ids = append(ids, image.ID)
 				break
 			}
@@ -188,25 +232,37 @@ func impostors(before []imagev1alpha1.SelectedImage, k knowledge, now []catalog.
 // withObjects are the members that have CloudImages.
 func (v verdict) withObjects(policy imagev1alpha1.CloudImageScope) []catalog.Image {
 	switch policy {
-	case imagev1alpha1.CloudImagesAll:
-		return v.members
 	case imagev1alpha1.CloudImagesNone:
 		return nil
 	case imagev1alpha1.CloudImagesSelected:
 		selected := idsOf(v.choice.selected)
 		return slices.DeleteFunc(slices.Clone(v.members), func(image catalog.Image) bool { return !selected[image.ID] })
+	case imagev1alpha1.CloudImagesAll:
 	}
-	return v.members
+	return without(v.members, func(image catalog.Image) bool { return v.objectless[image.ID] })
+}
+
+func objectsForAll(query *imagev1alpha1.ImageQuery) bool {
+	return cmp.Or(query.Spec.CloudImages.Policy, imagev1alpha1.CloudImagesAll) == imagev1alpha1.CloudImagesAll
+}
+
+// maxObjects is how many CloudImages a query may have.
+func maxObjects(query *imagev1alpha1.ImageQuery) int {
+	most := cmp.Or(int(query.Spec.CloudImages.MaxImages), 1000)
+	if !objectsForAll(query) {
+		most = min(most, 500) // the default that was stored with policy All may have stayed behind
+	}
+	return most
 }
 
 // tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
 func tooMany(query *imagev1alpha1.ImageQuery, v verdict) *failure {
-	policy := query.Spec.CloudImages.Policy
-	most := cmp.Or(int(query.Spec.CloudImages.MaxImages), 1000)
-	if policy != "" && policy != imagev1alpha1.CloudImagesAll {
-		most = min(most, 500) // the default that was stored with policy All may have stayed behind
+	objects, most := 0, maxObjects(query)
+	for _, image := range v.withObjects(query.Spec.CloudImages.Policy) {
+		if !v.untrusted[image.ID] {
+			objects++
+		}
 	}
-	objects := len(v.withObjects(policy))
 	if objects <= most {
 		return nil
 	}
@@ -215,4 +271,13 @@ func tooMany(query *imagev1alpha1.ImageQuery, v verdict) *failure {
 		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), so nothing of this listing is published; "+
 			"narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None", objects, most),
 	}
+}
+
+// objectlessNote says in Ready's message how many members have no CloudImage because there would be too many.
+func objectlessNote(query *imagev1alpha1.ImageQuery, v verdict) string {
+	if len(v.objectless) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d images that can't be selected for want of trust have no CloudImage, because with them there would be more than "+
+		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", len(v.objectless), maxObjects(query))
 }

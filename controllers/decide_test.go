@@ -211,8 +211,8 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 		}
 		q.Status = *finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
 		k = claim{query: q, scope: scopeOf(q)}.knowledgeOf(nil, got.members)
-		if k.established() != len(old) {
-			t.Fatalf("poll %d: %d members count, want %d", poll, k.established(), len(old))
+		if k.established(r.chooser) != len(old) {
+			t.Fatalf("poll %d: %d members count, want %d", poll, k.established(r.chooser), len(old))
 		}
 	}
 	// Approved by the token that is shown, what is there is selected.
@@ -220,6 +220,116 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	got := r.decide(q, k, view{matching: foreign, missing: reasonsFor("Gone", old...), gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, noon)
 	if got.blocked != nil || len(got.leaving) != 2 || namesOf(got.choice.selected) != "foreign-0" {
 		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.blocked, len(got.leaving), namesOf(got.choice.selected))
+	}
+}
+
+// A group falls back to its last image: the same images are selected in the same order, so nobody is told of another selection.
+func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
+	amd, arm := build("amd", 1), build("arm", 2, "arm64")
+	amd.Platform, arm.Platform = "Ubuntu", "CentOS"
+	for name, tc := range map[string]struct {
+		groupBy  imagev1alpha1.SelectionGroup
+		selected []catalog.Image
+		partial  bool // status alone tells of the image that falls back
+	}{
+		"by architecture":                    {groupBy: imagev1alpha1.GroupByArchitecture, selected: []catalog.Image{amd, arm}},
+		"by architecture, known from status": {groupBy: imagev1alpha1.GroupByArchitecture, selected: []catalog.Image{amd, arm}, partial: true},
+		"by another fact":                    {groupBy: imagev1alpha1.GroupByPlatform, selected: []catalog.Image{arm, amd}},
+		"by a fact that status doesn't tell": {groupBy: imagev1alpha1.GroupByPlatform, selected: []catalog.Image{arm, amd}, partial: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, k := remembered([]catalog.Image{amd, arm})
+			q.Spec.Selection.GroupBy = []imagev1alpha1.SelectionGroup{tc.groupBy}
+			q.Status.Selected = selectedImages(tc.selected, 2)
+			q.Status.SelectedHistory[0].ImageIDs = selectedIDs(q.Status.Selected)
+			if tc.partial {
+				k.members[amd.ID], k.partial[amd.ID] = fromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
+			}
+			r, _ := newRules(&q.Spec)
+			v := view{matching: []catalog.Image{arm}, missing: reasonsFor("NotMatched", amd), there: byID([]catalog.Image{amd})}
+			if tc.partial {
+				v = view{matching: []catalog.Image{arm}, missing: reasonsFor("", amd)}
+			}
+			got := r.decide(q, k, v, noon)
+			status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
+			if namesOf(got.choice.selected) != namesOf(tc.selected) || len(status.SelectedHistory) != 1 {
+				t.Errorf("selected is %q, want %q; the history is %+v", namesOf(got.choice.selected), namesOf(tc.selected), status.SelectedHistory)
+			}
+		})
+	}
+}
+
+// What the listing shows counts, and not the little that a status tells: one of an older version tells neither type nor creator.
+func TestWithoutTrustNothingStaysSelected(t *testing.T) {
+	foreign, ours := build("foreign", 1, "shared"), build("ours", 2, "CREATING")
+	for name, tc := range map[string]struct {
+		missing bool // the listing lacks the image, and the cloud contradicts itself
+		told    bool // status tells type and creator
+		want    string
+	}{
+		"listed":                            {want: ""},
+		"listed, and status tells the same": {told: true, want: ""},
+		"not listed, but status tells it":   {missing: true, told: true, want: ""},
+		"not listed, and nothing tells it":  {missing: true, want: "foreign"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, k := remembered([]catalog.Image{ours})
+			q.Generation++ // a creator was withdrawn
+			q.Status.Selected = selectedImages([]catalog.Image{foreign}, 1)
+			if !tc.told {
+				q.Status.Selected[0].Type, q.Status.Selected[0].Creator = "", ""
+			}
+			k.members[foreign.ID], k.partial[foreign.ID] = fromSelected(q.Status.Selected[0]), true
+			k.verdicts[foreign.ID] = imagev1alpha1.VerdictSelected
+			v := view{matching: []catalog.Image{foreign, ours}}
+			if tc.missing {
+				v = view{matching: []catalog.Image{ours}, missing: reasonsFor("", foreign)}
+			}
+			r, _ := newRules(&q.Spec)
+			got := r.decide(q, k, v, noon)
+			if namesOf(got.choice.selected) != tc.want {
+				t.Errorf("selected is %q, want %q", namesOf(got.choice.selected), tc.want)
+			}
+			CheckSelection(t, finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon))
+		})
+	}
+}
+
+func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
+	images := []catalog.Image{build("z", 0, "shared"), build("a", 1), build("y", 2, "shared"), build("b", 3)}
+	q := syncedQuery(0)
+	r, _ := newRules(&q.Spec)
+	for most, want := range map[int]string{4: "z a y b", 3: "z a b", 2: "a b", 1: "a"} {
+		got := r.decide(q, knowledge{}, view{matching: images}, noon)
+		status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, most, noon)
+		var names []string
+		for _, image := range status.Images {
+			names = append(names, image.Name)
+		}
+		if strings.Join(names, " ") != want || *status.ImagesTruncated != (most < 4) || *status.ImageCount != 4 {
+			t.Errorf("of 4 images %d may be shown: they are %q, of %d, truncated %t; want %q", most, names, *status.ImageCount, *status.ImagesTruncated, want)
+		}
+	}
+}
+
+// While removals are blocked, a status that was cut leaves open which images came meanwhile. Strangers' images don't.
+func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
+	for name, tc := range map[string]struct {
+		shown catalog.Image
+		want  bool
+	}{
+		"our own were cut":    {shown: build("a", 1), want: true},
+		"only others' were":   {shown: build("z", 1, "shared")},
+		"a type nobody knows": {shown: build("z", 1, "MARKET_IMAGE")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, _ := remembered(nil)
+			q.Status.Images = summaries([]catalog.Image{build("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
+			q.Status.ImagesTruncated = new(true)
+			if k := (claim{query: q, scope: scopeOf(q)}).knowledgeOf(nil, nil); k.blind != tc.want {
+				t.Errorf("blind is %t, want %t", k.blind, tc.want)
+			}
+		})
 	}
 }
 
@@ -291,6 +401,15 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 				t.Errorf("impostors (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Without objects, after a restart, status alone tells who made the images that were selected.
+func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
+	was, now := build("a", 2), build("a", 1)
+	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
+	if got := impostors(selectedImages([]catalog.Image{was}, 1), knowledge{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
+		t.Errorf("impostors are %v, want img-b", got)
 	}
 }
 

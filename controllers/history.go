@@ -28,6 +28,7 @@ func selectedImages(images []catalog.Image, most int) []imagev1alpha1.SelectedIm
 	for _, image := range images[:min(len(images), most)] {
 		out = append(out, imagev1alpha1.SelectedImage{
 			ImageID: image.ID, Name: image.Name, CreatedTime: optionalTime(image.CreatedTime), Architecture: image.Architecture,
+			Type: image.Type, Creator: image.Creator,
 		})
 	}
 	return out

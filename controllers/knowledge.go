@@ -4,6 +4,8 @@
 package controllers
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 
@@ -25,8 +27,11 @@ type knowledge struct {
 	// inGrace are images that left and whose objects are still there, with their facts.
 	inGrace map[string]catalog.Image
 
+	// withObject are the images of both kinds that have a CloudImage of the query.
+	withObject map[string]bool
+
 	// heldBack are the members that came while removals are blocked, as far as status shows them; blind says that
-	// they are blocked and that it doesn't show all members.
+	// they are blocked and that it doesn't show all members that the breaker counts.
 	heldBack map[string]bool
 	blind    bool
 }
@@ -37,15 +42,17 @@ type knowledge struct {
 func (c claim) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
 	k := knowledge{
 		members: map[string]catalog.Image{}, partial: map[string]bool{}, inGrace: map[string]catalog.Image{},
-		verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{},
+		verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{}, withObject: map[string]bool{},
 	}
 	for _, image := range existing {
 		switch {
 		case !c.inScope(image):
 		case c.isMember(image):
 			k.members[image.Image.ID] = fromRecord(&image.Image)
+			k.withObject[image.Image.ID] = true
 		case c.owns(image) && image.DeletionTimestamp == nil:
 			k.inGrace[image.Image.ID] = fromRecord(&image.Image)
+			k.withObject[image.Image.ID] = true
 		}
 	}
 	status := &c.query.Status
@@ -72,12 +79,23 @@ func (c claim) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, rememb
 		}
 		k.members[shown.ImageID] = image
 	}
-	k.blind = blocked && ptr.Deref(status.ImagesTruncated, false)
+	// Where status still shows an image without trust, only such images were left out.
+	trust := chooser{spec: &c.query.Spec}
+	k.blind = blocked && ptr.Deref(status.ImagesTruncated, false) &&
+		!slices.ContainsFunc(status.Images, func(shown imagev1alpha1.ImageSummary) bool { return trust.distrusts(fromSummary(shown)) })
 	return k
 }
 
-// established counts the members that did not come while removals are blocked.
-func (k knowledge) established() int { return len(k.members) - len(k.heldBack) }
+// established counts the members that may be selected by whose they are, and did not come while removals are blocked.
+func (k knowledge) established(c chooser) int {
+	count := 0
+	for id, image := range k.members {
+		if !k.heldBack[id] && !c.distrusts(image) {
+			count++
+		}
+	}
+	return count
+}
 
 // facts returns all that is known of an image, and false if that is nothing or little.
 func (k knowledge) facts(id string) (catalog.Image, bool) {
@@ -88,11 +106,26 @@ func (k knowledge) facts(id string) (catalog.Image, bool) {
 	return image, ok
 }
 
+// best is what is known of an image that status shows.
+func (k knowledge) best(shown catalog.Image) catalog.Image {
+	if facts, known := k.facts(shown.ID); known {
+		return facts
+	}
+	return shown
+}
+
 // fromSummary is what status tells of an image.
 func fromSummary(s imagev1alpha1.ImageSummary) catalog.Image {
-	image := catalog.Image{ID: s.ImageID, Name: s.Name, Architecture: s.Architecture}
+	image := catalog.Image{ID: s.ImageID, Name: s.Name, Architecture: s.Architecture, Type: s.Type, Creator: s.Creator}
 	if s.CreatedTime != nil {
 		image.CreatedTime = s.CreatedTime.UTC()
 	}
 	return image
+}
+
+// fromSelected is what status tells of a selected image.
+func fromSelected(s imagev1alpha1.SelectedImage) catalog.Image {
+	return fromSummary(imagev1alpha1.ImageSummary{
+		ImageID: s.ImageID, Name: s.Name, CreatedTime: s.CreatedTime, Architecture: s.Architecture, Type: s.Type, Creator: s.Creator,
+	})
 }

@@ -75,5 +75,11 @@ func newestFirst(a, b catalog.Image) int {
 // distrusts says whether the spec rules an image out by its id or its creator: what a person adds there acts before
 // the cloud is asked again.
 func (m matcher) distrusts(image catalog.Image) bool {
-	return !among(m.match.Creators, image.Creator) || slices.Contains(m.match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
+	return tellsOwner(image) && !among(m.match.Creators, image.Creator) || slices.Contains(m.match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
+}
+
+// tellsOwner says whether what was stored of an image tells whose it is. A status of an older version doesn't, and that
+// alone must not rule anything out.
+func tellsOwner(image catalog.Image) bool {
+	return image.Type != "" || image.Creator != "" || image.State != ""
 }

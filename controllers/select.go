@@ -18,8 +18,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// typeShared is the type of images that another account shares with ours (API page DescribeImages, type Image).
-const typeShared = "SHARED_IMAGE"
+// The types of images that nobody else can bring into the account's list: its own and Tencent's (API page DescribeImages,
+// type Image).
+const (
+	typePrivate = "PRIVATE_IMAGE"
+	typePublic  = "PUBLIC_IMAGE"
+)
 
 // chooser is spec.selection, ready to be asked.
 type chooser struct {
@@ -77,7 +81,7 @@ type lastSelected struct {
 
 // choice is what a selection came to.
 type choice struct {
-	// selected are the images, group by group, the newest of a group first.
+	// selected are the images, group by group, the newest of a group first, whatever made them selected.
 	selected []catalog.Image
 
 	// verdicts has one for each member, by id.
@@ -145,6 +149,7 @@ func (c chooser) choose(b ballot) choice {
 		filled[key] = c.fill(&out, groups[key])
 	}
 	c.keepLast(&out, b.last, filled)
+	c.arrange(out.selected, b.last)
 	return out
 }
 
@@ -215,7 +220,7 @@ func (c chooser) judge(image *catalog.Image, b ballot, wasSelected bool) (conten
 	if former, absent := b.absent[image.ID]; absent {
 		one.stays = wasSelected
 		if !wasSelected {
-			return one, cmp.Or(former, imagev1alpha1.VerdictNotNewest)
+			return one, c.judgeAbsent(*image, former)
 		}
 		return one, ""
 	}
@@ -240,13 +245,29 @@ func (c chooser) judge(image *catalog.Image, b ballot, wasSelected bool) (conten
 	return one, ""
 }
 
+// judgeAbsent is the verdict of an image that the listing lacks and that isn't selected: the one that it had, unless it was
+// selected until an edit took it out.
+func (c chooser) judgeAbsent(image catalog.Image, former imagev1alpha1.SelectionVerdict) imagev1alpha1.SelectionVerdict {
+	switch {
+	case former != "" && former != imagev1alpha1.VerdictSelected:
+		return former
+	case c.distrusts(image):
+		return imagev1alpha1.VerdictUntrustedCreator
+	}
+	return imagev1alpha1.VerdictNotNewest
+}
+
 // trusts says whether an image may be selected by whose it is. Whoever shares an image chooses its name, so a name that
-// matches proves nothing.
+// matches proves nothing, and a type that nobody knows proves nothing either.
 func (c chooser) trusts(image catalog.Image) bool {
-	return image.Type != typeShared ||
+	return image.Type == typePrivate || image.Type == typePublic ||
+		slices.Contains(c.spec.Selection.TrustedCreators, image.Creator) ||
 		slices.Contains(c.spec.Match.Creators, image.Creator) ||
 		slices.Contains(c.spec.ImageIDs, imagev1alpha1.ImageID(image.ID))
 }
+
+// distrusts says whether what was stored of an image shows that it may not be selected.
+func (c chooser) distrusts(image catalog.Image) bool { return tellsOwner(image) && !c.trusts(image) }
 
 // read takes what orders an image out of its name.
 func (c chooser) read(one *contender) imagev1alpha1.SelectionVerdict {
@@ -286,7 +307,7 @@ func (c chooser) compare(a, b contender) int {
 	case a.image.Deprecated != b.image.Deprecated:
 		by = falseFirst(a.image.Deprecated, b.image.Deprecated)
 	case c.order() == imagev1alpha1.OrderBySemVer:
-		by = b.version.Compare(a.version)
+		by = compareVersions(b.version, a.version)
 	case c.order() == imagev1alpha1.OrderByName:
 		by = cmp.Compare(b.text, a.text)
 	}
@@ -303,20 +324,99 @@ func falseFirst(a, b bool) int {
 	return -1
 }
 
+// compareVersions compares versions; none is the lowest.
+func compareVersions(a, b *semver.Version) int {
+	if a == nil || b == nil {
+		return falseFirst(a != nil, b != nil)
+	}
+	return a.Compare(b)
+}
+
+// arrange orders what is selected by groups, and each group as any other: what a group falls back to keeps its place, since
+// consumers take the first.
+func (c chooser) arrange(selected []catalog.Image, last []lastSelected) {
+	if c.sameAsLast(selected, last) {
+		place := func(image catalog.Image) int {
+			return slices.IndexFunc(last, func(l lastSelected) bool { return l.ID == image.ID })
+		}
+		slices.SortFunc(selected, func(a, b catalog.Image) int { return cmp.Compare(place(a), place(b)) })
+		return
+	}
+	contenders := make([]contender, len(selected))
+	for i, image := range selected {
+		contenders[i].image = &image
+		c.read(&contenders[i])
+	}
+	slices.SortFunc(contenders, func(a, b contender) int {
+		return cmp.Or(c.compareGroups(*a.image, *b.image), c.compare(a, b))
+	})
+	for i, one := range contenders {
+		selected[i] = *one.image
+	}
+}
+
+// sameAsLast says whether the same images are selected as before, and of one it isn't known in which group it is, so that
+// only its place of before tells.
+func (c chooser) sameAsLast(selected []catalog.Image, last []lastSelected) bool {
+	unknown := slices.ContainsFunc(last, func(l lastSelected) bool { return l.partial && !c.groupsByArchitectureOnly() })
+	if !unknown || len(selected) != len(last) {
+		return false
+	}
+	now := idsOf(selected)
+	return !slices.ContainsFunc(last, func(l lastSelected) bool { return !now[l.ID] })
+}
+
+// groupsByArchitectureOnly says whether status tells enough of an image to know its group.
+func (c chooser) groupsByArchitectureOnly() bool {
+	return !slices.ContainsFunc(c.spec.Selection.GroupBy, func(by imagev1alpha1.SelectionGroup) bool {
+		return by != imagev1alpha1.GroupByArchitecture
+	})
+}
+
+// architectureOrder is the order of groups by architecture; others come after these.
+var architectureOrder = []string{"amd64", "arm64", "386"}
+
+// compareGroups orders groups: the usual architectures first, other facts by name, and what isn't known last.
+func (c chooser) compareGroups(a, b catalog.Image) int {
+	for _, by := range slices.Sorted(slices.Values(c.spec.Selection.GroupBy)) {
+		x, y := groupFact(a, by), groupFact(b, by)
+		order := cmp.Or(falseFirst(x == "", y == ""), strings.Compare(x, y))
+		if by == imagev1alpha1.GroupByArchitecture {
+			order = cmp.Or(cmp.Compare(usualRank(x), usualRank(y)), order)
+		}
+		if order != 0 {
+			return order
+		}
+	}
+	return 0
+}
+
+func usualRank(architecture string) int {
+	if i := slices.Index(architectureOrder, architecture); i >= 0 {
+		return i
+	}
+	return len(architectureOrder)
+}
+
+func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
+	switch by {
+	case imagev1alpha1.GroupByArchitecture:
+		return image.Architecture
+	case imagev1alpha1.GroupByPlatform:
+		return image.Platform
+	case imagev1alpha1.GroupByOSName:
+		return image.OSName
+	case imagev1alpha1.GroupByImageFamily:
+		return image.Family
+	}
+	return ""
+}
+
 // group is the group of an image, as a text that equal groups have in common.
 func (c chooser) group(image catalog.Image) string {
-	if len(c.spec.Selection.GroupBy) == 0 {
-		return ""
-	}
 	var b strings.Builder
-	facts := map[imagev1alpha1.SelectionGroup]string{
-		imagev1alpha1.GroupByArchitecture: image.Architecture,
-		imagev1alpha1.GroupByPlatform:     image.Platform,
-		imagev1alpha1.GroupByOSName:       image.OSName,
-		imagev1alpha1.GroupByImageFamily:  image.Family,
-	}
-	for _, by := range slices.Sorted(slices.Values(c.spec.Selection.GroupBy)) {
-		fmt.Fprintf(&b, "%q", facts[by])
+	for _, by := range c.spec.Selection.GroupBy {
+		fmt.Fprintf(&b, "%q", groupFact(image, by))
 	}
 	return b.String()
 }

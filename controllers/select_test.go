@@ -21,7 +21,7 @@ import (
 )
 
 // build is a golden image, by its name and how many hours before noon it was made. What a case is about follows: arm64,
-// deprecated, SYNCING, undated, shared (by account 7).
+// other architectures, deprecated, SYNCING, undated, shared (by account 7), untyped and other types (of account 7).
 func build(name string, hours int, more ...string) catalog.Image {
 	image := catalog.Image{
 		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",
@@ -36,7 +36,13 @@ func build(name string, hours int, more ...string) catalog.Image {
 		case "undated":
 			image.CreatedTime = time.Time{}
 		case "shared":
-			image.Type, image.Creator = typeShared, "7"
+			image.Type, image.Creator = "SHARED_IMAGE", "7"
+		case "untyped":
+			image.Type = ""
+		case "MARKET_IMAGE", "COMMUNITY_IMAGE", "shared_image":
+			image.Type, image.Creator = word, "7"
+		case "386", "riscv64", "no architecture":
+			image.Architecture = strings.TrimPrefix(word, "no architecture")
 		default:
 			image.State = word
 		}
@@ -49,6 +55,9 @@ func TestSelection(t *testing.T) {
 	nightly := []catalog.Image{build("node-v1.30.4", 1), build("node-v1.30.3", 30), build("node-v1.29.9", 80), build("base", 200)}
 	both := []catalog.Image{build("amd-2", 2), build("arm-1", 1, "arm64"), build("amd-3", 3), build("arm-4", 4, "arm64")}
 	const version = `v(\d+\.\d+\.\d+)$`
+	public := build("public", 0, "undated")
+	public.Type = "PUBLIC_IMAGE"
+	byArchitecture := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}}
 
 	for name, tc := range map[string]struct {
 		selection imagev1alpha1.ImageSelection
@@ -128,6 +137,16 @@ func TestSelection(t *testing.T) {
 			members: []catalog.Image{build("node-v1.30.9", 0, "shared"), build("node-v1.30.4", 1)},
 			want:    "node-v1.30.4", wantVerdicts: verdicts("UntrustedCreator", "node-v1.30.9"),
 		},
+		"nobody's image of a type that nobody knows": {
+			members: []catalog.Image{build("a", 0, "MARKET_IMAGE"), build("b", 0, "COMMUNITY_IMAGE"), build("c", 0, "shared_image"), build("d", 0, "untyped"), build("ours", 9)},
+			want:    "ours", wantVerdicts: verdicts("UntrustedCreator", "a", "b", "c", "d"),
+		},
+		"a public image needs no creator": {members: []catalog.Image{public}, want: "public"},
+		"an image of a creator that selection trusts": {
+			selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"7"}, Limit: 2},
+			members:   []catalog.Image{build("market", 0, "MARKET_IMAGE"), build("shared", 1, "shared"), build("untyped", 0, "untyped"), build("ours", 9)},
+			want:      "market shared", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"untyped": "UntrustedCreator", "ours": "NotNewest"},
+		},
 		"a trusted creator's shared image": {creators: []string{"7"}, members: []catalog.Image{build("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9"},
 		"a shared image that is named by its id": {
 			imageIDs: []imagev1alpha1.ImageID{imagev1alpha1.ImageID(build("node-v1.30.9", 0).ID)},
@@ -151,7 +170,28 @@ func TestSelection(t *testing.T) {
 		"it goes where one does": {members: []catalog.Image{build("old", 9)}, last: []string{"departed"}, want: "old"},
 		"it stays in its own group only": {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
-			members:   []catalog.Image{build("arm", 1, "arm64")}, last: []string{"departed"}, want: "arm departed", wantStays: "departed",
+			members:   []catalog.Image{build("arm", 1, "arm64")}, last: []string{"departed"}, want: "departed arm", wantStays: "departed",
+		},
+		"groups are in the order of their architectures, however new their images": {
+			selection: byArchitecture,
+			members: []catalog.Image{
+				build("none", 0, "no architecture"), build("riscv", 1, "riscv64"), build("old", 2, "386"), build("arm", 3, "arm64"), build("amd", 4),
+			},
+			want: "amd arm old riscv none",
+		},
+		"a group that falls back keeps its place": {
+			selection: byArchitecture,
+			members:   []catalog.Image{build("amd", 1, "CREATING"), build("arm", 1, "arm64"), build("old", 1, "386")}, last: []string{"departed"},
+			want: "departed arm old", wantStays: "departed", wantVerdicts: verdicts("NotNormal", "amd"),
+		},
+		"an image that falls back keeps its place in its group": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Limit: 2},
+			members:   []catalog.Image{build("node-v1.9.0", 1, "CREATING")}, last: []string{"a-v1.30.0", "b-v1.31.0"},
+			want: "b-v1.31.0 a-v1.30.0", wantStays: "a-v1.30.0 b-v1.31.0",
+		},
+		"an absent image that stays keeps its place before an older one": {
+			selection: imagev1alpha1.ImageSelection{Limit: 2}, members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4", "node-v1.30.3"},
+			want: "node-v1.30.4 node-v1.30.3", wantStays: "node-v1.30.4",
 		},
 		"a selected image that grew too young by an edit stays where nothing else qualifies": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 999 * time.Hour}},
@@ -252,7 +292,7 @@ func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
 // drawImage draws an image from few values, so that many are equal in all but the id.
 func drawImage(t *rapid.T, i int) catalog.Image {
 	image := catalog.Image{
-		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", typeShared}).Draw(t, "type"),
+		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE", "MARKET_IMAGE", ""}).Draw(t, "type"),
 		Name:         rapid.SampledFrom([]string{"node-v1.0.0", "node-v1.0.1", "node-v2.0.0", "base"}).Draw(t, "name"),
 		State:        rapid.SampledFrom([]string{"NORMAL", "NORMAL", "NORMAL", "SYNCING"}).Draw(t, "state"),
 		Architecture: rapid.SampledFrom([]string{"amd64", "arm64"}).Draw(t, "architecture"),

@@ -29,7 +29,7 @@ const maxRemoving = 100
 // maxSummaryBytes is more than one summary ever takes: 255 characters of up to 6 bytes, and the other fields.
 const (
 	maxImagesBytes  = 1 << 20
-	maxSummaryBytes = 2 << 10
+	maxSummaryBytes = 3 << 10
 )
 
 // maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
@@ -90,7 +90,7 @@ func suspended(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time
 // applyEdit takes out of images and selected what a new spec rules out by itself, before the cloud is asked.
 func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, k knowledge) {
 	s, asked := e.status, observedQuery(query)
-	if s.ObservedQuery == "" || s.ObservedQuery == asked {
+	if s.ObservedQuery == "" || s.SyncedGeneration == query.Generation {
 		return
 	}
 	if !sameScope(s.ObservedQuery, asked) {
@@ -101,15 +101,14 @@ func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, k knowledg
 		}
 		return
 	}
-	ruledOut := func(id string) bool {
-		image, known := k.facts(id)
-		if !known {
-			return slices.Contains(m.match.ExcludeImageIDs, imagev1alpha1.ImageID(id))
-		}
-		return m.distrusts(image)
-	}
-	images := slices.DeleteFunc(slices.Clone(s.Images), func(i imagev1alpha1.ImageSummary) bool { return ruledOut(i.ImageID) })
-	selected := slices.DeleteFunc(slices.Clone(s.Selected), func(i imagev1alpha1.SelectedImage) bool { return ruledOut(i.ImageID) })
+	images := slices.DeleteFunc(slices.Clone(s.Images), func(i imagev1alpha1.ImageSummary) bool {
+		return m.distrusts(k.best(fromSummary(i)))
+	})
+	selected := slices.DeleteFunc(slices.Clone(s.Selected), func(i imagev1alpha1.SelectedImage) bool {
+		image := k.best(fromSelected(i))
+		return m.distrusts(image) || chooser{spec: &query.Spec}.distrusts(image)
+	})
+	markUntrusted(images, selected)
 	removed := len(s.Images) - len(images)
 	if removed+len(s.Selected)-len(selected) == 0 {
 		return
@@ -122,6 +121,16 @@ func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, k knowledg
 		e.showSelected(selected, imagev1alpha1.SelectedSpecChanged)
 	}
 	e.revise(hash(s.Revision, images, selected))
+}
+
+// markUntrusted gives images that an edit took out of the selection, but that stay members, their new verdict.
+func markUntrusted(images []imagev1alpha1.ImageSummary, selected []imagev1alpha1.SelectedImage) {
+	ids := selectedIDs(selected)
+	for i := range images {
+		if images[i].Selection == imagev1alpha1.VerdictSelected && !slices.Contains(ids, images[i].ImageID) {
+			images[i].Selection = imagev1alpha1.VerdictUntrustedCreator
+		}
+	}
 }
 
 // finished is the status after a poll.
@@ -150,7 +159,7 @@ func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages i
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
 	s.ImageCount = count(len(o.members))
-	s.Images = fitting(summaries(o.members[:min(len(o.members), maxImages)], o.choice.verdicts))
+	s.Images = shown(o.verdict, maxImages)
 	s.ImagesTruncated = new(len(o.members) > len(s.Images))
 	s.Removing = o.removing[:min(len(o.removing), maxRemoving)]
 	if len(s.Removing) == 0 {
@@ -174,10 +183,24 @@ func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.Select
 	for _, image := range members {
 		out = append(out, imagev1alpha1.ImageSummary{
 			ImageID: image.ID, Name: image.Name, CreatedTime: optionalTime(image.CreatedTime), Architecture: image.Architecture,
-			Selection: verdicts[image.ID],
+			Type: image.Type, Creator: image.Creator, Selection: verdicts[image.ID],
 		})
 	}
 	return out
+}
+
+// shown are the members that status names. Where there are too many of them, those without trust are left out first.
+func shown(v verdict, most int) []imagev1alpha1.ImageSummary {
+	members := v.members
+	if len(v.untrusted) > 0 {
+		members = slices.Clone(members)
+		slices.SortStableFunc(members, func(a, b catalog.Image) int { return falseFirst(v.untrusted[a.ID], v.untrusted[b.ID]) })
+	}
+	images := fitting(summaries(members[:min(len(members), most)], v.choice.verdicts))
+	if len(v.untrusted) > 0 {
+		slices.SortFunc(images, func(a, b imagev1alpha1.ImageSummary) int { return newestFirst(fromSummary(a), fromSummary(b)) })
+	}
+	return images
 }
 
 // fitting are as many summaries as an object may carry; without that, a status with many long names would never be written.
@@ -206,7 +229,7 @@ func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += o.blocked.note(query)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+selectionNotes(query, o.choice))
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.verdict)+selectionNotes(query, o.choice))
 	e.blocked(query, o)
 	e.only(imagev1alpha1.ConditionRemovalBlocked)
 }

@@ -59,15 +59,15 @@ type ImageQuerySpec struct {
 	// imageIDs exclude each other; with neither, every image the account can see in the region is asked for.
 	// Example: name image-type with values [PRIVATE_IMAGE].
 	// +optional
-	// +listType=map
-	// +listMapKey=name
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.filter(y, y.name == x.name).size() == 1)",message="filters must have different names: write all values of one name into one filter, of which an image needs any one"
 	Filters []Filter `json:"filters,omitempty"`
 
 	// imageIDs asks for these images only, for example [img-487zeit5]. An id that the account can't see is no member.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	ImageIDs []ImageID `json:"imageIDs,omitempty"`
@@ -115,9 +115,10 @@ type ImageQuerySpec struct {
 	Match ImageMatch `json:"match,omitempty,omitzero"`
 
 	// selection decides which members become status.selected, the images that a consumer should use. Only images in
-	// the state NORMAL are selected, and deprecated ones only after all others. An image that another account shares
-	// (SHARED_IMAGE) is selected only if match.creators names its creator or imageIDs its id: its name is its
-	// owner's to choose. Default {}: the newest image.
+	// the state NORMAL are selected, and deprecated ones only after all others. An image that is neither the account's own
+	// (PRIVATE_IMAGE) nor Tencent's (PUBLIC_IMAGE), such as one that another account shares, is selected only if
+	// selection.trustedCreators or match.creators names its creator or imageIDs its id: its name is its owner's to choose.
+	// Default {}: the newest image.
 	// +optional
 	// +kubebuilder:default={}
 	Selection ImageSelection `json:"selection,omitempty,omitzero"`
@@ -140,6 +141,18 @@ type ImageQuerySpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.range) || self.orderBy == 'SemVer'",message="selection.range can't be used with this order: it compares versions, so set selection.orderBy to SemVer, or remove the range"
 // +kubebuilder:validation:XValidation:rule="!has(self.extract) || self.orderBy != 'CreatedTime'",message="selection.extract can't be used with orderBy CreatedTime: it takes a part of the name, so set selection.orderBy to SemVer or Name, or remove it"
 type ImageSelection struct {
+	// trustedCreators are accounts (uin) whose images may be selected although their type is neither PRIVATE_IMAGE nor
+	// PUBLIC_IMAGE, such as those that they share. It is no filter: images of other accounts are members all the same. What
+	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:Pattern=`^[0-9]+$`
+	TrustedCreators []string `json:"trustedCreators,omitempty"`
+
 	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
 	// (the highest semantic version in the name). Equal ones are ordered by creation time and then by id. Default
 	// CreatedTime.
@@ -168,7 +181,7 @@ type ImageSelection struct {
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
 	// ImageFamily, as far as they are named here. Without it all members are one group. Example: [Architecture].
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	GroupBy []SelectionGroup `json:"groupBy,omitempty"`
@@ -261,8 +274,9 @@ type CloudImagePolicy struct {
 	Policy CloudImageScope `json:"policy,omitempty"`
 
 	// maxImages is the largest number of CloudImages that the query may have, 1 to 20000, and at most 500 unless policy is
-	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Where it is left out it is 1000,
-	// and 500 with another policy than All. Example: 5000.
+	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Images that can't be selected for
+	// want of trust (UntrustedCreator) don't count: those beyond the number have no CloudImage, and Ready says how many.
+	// Where it is left out it is 1000, and 500 with another policy than All. Example: 5000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=20000
@@ -274,13 +288,13 @@ type CloudImagePolicy struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a DNS name and '/' if you like, such as team or example.com/team"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^([^/]*[.])?(imagecatalog[.]dev|kubernetes[.]io|k8s[.]io|argoproj[.]io|fluxcd[.]io)/'))",message="keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, argoproj.io or fluxcd.io: these are the operator's, Kubernetes' and the GitOps tools' own; use another prefix or none"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(k, !k.matches('^([^/]*[.])?(imagecatalog[.]dev|kubernetes[.]io|k8s[.]io|x-k8s[.]io|argoproj[.]io|fluxcd[.]io|velero[.]io)/') || oldSelf.hasValue() && k in oldSelf.value() && oldSelf.value()[k] == self[k])",message="keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, x-k8s.io, argoproj.io, fluxcd.io or velero.io: these are the operator's, Kubernetes', the GitOps and the backup tools' own; use another prefix or none"
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// labelTagKeys are keys of cloud tags that become labels tag.imagecatalog.dev/<key> of the CloudImage, for example
 	// [role]. What a label can't have becomes '-'; the tag itself is in image.tags.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
@@ -330,7 +344,7 @@ type Filter struct {
 
 	// values are the values of which an image must have one: 1 to 5, none of them empty. Example: [PRIVATE_IMAGE].
 	// +required
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=5
 	// +kubebuilder:validation:items:MinLength=1
@@ -361,14 +375,14 @@ type ImageMatch struct {
 
 	// states admits images in these states only. Example: [NORMAL].
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=6
 	States []ImageState `json:"states,omitempty"`
 
 	// architectures admits images of these architectures only, by their Kubernetes names. Example: [amd64].
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	Architectures []Architecture `json:"architectures,omitempty"`
@@ -376,26 +390,27 @@ type ImageMatch struct {
 	// platforms admits images of these platforms only, by exact name (the API's platform filter finds substrings).
 	// Example: [TencentOS].
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=128
 	Platforms []string `json:"platforms,omitempty"`
 
-	// creators admits images that these accounts (uin) created, and no others; public images name no creator.
-	// Example: ["3205597606"].
+	// creators admits images that these accounts (uin) created, and no others; public images name no creator. Images
+	// that these accounts share may be selected, see selection.trustedCreators. Example: ["3205597606"].
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:Pattern=`^[0-9]+$`
 	Creators []string `json:"creators,omitempty"`
 
 	// excludeImageIDs admits every image but these: skip this bad build. Example: [img-bad00001].
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	ExcludeImageIDs []ImageID `json:"excludeImageIDs,omitempty"`
@@ -451,14 +466,16 @@ type ImageQueryStatus struct {
 	ImagesTruncated *bool `json:"imagesTruncated,omitempty"`
 
 	// images are the members, newest first; images without a creation time, as public ones are, come last, by name
-	// and id. The operator's --max-status-images caps the list (default 500).
+	// and id. The operator's --max-status-images caps the list (default 500); images that can't be selected for want of trust
+	// are left out first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2000
 	Images []ImageSummary `json:"images,omitempty"`
 
-	// selected are the images that a consumer should use, group by group, the newest of a group first. Use them whenever
-	// the list is not empty, whatever Ready says: the cloud alone never empties it.
+	// selected are the images that a consumer should use, group by group, the newest of a group first: amd64, arm64, 386,
+	// other architectures, unknown ones; and other groups by name. Use them whenever the list is not empty, whatever Ready
+	// says: the cloud alone never empties it.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2000
@@ -537,10 +554,21 @@ type ImageSummary struct {
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
 
+	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); another word of the cloud's is passed on as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Type string `json:"type,omitempty"`
+
+	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Creator string `json:"creator,omitempty"`
+
 	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
-	// HeldBack (new while removals are blocked); UntrustedCreator (shared by an account that the spec doesn't name);
-	// NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; TooYoung (minAge);
-	// Skipped (skip); NotNewest (limit).
+	// HeldBack (new while removals are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec
+	// names neither its creator nor its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name);
+	// OutOfRange; TooYoung (minAge); Skipped (skip); NotNewest (limit).
 	// +optional
 	Selection SelectionVerdict `json:"selection,omitempty"`
 }
@@ -588,6 +616,17 @@ type SelectedImage struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
+
+	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); another word of the cloud's is passed on as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Type string `json:"type,omitempty"`
+
+	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Creator string `json:"creator,omitempty"`
 }
 
 // SelectionRecord is one selection of the present or the past.

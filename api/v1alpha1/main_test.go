@@ -184,6 +184,7 @@ spec:
     creators: ["3205597606"]
     excludeImageIDs: [img-bad00001]
   selection:
+    trustedCreators: ["3205597606"]
     orderBy: SemVer
     extract: 'v(\d+\.\d+\.\d+)'
     range: '>=1.30'
@@ -209,9 +210,9 @@ status:
   imageCount: 1
   imagesTruncated: false
   images:
-  - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64, selection: Selected}
+  - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64, type: PRIVATE_IMAGE, creator: "3205597606", selection: Selected}
   selected:
-  - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64}
+  - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64, type: PRIVATE_IMAGE, creator: "3205597606"}
   selectedSummary: node-v1.30.4
   selectedHistory:
   - {imageIDs: [img-9qabwvbn], selectedTime: "2026-08-23T08:00:00Z", replacedTime: "2026-08-24T08:00:00Z", reason: NewImage}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/utils/ptr"
 )
 
 // kubectl explain prints these words: they are the documentation that everyone has.
@@ -47,6 +48,16 @@ func TestEveryFieldIsExplainedByASentence(t *testing.T) {
 func saysDefault(description string, raw []byte) bool {
 	plain := strings.NewReplacer(`"`, "", " ", "", "\n", "").Replace
 	return strings.Contains(plain(description), "Default"+plain(string(raw)))
+}
+
+// What Git says is what there is: with a list that is merged item by item, server-side apply leaves there what somebody
+// added by hand, and kubectl diff doesn't show it.
+func TestEveryListOfASpecIsAppliedWhole(t *testing.T) {
+	walk(schemaOf("ImageQuery"), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+		if strings.HasPrefix(path, ".spec") && s.Type == "array" && ptr.Deref(s.XListType, "") != "atomic" {
+			t.Errorf("%s is a list of the type %s; mark it +listType=atomic", path, ptr.Deref(s.XListType, "none"))
+		}
+	})
 }
 
 // A schema without a bound lets one object grow until it hurts every watcher.

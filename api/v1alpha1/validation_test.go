@@ -35,6 +35,7 @@ type tc struct {
 const (
 	queryMessage      = "metadata.name must have at most 63 characters: it becomes the label query.imagecatalog.dev/<name> of the query's CloudImages"
 	filtersMessage    = "filters and imageIDs exclude each other in DescribeImages: keep one of them (to narrow a list of ids further, use match)"
+	uniqueMessage     = "filters must have different names: write all values of one name into one filter, of which an image needs any one"
 	regionMessage     = "region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi; a zone (ap-guangzhou-3) is written without its number"
 	imageIDMessage    = "an image id must be img- and up to 32 lower-case letters and digits, such as img-487zeit5"
 	instanceMessage   = "instanceType must be an instance type's name, such as SA5.MEDIUM2"
@@ -58,12 +59,13 @@ const (
 	graceMessage      = "gracePeriod must be between 0s and 8760h, such as 24h"
 	maxImagesMessage  = "cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only; write 500 or less, or leave it out"
 	keyMessage        = "each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a DNS name and '/' if you like, such as team or example.com/team"
-	reservedMessage   = "keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, argoproj.io or fluxcd.io: these are the operator's, Kubernetes' and the GitOps tools' own; use another prefix or none"
+	reservedMessage   = "keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, x-k8s.io, argoproj.io, fluxcd.io or velero.io: these are the operator's, Kubernetes', the GitOps and the backup tools' own; use another prefix or none"
 	valueMessage      = "a label's value must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as infra"
 	observedSecret    = "image.credentials must be the name of a Secret that is a DNS label, such as acct2"
 
 	// What the API server itself says of a pattern: the pattern.
 	timeMessage     = `should match '^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$'`
+	digitsMessage   = `should match '^[0-9]+$'`
 	durationMessage = `should match '^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$'`
 )
 
@@ -81,6 +83,8 @@ func many(n int, item func(i int) any) []any {
 }
 
 func texts(n int) []any { return many(n, func(i int) any { return fmt.Sprintf("text-%d", i) }) }
+
+func uins(n int) []any { return many(n, func(i int) any { return fmt.Sprintf("1000%d", i) }) }
 
 func ids(n int) []any { return many(n, func(i int) any { return fmt.Sprintf("img-%05d", i) }) }
 
@@ -138,8 +142,8 @@ var queryRules = map[string]tc{
 
 	"given filters aren't empty":                       {rule: "ImageQuery .spec.filters minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"filters are at most 10":                           {rule: "ImageQuery .spec.filters maxItems", accept: many(10, func(i int) any { return filter(fmt.Sprintf("tag:k%d", i), "v") }), refuse: many(11, func(i int) any { return filter(fmt.Sprintf("tag:k%d", i), "v") }), says: "must have at most 10 items"},
-	"a filter's name is there once":                    {rule: "ImageQuery .spec.filters list-type map", accept: []any{filter("tag:a", "1"), filter("tag:b", "1")}, refuse: []any{filter("tag:a", "1"), filter("tag:a", "2")}, says: `Duplicate value: {"name":"tag:a"}`},
-	"a filter is an object":                            {rule: "ImageQuery .spec.filters list-type map", at: "spec.filters[0]", refuse: nil, says: "must be of type object"},
+	"a filter's name is there once":                    {rule: "ImageQuery .spec.filters rule", accept: []any{filter("tag:a", "1"), filter("tag:b", "1")}, refuse: []any{filter("tag:a", "1"), filter("tag:a", "2")}, says: uniqueMessage},
+	"a filter is an object":                            {rule: "ImageQuery .spec.filters[] required name", at: "spec.filters[0]", refuse: nil, says: "must be of type object"},
 	"a filter has a name":                              {rule: "ImageQuery .spec.filters[] required name", at: "spec.filters[0].name", refuse: absent, says: "spec.filters[0].name: Required value"},
 	"a filter has values":                              {rule: "ImageQuery .spec.filters[] required values", at: "spec.filters[0].values", refuse: absent, says: "spec.filters[0].values: Required value"},
 	"a filter's name isn't empty":                      {rule: "ImageQuery .spec.filters[].name minLength", refuse: "", says: "should be at least 1 chars long"},
@@ -149,7 +153,6 @@ var queryRules = map[string]tc{
 	"a filter's name is spelled exactly":               {rule: "ImageQuery .spec.filters[].name rule", accept: "platform", refuse: "Platform", says: filterNameMessage},
 	"given values aren't empty":                        {rule: "ImageQuery .spec.filters[].values minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"values of a filter are at most 5":                 {rule: "ImageQuery .spec.filters[].values maxItems", accept: texts(5), refuse: texts(6), given: map[string]any{"spec.filters[0].name": "platform"}, says: "must have at most 5 items"},
-	"a value is there once":                            {rule: "ImageQuery .spec.filters[].values list-type set", accept: []any{"a", "b"}, refuse: []any{"a", "a"}, given: map[string]any{"spec.filters[0].name": "platform"}, says: `Duplicate value: "a"`},
 	"a value isn't empty":                              {rule: "ImageQuery .spec.filters[].values[] minLength", accept: "a", refuse: "", given: map[string]any{"spec.filters[0].name": "platform"}, says: "should be at least 1 chars long"},
 	"a value has at most 255 characters":               {rule: "ImageQuery .spec.filters[].values[] maxLength", accept: wide(255), refuse: wide(256), given: map[string]any{"spec.filters[0].name": "image-name"}, says: "may not be more than 255 bytes"},
 	"an image type is one of three":                    {rule: "ImageQuery .spec.filters[] rule", at: "spec.filters[0]", accept: filter("image-type", "PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE"), refuse: filter("image-type", "PRIVATE_IMAGE", "private"), says: typeMessage},
@@ -158,8 +161,7 @@ var queryRules = map[string]tc{
 
 	"given imageIDs aren't empty":     {rule: "ImageQuery .spec.imageIDs minItems", given: byID(), refuse: []any{}, says: "should have at least 1 items"},
 	"imageIDs are at most 100":        {rule: "ImageQuery .spec.imageIDs maxItems", given: byID(), accept: ids(100), refuse: ids(101), says: "must have at most 100 items"},
-	"an id is there once":             {rule: "ImageQuery .spec.imageIDs list-type set", given: byID(), accept: []any{"img-1", "img-2"}, refuse: []any{"img-1", "img-1"}, says: `Duplicate value: "img-1"`},
-	"an id isn't null":                {rule: "ImageQuery .spec.imageIDs list-type set", given: byID(), at: "spec.imageIDs[0]", accept: "img-1", refuse: nil, says: "must be of type string"},
+	"an id isn't null":                {rule: "ImageQuery .spec.imageIDs[] minLength", given: byID(), at: "spec.imageIDs[0]", accept: "img-1", refuse: nil, says: "must be of type string"},
 	"an id has at least 5 characters": {rule: "ImageQuery .spec.imageIDs[] minLength", given: byID(), accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
 	"an id has at most 36 characters": {rule: "ImageQuery .spec.imageIDs[] maxLength", given: byID(), accept: "img-" + chars(32), refuse: "img-" + chars(33), says: "may not be more than 36 bytes"},
 	"an id begins with img-":          {rule: "ImageQuery .spec.imageIDs[] rule", given: byID(), accept: "img-487zeit5", refuse: "ami-487zeit5", says: imageIDMessage},
@@ -212,26 +214,23 @@ var queryRules = map[string]tc{
 	"a name's expression doesn't refer back":         {rule: "ImageQuery .spec.match.nameRegex rule", accept: `\p{Han}+`, refuse: `(a)\1`, says: regexMessage},
 	"given states aren't empty":                      {rule: "ImageQuery .spec.match.states minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"states are at most 6":                           {rule: "ImageQuery .spec.match.states maxItems", accept: []any{"CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED"}, refuse: []any{"CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED", "NORMAL"}, says: "must have at most 6 items"},
-	"a state is there once":                          {rule: "ImageQuery .spec.match.states list-type set", accept: []any{"NORMAL", "SYNCING"}, refuse: []any{"NORMAL", "NORMAL"}, says: `Duplicate value: "NORMAL"`},
 	"a state is one that the cloud knows":            {rule: "ImageQuery .spec.match.states[] enum", accept: "IMPORTFAILED", refuse: "Normal", says: `supported values: "CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED"`},
 	"given architectures aren't empty":               {rule: "ImageQuery .spec.match.architectures minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"architectures are at most 3":                    {rule: "ImageQuery .spec.match.architectures maxItems", accept: []any{"amd64", "arm64", "386"}, refuse: []any{"amd64", "arm64", "386", "amd64"}, says: "must have at most 3 items"},
-	"an architecture is there once":                  {rule: "ImageQuery .spec.match.architectures list-type set", accept: []any{"amd64", "arm64"}, refuse: []any{"arm64", "arm64"}, says: `Duplicate value: "arm64"`},
 	"an architecture goes by its Kubernetes name":    {rule: "ImageQuery .spec.match.architectures[] enum", accept: "386", refuse: "x86_64", says: `supported values: "amd64", "arm64", "386"`},
 	"given platforms aren't empty":                   {rule: "ImageQuery .spec.match.platforms minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"platforms are at most 32":                       {rule: "ImageQuery .spec.match.platforms maxItems", accept: texts(32), refuse: texts(33), says: "must have at most 32 items"},
-	"a platform is there once":                       {rule: "ImageQuery .spec.match.platforms list-type set", accept: []any{"Ubuntu", "ubuntu"}, refuse: []any{"Ubuntu", "Ubuntu"}, says: `Duplicate value: "Ubuntu"`},
 	"a platform isn't empty":                         {rule: "ImageQuery .spec.match.platforms[] minLength", accept: "a", refuse: "", says: "should be at least 1 chars long"},
 	"a platform has at most 128 characters":          {rule: "ImageQuery .spec.match.platforms[] maxLength", accept: wide(128), refuse: wide(129), says: "may not be more than 128 bytes"},
 	"given creators aren't empty":                    {rule: "ImageQuery .spec.match.creators minItems", refuse: []any{}, says: "should have at least 1 items"},
-	"creators are at most 32":                        {rule: "ImageQuery .spec.match.creators maxItems", accept: texts(32), refuse: texts(33), says: "must have at most 32 items"},
-	"a creator is there once":                        {rule: "ImageQuery .spec.match.creators list-type set", accept: []any{"1", "2"}, refuse: []any{"1", "1"}, says: `Duplicate value: "1"`},
+	"creators are at most 32":                        {rule: "ImageQuery .spec.match.creators maxItems", accept: uins(32), refuse: uins(33), says: "must have at most 32 items"},
 	"a creator isn't empty":                          {rule: "ImageQuery .spec.match.creators[] minLength", accept: "1", refuse: "", says: "should be at least 1 chars long"},
-	"a creator has at most 64 characters":            {rule: "ImageQuery .spec.match.creators[] maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a creator has at most 64 digits":                {rule: "ImageQuery .spec.match.creators[] maxLength", accept: strings.Repeat("1", 64), refuse: strings.Repeat("1", 65), says: "may not be more than 64 bytes"},
 	"a creator is a text, in quotes":                 {rule: "ImageQuery .spec.match.creators[] minLength", accept: "3205597606", refuse: 3205597606, says: "must be of type string"},
+	"a creator is an account's number":               {rule: "ImageQuery .spec.match.creators[] pattern", accept: "100000750436", refuse: "platform-team", says: digitsMessage},
+	"a creator ends where its number does":           {rule: "ImageQuery .spec.match.creators[] pattern", refuse: "100000750436\n", says: digitsMessage},
 	"given excludeImageIDs aren't empty":             {rule: "ImageQuery .spec.match.excludeImageIDs minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"excludeImageIDs are at most 100":                {rule: "ImageQuery .spec.match.excludeImageIDs maxItems", accept: ids(100), refuse: ids(101), says: "must have at most 100 items"},
-	"an excluded id is there once":                   {rule: "ImageQuery .spec.match.excludeImageIDs list-type set", accept: []any{"img-1", "img-2"}, refuse: []any{"img-1", "img-1"}, says: `Duplicate value: "img-1"`},
 	"an excluded id has at least 5 characters":       {rule: "ImageQuery .spec.match.excludeImageIDs[] minLength", accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
 	"an excluded id has at most 36 characters":       {rule: "ImageQuery .spec.match.excludeImageIDs[] maxLength", accept: "img-" + chars(32), refuse: "img-" + chars(33), says: "may not be more than 36 bytes"},
 	"an excluded id is an id":                        {rule: "ImageQuery .spec.match.excludeImageIDs[] rule", accept: "img-bad00001", refuse: "bad00001", says: imageIDMessage},
@@ -241,6 +240,13 @@ var queryRules = map[string]tc{
 	"a range is not for the default order":       {rule: "ImageQuery .spec.selection rule", at: "spec.selection", accept: map[string]any{"orderBy": "SemVer", "range": "^1.30"}, refuse: map[string]any{"range": "^1.30"}, says: rangeMessage},
 	"a part of the name is for names":            {rule: "ImageQuery .spec.selection rule", at: "spec.selection.orderBy", accept: "Name", refuse: "CreatedTime", given: map[string]any{"spec.selection.range": absent}, says: extractMessage},
 	"a part of the name isn't for default order": {rule: "ImageQuery .spec.selection rule", at: "spec.selection", accept: map[string]any{}, refuse: map[string]any{"extract": "(a)"}, says: extractMessage},
+
+	"given trustedCreators aren't empty":       {rule: "ImageQuery .spec.selection.trustedCreators minItems", accept: uins(1), refuse: []any{}, says: "should have at least 1 items"},
+	"trusted creators are at most 32":          {rule: "ImageQuery .spec.selection.trustedCreators maxItems", accept: uins(32), refuse: uins(33), says: "must have at most 32 items"},
+	"a trusted creator isn't empty":            {rule: "ImageQuery .spec.selection.trustedCreators[] minLength", accept: "1", refuse: "", says: "should be at least 1 chars long"},
+	"a trusted creator has at most 64 digits":  {rule: "ImageQuery .spec.selection.trustedCreators[] maxLength", accept: strings.Repeat("1", 64), refuse: strings.Repeat("1", 65), says: "may not be more than 64 bytes"},
+	"a trusted creator is an account's number": {rule: "ImageQuery .spec.selection.trustedCreators[] pattern", accept: "100000750436", refuse: "platform-team", says: digitsMessage},
+	"a trusted creator is a text, in quotes":   {rule: "ImageQuery .spec.selection.trustedCreators[] minLength", accept: "3205597606", refuse: 3205597606, says: "must be of type string"},
 
 	"extract isn't empty":                      {rule: "ImageQuery .spec.selection.extract minLength", refuse: "", says: "should be at least 1 chars long"},
 	"extract has at most 256 characters":       {rule: "ImageQuery .spec.selection.extract maxLength", accept: "(" + chars(254) + ")", refuse: "(" + chars(255) + ")", says: "may not be more than 256 bytes"},
@@ -254,7 +260,6 @@ var queryRules = map[string]tc{
 	"a range has at most 128 characters":       {rule: "ImageQuery .spec.selection.range maxLength", accept: strings.Repeat(">", 128), refuse: strings.Repeat(">", 129), says: "may not be more than 128 bytes"},
 	"a given grouping isn't empty":             {rule: "ImageQuery .spec.selection.groupBy minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"a grouping has at most 4 facts":           {rule: "ImageQuery .spec.selection.groupBy maxItems", accept: []any{"Architecture", "Platform", "OSName", "ImageFamily"}, refuse: []any{"Architecture", "Platform", "OSName", "ImageFamily", "Platform"}, says: "must have at most 4 items"},
-	"a fact is grouped by once":                {rule: "ImageQuery .spec.selection.groupBy list-type set", accept: []any{"Platform", "Architecture"}, refuse: []any{"Platform", "Platform"}, says: `Duplicate value: "Platform"`},
 	"a fact to group by is one of four":        {rule: "ImageQuery .spec.selection.groupBy[] enum", accept: "ImageFamily", refuse: "architecture", says: `supported values: "Architecture", "Platform", "OSName", "ImageFamily"`},
 	"at least one image is selected":           {rule: "ImageQuery .spec.selection.limit minimum", accept: 1, refuse: 0, says: "should be greater than or equal to 1"},
 	"at most 50 images are selected":           {rule: "ImageQuery .spec.selection.limit maximum", accept: 50, refuse: 51, says: "should be less than or equal to 50"},
@@ -298,7 +303,11 @@ var queryRules = map[string]tc{
 	"a label isn't a tag's":                         {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("tag.example.com/role"), refuse: label("tag.imagecatalog.dev/role"), says: reservedMessage},
 	"a label isn't Kubernetes'":                     {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("notkubernetes.io/arch"), refuse: label("kubernetes.io/arch"), says: reservedMessage},
 	"a label isn't of Kubernetes' subdomain":        {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("kubernetes.io.example.com/x"), refuse: label("app.kubernetes.io/name"), says: reservedMessage},
-	"a label isn't of k8s.io":                       {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("cluster.x-k8s.io/name"), refuse: label("scheduling.k8s.io/x"), says: reservedMessage},
+	"a label isn't of k8s.io":                       {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("notk8s.io/name"), refuse: label("scheduling.k8s.io/x"), says: reservedMessage},
+	"a label isn't of x-k8s.io":                     {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("max-k8s.io/name"), refuse: label("x-k8s.io/name"), says: reservedMessage},
+	"a label isn't Cluster API's":                   {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("x-k8s.io.example.com/x"), refuse: label("cluster.x-k8s.io/cluster-name"), says: reservedMessage},
+	"a label isn't Velero's":                        {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("myvelero.io/x"), refuse: label("velero.io/exclude-from-backup"), says: reservedMessage},
+	"a label isn't of Velero's subdomain":           {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("velero.io.example.com/x"), refuse: label("restore.velero.io/x"), says: reservedMessage},
 	"a label isn't Argo's":                          {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("myargoproj.io/x"), refuse: label("argocd.argoproj.io/instance"), says: reservedMessage},
 	"a label isn't Flux's":                          {rule: "ImageQuery .spec.cloudImages.labels rule", accept: label("fluxcd.example.com/x"), refuse: label("kustomize.toolkit.fluxcd.io/name"), says: reservedMessage},
 	"a label's value isn't empty":                   {rule: "ImageQuery .spec.cloudImages.labels{} minLength", at: "spec.cloudImages.labels.team", refuse: "", says: "should be at least 1 chars long"},
@@ -308,7 +317,6 @@ var queryRules = map[string]tc{
 	"a label's value is a text":                     {rule: "ImageQuery .spec.cloudImages.labels{} minLength", at: "spec.cloudImages.labels.team", accept: "true", refuse: true, says: "must be of type string"},
 	"given labelTagKeys aren't empty":               {rule: "ImageQuery .spec.cloudImages.labelTagKeys minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"labelTagKeys are at most 16":                   {rule: "ImageQuery .spec.cloudImages.labelTagKeys maxItems", accept: texts(16), refuse: texts(17), says: "must have at most 16 items"},
-	"a tag's key is there once":                     {rule: "ImageQuery .spec.cloudImages.labelTagKeys list-type set", accept: []any{"role", "Role"}, refuse: []any{"role", "role"}, says: `Duplicate value: "role"`},
 	"a tag's key isn't empty":                       {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] minLength", accept: "角色", refuse: "", says: "should be at least 1 chars long"},
 	"a tag's key for a label has at most 127 chars": {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] maxLength", accept: wide(127), refuse: wide(128), says: "may not be more than 127 bytes"},
 }
@@ -362,6 +370,8 @@ var statusRules = map[string]tc{
 	"a member's id has at most 36 characters":    {rule: "ImageQuery .status.images[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
 	"a member's name has at most 255 characters": {rule: "ImageQuery .status.images[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
 	"a member's architecture is bounded":         {rule: "ImageQuery .status.images[].architecture maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a member's type is bounded":                 {rule: "ImageQuery .status.images[].type maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a member's creator is bounded":              {rule: "ImageQuery .status.images[].creator maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
 	"a member's creation is a time":              {rule: "ImageQuery .status.images[].createdTime format", accept: "1970-01-01T00:00:00Z", refuse: "2024-00-01T00:00:00Z", says: "must be of type date-time"},
 	"a member's creation is in upper case":       {rule: "ImageQuery .status.images[].createdTime pattern", refuse: "2024-01-01t00:00:00z", says: timeMessage},
 
@@ -372,6 +382,8 @@ var statusRules = map[string]tc{
 	"a selected image's id has at most 36 characters": {rule: "ImageQuery .status.selected[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
 	"a selected image's name is bounded":              {rule: "ImageQuery .status.selected[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
 	"a selected image's architecture is bounded":      {rule: "ImageQuery .status.selected[].architecture maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a selected image's type is bounded":              {rule: "ImageQuery .status.selected[].type maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a selected image's creator is bounded":           {rule: "ImageQuery .status.selected[].creator maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
 	"the summary of selected has at most 300 letters": {rule: "ImageQuery .status.selectedSummary maxLength", accept: wide(300), refuse: wide(301), says: "may not be more than 300 bytes"},
 	"the history has at most 5 records":               {rule: "ImageQuery .status.selectedHistory maxItems", accept: many(5, record), refuse: many(6, record), says: "must have at most 5 items"},
 	"a record has ids":                                {rule: "ImageQuery .status.selectedHistory[] required imageIDs", at: "status.selectedHistory[0].imageIDs", refuse: absent, says: "imageIDs: Required value"},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -117,7 +118,10 @@ func TestFault29WordsThatAreNew(t *testing.T) {
 		"ImageType": raw(`"GIFT_IMAGE"`), "LicenseType": raw(`"` + strings.Repeat("L", 300) + `"`), "NewField": raw(`{"a":[1,{"b":null}]}`),
 		"SnapshotSet": raw(`[{"SnapshotId":"snap-00000000","DiskUsage":"CACHE_DISK","DiskSize":99999999}]`),
 	}
-	w.cloud.Put(region, odd)
+	gift := image("img-newtype", "new type")
+	gift.CreatedTime = new(time.Now().UTC().Format(time.RFC3339)) // newer than all others
+	gift.Raw = map[string]json.RawMessage{"ImageType": raw(`"GIFT_IMAGE"`)}
+	w.cloud.Put(region, odd, gift)
 	w.Poll(golden)
 	w.UntilSynced(golden)
 	w.agrees(golden)
@@ -126,7 +130,7 @@ func TestFault29WordsThatAreNew(t *testing.T) {
 		t.Errorf("the record has the state %q and the type %q", object.Image.State, object.Image.Type)
 	}
 	if now := w.catalogue(golden).selected; !slices.Equal(now, selected) {
-		t.Errorf("an image in a state nobody knows is selected: %v", now)
+		t.Errorf("an image in a state or of a type nobody knows is selected: %v", now)
 	}
 	w.heals(golden)
 }

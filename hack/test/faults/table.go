@@ -44,7 +44,7 @@ var Table = []Row{
 	{Number: 26, Fault: "ids that are none: empty, `../x`, upper case, 10 KiB", Required: "Skipped and counted, never an object's name", Proof: "`controllers/catalog/cvm/convert_test.go`"},
 	{Number: 27, Fault: "names with NUL, line breaks, ESC, bidi, invalid UTF-8, 64 KiB", Required: "Normalised and bounded; every record is stored", Proof: "`controllers/catalog/cvm/convert_test.go`, `controllers/odd_cloud_test.go`"},
 	{Number: 28, Fault: "CreatedTime null, in another form, in the future", Required: "A total order; nothing moves when the cloud lists otherwise", Proof: "`controllers/match_test.go`, `controllers/catalog/cvm/convert_test.go`"},
-	{Number: 29, Fault: "states, architectures, types that are new", Required: "Stored as they are; an image in a state nobody knows is never selected", Proof: "`controllers/odd_cloud_test.go`"},
+	{Number: 29, Fault: "states, architectures, types that are new", Required: "Stored as they are; an image in a state nobody knows is never selected, nor one of a type nobody knows unless its creator is trusted", Proof: "`controllers/odd_cloud_test.go`, `controllers/trust_test.go`"},
 	{Number: 30, Fault: "the Secret is another account's in mid-poll", Required: "A listing is read with one key; the other account's first listing is RemovalBlocked and its images HeldBack", Proof: "`controllers/odd_cloud_test.go`, `controllers/catalog/cvm/network_test.go`"},
 	{Number: 31, Fault: "the spec changes in mid-poll", Required: "The result is discarded", Proof: "`controllers/imagequery_controller_test.go`"},
 	{Number: 32, Fault: "the query is deleted and made anew in mid-poll", Required: "The namesake gets nothing of it", Proof: "`controllers/imagequery_controller_test.go`"},

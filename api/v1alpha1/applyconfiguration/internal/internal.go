@@ -54,7 +54,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             scalar: string
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: labels
       type:
         map:
@@ -86,7 +86,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             scalar: string
-          elementRelationship: associative
+          elementRelationship: atomic
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Image
   map:
     fields:
@@ -189,19 +189,19 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Architecture
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: creators
       type:
         list:
           elementType:
             scalar: string
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: excludeImageIDs
       type:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: nameRegex
       type:
         scalar: string
@@ -210,13 +210,13 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             scalar: string
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: states
       type:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageState
-          elementRelationship: associative
+          elementRelationship: atomic
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImagePresence
   scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageQuery
@@ -256,15 +256,13 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Filter
-          elementRelationship: associative
-          keys:
-          - name
+          elementRelationship: atomic
     - name: imageIDs
       type:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: instanceType
       type:
         scalar: string
@@ -374,7 +372,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionGroup
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: limit
       type:
         scalar: numeric
@@ -393,6 +391,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 0
+    - name: trustedCreators
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageState
   scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageSummary
@@ -404,6 +408,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: createdTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: creator
+      type:
+        scalar: string
     - name: imageID
       type:
         scalar: string
@@ -413,6 +420,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: selection
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionVerdict
+    - name: type
+      type:
+        scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.LabelValue
   scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.LeavingQuery
@@ -464,10 +474,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: createdTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: creator
+      type:
+        scalar: string
     - name: imageID
       type:
         scalar: string
     - name: name
+      type:
+        scalar: string
+    - name: type
       type:
         scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionGroup

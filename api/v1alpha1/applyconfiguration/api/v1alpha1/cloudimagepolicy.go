@@ -21,8 +21,9 @@ type CloudImagePolicyApplyConfiguration struct {
 	// change of it no longer asks for is deleted without a grace period. Default All.
 	Policy *apiv1alpha1.CloudImageScope `json:"policy,omitempty"`
 	// maxImages is the largest number of CloudImages that the query may have, 1 to 20000, and at most 500 unless policy is
-	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Where it is left out it is 1000,
-	// and 500 with another policy than All. Example: 5000.
+	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Images that can't be selected for
+	// want of trust (UntrustedCreator) don't count: those beyond the number have no CloudImage, and Ready says how many.
+	// Where it is left out it is 1000, and 500 with another policy than All. Example: 5000.
 	MaxImages *int32 `json:"maxImages,omitempty"`
 	// labels are put on every CloudImage of the query, for example {team: infra}. Where two queries that share an image
 	// disagree, the one whose name comes first decides. Labels of the ImageQuery itself never get there.

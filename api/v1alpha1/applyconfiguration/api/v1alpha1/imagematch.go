@@ -24,8 +24,8 @@ type ImageMatchApplyConfiguration struct {
 	// platforms admits images of these platforms only, by exact name (the API's platform filter finds substrings).
 	// Example: [TencentOS].
 	Platforms []string `json:"platforms,omitempty"`
-	// creators admits images that these accounts (uin) created, and no others; public images name no creator.
-	// Example: ["3205597606"].
+	// creators admits images that these accounts (uin) created, and no others; public images name no creator. Images
+	// that these accounts share may be selected, see selection.trustedCreators. Example: ["3205597606"].
 	Creators []string `json:"creators,omitempty"`
 	// excludeImageIDs admits every image but these: skip this bad build. Example: [img-bad00001].
 	ExcludeImageIDs []apiv1alpha1.ImageID `json:"excludeImageIDs,omitempty"`

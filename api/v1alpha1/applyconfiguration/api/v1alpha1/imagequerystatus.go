@@ -31,10 +31,12 @@ type ImageQueryStatusApplyConfiguration struct {
 	// imagesTruncated says that images lists only the first members; CloudImages are there for all.
 	ImagesTruncated *bool `json:"imagesTruncated,omitempty"`
 	// images are the members, newest first; images without a creation time, as public ones are, come last, by name
-	// and id. The operator's --max-status-images caps the list (default 500).
+	// and id. The operator's --max-status-images caps the list (default 500); images that can't be selected for want of trust
+	// are left out first.
 	Images []ImageSummaryApplyConfiguration `json:"images,omitempty"`
-	// selected are the images that a consumer should use, group by group, the newest of a group first. Use them whenever
-	// the list is not empty, whatever Ready says: the cloud alone never empties it.
+	// selected are the images that a consumer should use, group by group, the newest of a group first: amd64, arm64, 386,
+	// other architectures, unknown ones; and other groups by name. Use them whenever the list is not empty, whatever Ready
+	// says: the cloud alone never empties it.
 	Selected []SelectedImageApplyConfiguration `json:"selected,omitempty"`
 	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get.
 	SelectedSummary *string `json:"selectedSummary,omitempty"`

@@ -15,6 +15,10 @@ import (
 //
 // ImageSelection decides which members a consumer should use.
 type ImageSelectionApplyConfiguration struct {
+	// trustedCreators are accounts (uin) whose images may be selected although their type is neither PRIVATE_IMAGE nor
+	// PUBLIC_IMAGE, such as those that they share. It is no filter: images of other accounts are members all the same. What
+	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
+	TrustedCreators []string `json:"trustedCreators,omitempty"`
 	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
 	// (the highest semantic version in the name). Equal ones are ordered by creation time and then by id. Default
 	// CreatedTime.
@@ -44,6 +48,16 @@ type ImageSelectionApplyConfiguration struct {
 // apply.
 func ImageSelection() *ImageSelectionApplyConfiguration {
 	return &ImageSelectionApplyConfiguration{}
+}
+
+// WithTrustedCreators adds the given value to the TrustedCreators field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the TrustedCreators field.
+func (b *ImageSelectionApplyConfiguration) WithTrustedCreators(values ...string) *ImageSelectionApplyConfiguration {
+	for i := range values {
+		b.TrustedCreators = append(b.TrustedCreators, values[i])
+	}
+	return b
 }
 
 // WithOrderBy sets the OrderBy field in the declarative configuration to the given value

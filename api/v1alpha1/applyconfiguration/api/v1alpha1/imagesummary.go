@@ -23,10 +23,15 @@ type ImageSummaryApplyConfiguration struct {
 	CreatedTime *v1.Time `json:"createdTime,omitempty"`
 	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
 	Architecture *string `json:"architecture,omitempty"`
+	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); another word of the cloud's is passed on as it is.
+	Type *string `json:"type,omitempty"`
+	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
+	Creator *string `json:"creator,omitempty"`
 	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
-	// HeldBack (new while removals are blocked); UntrustedCreator (shared by an account that the spec doesn't name);
-	// NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; TooYoung (minAge);
-	// Skipped (skip); NotNewest (limit).
+	// HeldBack (new while removals are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec
+	// names neither its creator nor its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name);
+	// OutOfRange; TooYoung (minAge); Skipped (skip); NotNewest (limit).
 	Selection *apiv1alpha1.SelectionVerdict `json:"selection,omitempty"`
 }
 
@@ -65,6 +70,22 @@ func (b *ImageSummaryApplyConfiguration) WithCreatedTime(value v1.Time) *ImageSu
 // If called multiple times, the Architecture field is set to the value of the last call.
 func (b *ImageSummaryApplyConfiguration) WithArchitecture(value string) *ImageSummaryApplyConfiguration {
 	b.Architecture = &value
+	return b
+}
+
+// WithType sets the Type field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Type field is set to the value of the last call.
+func (b *ImageSummaryApplyConfiguration) WithType(value string) *ImageSummaryApplyConfiguration {
+	b.Type = &value
+	return b
+}
+
+// WithCreator sets the Creator field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Creator field is set to the value of the last call.
+func (b *ImageSummaryApplyConfiguration) WithCreator(value string) *ImageSummaryApplyConfiguration {
+	b.Creator = &value
 	return b
 }
 

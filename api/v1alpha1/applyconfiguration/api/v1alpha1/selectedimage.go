@@ -22,6 +22,11 @@ type SelectedImageApplyConfiguration struct {
 	CreatedTime *v1.Time `json:"createdTime,omitempty"`
 	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
 	Architecture *string `json:"architecture,omitempty"`
+	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); another word of the cloud's is passed on as it is.
+	Type *string `json:"type,omitempty"`
+	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
+	Creator *string `json:"creator,omitempty"`
 }
 
 // SelectedImageApplyConfiguration constructs a declarative configuration of the SelectedImage type for use with
@@ -59,5 +64,21 @@ func (b *SelectedImageApplyConfiguration) WithCreatedTime(value v1.Time) *Select
 // If called multiple times, the Architecture field is set to the value of the last call.
 func (b *SelectedImageApplyConfiguration) WithArchitecture(value string) *SelectedImageApplyConfiguration {
 	b.Architecture = &value
+	return b
+}
+
+// WithType sets the Type field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Type field is set to the value of the last call.
+func (b *SelectedImageApplyConfiguration) WithType(value string) *SelectedImageApplyConfiguration {
+	b.Type = &value
+	return b
+}
+
+// WithCreator sets the Creator field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Creator field is set to the value of the last call.
+func (b *SelectedImageApplyConfiguration) WithCreator(value string) *SelectedImageApplyConfiguration {
+	b.Creator = &value
 	return b
 }

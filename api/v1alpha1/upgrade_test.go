@@ -1,0 +1,157 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+)
+
+// firstSchema is the schema of ImageQueries at commit 9175938. Objects that it admitted are in somebody's cluster.
+const firstSchema = "testdata/first_imagequeries.yaml"
+
+// heldBefore are rules that the first schema held by other means, so that no stored object can break them.
+var heldBefore = map[string]string{
+	uniqueMessage: "spec.filters was a map by name",
+}
+
+// Kubernetes 1.31 judges the whole object by CEL at each write of its status: a rule tighter than before would keep the
+// operator from ever telling its state. (The control plane of these tests passes over what didn't change, so it can't show
+// that by itself.)
+func TestARuleThatTheFirstSchemaLackedPassesWhatIsStored(t *testing.T) {
+	before := map[string]bool{}
+	walk(firstQueries(t).Spec.Versions[0].Schema.OpenAPIV3Schema, "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+		for _, rule := range s.XValidations {
+			before[path+rule.Rule] = true
+		}
+	})
+	if len(before) < 10 {
+		t.Fatalf("the first schema has %d rules only", len(before))
+	}
+	walk(schemaOf("ImageQuery"), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+		for _, rule := range s.XValidations {
+			switch optional := rule.OptionalOldSelf != nil && *rule.OptionalOldSelf; {
+			case before[path+rule.Rule], heldBefore[rule.Message] != "":
+			case !strings.HasPrefix(path, ".spec"):
+			case strings.Contains(path, "[]"):
+				t.Errorf("%s: %q is in a list, where nothing tells what was stored before: write a pattern, or a rule at the list", path, rule.Message)
+			case !optional || !strings.Contains(rule.Rule, "oldSelf"):
+				t.Errorf("%s: %q doesn't pass a value that is stored: add optionalOldSelf, and compare with oldSelf", path, rule.Message)
+			}
+		}
+	})
+}
+
+func firstQueries(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
+	t.Helper()
+	content, err := os.ReadFile(firstSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(content, crd); err != nil {
+		t.Fatal(err)
+	}
+	return crd
+}
+
+// onlyFirst is a query that only the first schema admits.
+func onlyFirst() document {
+	doc := stored("ImageQuery")
+	doc.set("spec.cloudImages.labels", map[string]any{"team": "infra", "velero.io/backup": "no", "cluster.x-k8s.io/cluster-name": "prod"})
+	doc.set("spec.match.creators", []any{"platform-team"})
+	return doc
+}
+
+// An operator of today meets a query that was stored under the first schema.
+func TestAQueryThatOnlyTheFirstSchemaAdmitsStillGetsItsStatus(t *testing.T) {
+	environment := envtest.Environment{CRDs: []*apiextensionsv1.CustomResourceDefinition{firstQueries(t)}}
+	config, err := environment.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := environment.Stop(); err != nil {
+			t.Log(err)
+		}
+	})
+	client, err := newClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := ""
+	write := func(how verb, doc document, params ...string) error {
+		if how != create {
+			doc.set("metadata.resourceVersion", version)
+		}
+		body, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := sendBytes(t.Context(), client, how, "ImageQuery", body, params...)
+		var object metav1.PartialObjectMetadata
+		if err == nil && json.Unmarshal(answer, &object) == nil && object.Name == "stored" {
+			version = object.ResourceVersion
+		}
+		return err
+	}
+	first := onlyFirst()
+	first.set("spec.selection.trustedCreators", absent) // the first schema has no such field
+	if err := write(create, first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crds()["ImageQuery"].DeepCopy()}}); err != nil {
+		t.Fatal(err)
+	}
+	untilRefused(t, func() error {
+		doc := onlyFirst()
+		doc.set("metadata.name", "another")
+		return write(create, doc, "dryRun", "All")
+	})
+
+	if err := write(updateStatus, onlyFirst(), "fieldValidation", "Strict"); err != nil {
+		t.Errorf("its status is refused: %v", err)
+	}
+	// With another label beside, the rule is not passed over as a whole: this is what Kubernetes 1.31 does at each write.
+	edited := onlyFirst()
+	edited.set("spec.cloudImages.labels.team", "web")
+	if err := write(update, edited); err != nil {
+		t.Errorf("an edit that leaves what is stored as it is, is refused: %v", err)
+	}
+	for what, value := range map[string]any{"velero.io/backup": "yes", "velero.io/another": "no"} {
+		doc := onlyFirst()
+		doc.get("spec.cloudImages.labels").(map[string]any)[what] = value
+		if err := write(update, doc, "dryRun", "All"); err == nil || !strings.Contains(err.Error(), reservedMessage) {
+			t.Errorf("%s: %v was admitted, or refused for another reason: %v", what, value, err)
+		}
+	}
+}
+
+// untilRefused waits until the API server judges by the new schema.
+func untilRefused(t *testing.T, write func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		err := write()
+		if err != nil && strings.Contains(fmt.Sprint(err), reservedMessage) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the new schema isn't there after a minute: %v", err)
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
