@@ -34,22 +34,22 @@ type knowledge struct {
 // knowledgeOf gathers what CloudImages and status tell. Objects have all facts; where there are none, because of
 // cloudImages.policy or because the API server refused them, remembered has the facts since the process began, and
 // status.images the names.
-func (c claim) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
+func (h holder) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
 	k := knowledge{
 		members: map[string]catalog.Image{}, partial: map[string]bool{}, inGrace: map[string]catalog.Image{},
 		verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{},
 	}
 	for _, image := range existing {
 		switch {
-		case !c.inScope(image):
-		case c.isMember(image):
+		case !h.inScope(image):
+		case h.isMember(image):
 			k.members[image.Image.ID] = fromRecord(&image.Image)
-		case c.owns(image) && image.DeletionTimestamp == nil:
+		case h.owns(image) && image.DeletionTimestamp == nil:
 			k.inGrace[image.Image.ID] = fromRecord(&image.Image)
 		}
 	}
-	status := &c.query.Status
-	if !sameScope(status.ObservedQuery, observedQuery(c.query)) {
+	status := &h.query.Status
+	if !sameScope(status.ObservedQuery, observedQuery(h.query)) {
 		return k
 	}
 	facts := make(map[string]catalog.Image, len(remembered))

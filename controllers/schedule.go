@@ -221,7 +221,7 @@ func (m *memory) ended(query *imagev1alpha1.ImageQuery, o *outcome, now time.Tim
 	if o.published {
 		m.members = nil
 		if query.Spec.CloudImages.Policy != imagev1alpha1.CloudImagesAll {
-			m.members = o.members
+			m.members = slices.DeleteFunc(slices.Clone(o.members), func(image catalog.Image) bool { return o.partial[image.ID] })
 		}
 	}
 	if o.failure == nil {
