@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -30,6 +31,9 @@ const (
 
 	// writeTries bounds how often a status is read again after a conflict. Others write it once per poll.
 	writeTries = 5
+
+	// maxDeleted bounds the memory of own deletions that the watch hasn't told of: more than one query may have objects.
+	maxDeleted = 32768
 )
 
 // conflictBackoff is how an object that others write as well is tried again: some seconds in all, and with jitter, since
@@ -164,6 +168,9 @@ func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.Clou
 type imageWriter struct {
 	api     rest.Interface
 	metrics *Metrics
+
+	// deleted are the UIDs of objects that this process deletes, until the watch tells of it.
+	deleted *lru.Cache
 }
 
 func newImageWriter(mgr ctrl.Manager, metrics *Metrics) (imageWriter, error) {
@@ -172,7 +179,7 @@ func newImageWriter(mgr ctrl.Manager, metrics *Metrics) (imageWriter, error) {
 	if err != nil {
 		return imageWriter{}, fmt.Errorf("preparing to write CloudImages: %w", err)
 	}
-	return imageWriter{api, metrics}, nil
+	return imageWriter{api, metrics, lru.New(maxDeleted)}, nil
 }
 
 func (w imageWriter) create(ctx context.Context, image *imagev1alpha1.CloudImage) error {
@@ -186,7 +193,12 @@ func (w imageWriter) update(ctx context.Context, image *imagev1alpha1.CloudImage
 // delete deletes the object only as it was read.
 func (w imageWriter) delete(ctx context.Context, image *imagev1alpha1.CloudImage) error {
 	asRead := &metav1.Preconditions{UID: &image.UID, ResourceVersion: &image.ResourceVersion}
-	return w.send(ctx, "delete", w.api.Delete().Name(image.Name).Body(&metav1.DeleteOptions{Preconditions: asRead}))
+	w.deleted.Add(image.UID, nil)
+	err := w.send(ctx, "delete", w.api.Delete().Name(image.Name).Body(&metav1.DeleteOptions{Preconditions: asRead}))
+	if err != nil {
+		w.deleted.Remove(image.UID)
+	}
+	return err
 }
 
 func (w imageWriter) send(ctx context.Context, operation string, request *rest.Request) error {

@@ -80,6 +80,45 @@ func TestANamesakesLabelMakesNoMember(t *testing.T) {
 	}
 }
 
+func TestUnowned(t *testing.T) {
+	ago := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: noon.Add(-d)} }
+	c := claimOf("golden")
+	for name, tc := range map[string]struct {
+		change       func(*imagev1alpha1.CloudImage)
+		want         string // presence
+		wantDeletion time.Duration
+	}{
+		"a member's":                    {change: func(*imagev1alpha1.CloudImage) {}, want: "NotMatched", wantDeletion: 24 * time.Hour},
+		"one in its grace period":       {change: func(i *imagev1alpha1.CloudImage) { *i = *left(i, "golden", 1, imagev1alpha1.RemovedGone) }, want: "Gone", wantDeletion: 24 * time.Hour},
+		"one that was marked":           {change: func(i *imagev1alpha1.CloudImage) { *i = *unowned(i, noon.Add(-20*time.Hour)) }, want: "NotMatched", wantDeletion: 4 * time.Hour},
+		"one that was marked a day ago": {change: func(i *imagev1alpha1.CloudImage) { *i = *unowned(i, noon.Add(-24*time.Hour)) }},
+		"one that somebody would keep": {change: func(i *imagev1alpha1.CloudImage) {
+			*i = *unowned(i, noon)
+			i.Lifecycle.DeleteAfter = ago(-9999 * time.Hour)
+		}, want: "NotMatched", wantDeletion: 24 * time.Hour},
+		"a member's, due by its lifecycle": {change: func(i *imagev1alpha1.CloudImage) { i.Lifecycle.DeleteAfter = ago(time.Hour) }, want: "NotMatched", wantDeletion: 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			image := stored("golden")
+			tc.change(image)
+			image.OwnerReferences = nil
+			after := carryOut(t, c, step{name: plannedName, current: image, desire: func(c claim, i *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage { return unowned(i, c.now) }})
+			switch {
+			case tc.want == "" && after == nil:
+				return
+			case tc.want == "" || after == nil:
+				t.Fatalf("it becomes %+v", after)
+			}
+			if l := after.Lifecycle; string(l.Presence) != tc.want || len(l.Leaving) > 0 || l.DeleteAfter.Sub(noon) != tc.wantDeletion || after.Labels[c.label()] != "" {
+				t.Errorf("it becomes %+v with labels %v", l, after.Labels)
+			}
+			if !sameObject(after, unowned(after, noon)) {
+				t.Error("it would be written again")
+			}
+		})
+	}
+}
+
 // What is remembered in place of objects are facts, too.
 func TestHalfFactsAreNotRemembered(t *testing.T) {
 	q, m := syncedQuery(0), &memory{}

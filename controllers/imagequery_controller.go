@@ -106,6 +106,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 	}
 	m := r.memories.of(query)
 	m.nudged = r.memories.takeNudge(query.UID) || m.nudged
+	m.lost = r.memories.takeLoss(query.UID) || m.lost || m.attempt.IsZero() && r.lacksObjects(query)
 	if m.word == "" {
 		m.word = wordOf(&query.Status)
 	}
@@ -449,10 +450,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err := mgr.Add(manager.RunnableFunc(r.forgetDeleted)); err != nil {
 		return fmt.Errorf("preparing the start: %w", err)
 	}
+	if err := r.sweepOwnerless(mgr); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
+		Watches(&imagev1alpha1.CloudImage{}, r.missing()).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: sourcesAtOnce * r.Concurrent}).
 		Complete(r)
