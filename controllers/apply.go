@@ -7,13 +7,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -26,14 +29,24 @@ const (
 	// limit, and beyond eight only latency grows (measured against kube-apiserver on two cores).
 	writesAtOnce = 8
 
-	// writeTries bounds how often one object is read again after a conflict. Others write it once per poll.
+	// writeTries bounds how often a status is read again after a conflict. Others write it once per poll.
 	writeTries = 5
+
+	// maxDeleted bounds the memory of own deletions that the watch hasn't told of: more than one query may have objects.
+	maxDeleted = 32768
 )
+
+// conflictBackoff is how an object that others write as well is tried again: some seconds in all, and with jitter, since
+// those who have met once would meet again.
+var conflictBackoff = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10}
 
 // applier carries plans out. It is the only writer of CloudImages.
 type applier struct {
 	images imageWriter
 	live   client.Reader
+
+	// peers completes the queries that a claim knows by those that an object names.
+	peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error)
 }
 
 // refusals counts the writes that the API server did not take. One refused object holds back no other.
@@ -41,17 +54,20 @@ type refusals struct {
 	count int
 	// first names the first of them, in the order of names, and why: the same refusals give the same words.
 	first string
+
+	// invalid counts those of objects that the API server, or an admission policy, calls invalid: they stay so.
+	invalid int
 }
 
 // run tries every step and reports which were refused; the error is the context's, when it ends in between.
-func (a applier) run(ctx context.Context, steps []step) (refusals, error) {
+func (a applier) run(ctx context.Context, c claim, steps []step) (refusals, error) {
 	failures := make([]error, len(steps))
 	group := errgroup.Group{}
 	group.SetLimit(writesAtOnce)
-	for i, s := range steps {
+	for i := range steps {
 		group.Go(func() error {
 			if ctx.Err() == nil {
-				failures[i] = a.one(ctx, s)
+				failures[i] = a.one(ctx, c, &steps[i])
 			}
 			return nil
 		})
@@ -67,6 +83,9 @@ func (a applier) run(ctx context.Context, steps []step) (refusals, error) {
 		}
 		if r.count == 0 {
 			r.first = fmt.Sprintf("%s: %s", steps[i].name, refusalReason(err))
+		}
+		if apierrors.IsInvalid(err) {
+			r.invalid++
 		}
 		r.count++
 	}
@@ -87,17 +106,29 @@ func refusalReason(err error) string {
 }
 
 // one brings one object to its desired state. What is written carries the resourceVersion that was read, so a cache
-// that lags behind leads to a conflict and a fresh look, never to a lost change.
-func (a applier) one(ctx context.Context, s step) error {
+// that lags behind leads to a conflict and a fresh look, never to a lost change. A write that is given up is an error.
+func (a applier) one(ctx context.Context, c claim, s *step) error {
 	current := s.current
-	var err error
-	for range writeTries {
-		if err = a.write(ctx, current, s.desire(current)); !stale(err) {
-			return err
+	var conflict error
+	err := wait.ExponentialBackoffWithContext(ctx, conflictBackoff, func(ctx context.Context) (bool, error) {
+		if conflict != nil {
+			var err error
+			if current, err = a.read(ctx, s.name); err != nil {
+				return false, err
+			}
+			if c.peers, err = a.peers(ctx, c.peers, current); err != nil {
+				return false, err
+			}
 		}
-		if current, err = a.read(ctx, s.name); err != nil {
-			return err
+		s.result = s.desire(c, current)
+		conflict = a.write(ctx, current, s.result)
+		if kindMissing := current == nil && apierrors.IsNotFound(conflict); stale(conflict) && !kindMissing {
+			return false, nil
 		}
+		return true, conflict
+	})
+	if wait.Interrupted(err) && conflict != nil {
+		return conflict
 	}
 	return err
 }
@@ -137,6 +168,9 @@ func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.Clou
 type imageWriter struct {
 	api     rest.Interface
 	metrics *Metrics
+
+	// deleted are the UIDs of objects that this process deletes, until the watch tells of it.
+	deleted *lru.Cache
 }
 
 func newImageWriter(mgr ctrl.Manager, metrics *Metrics) (imageWriter, error) {
@@ -145,7 +179,7 @@ func newImageWriter(mgr ctrl.Manager, metrics *Metrics) (imageWriter, error) {
 	if err != nil {
 		return imageWriter{}, fmt.Errorf("preparing to write CloudImages: %w", err)
 	}
-	return imageWriter{api, metrics}, nil
+	return imageWriter{api, metrics, lru.New(maxDeleted)}, nil
 }
 
 func (w imageWriter) create(ctx context.Context, image *imagev1alpha1.CloudImage) error {
@@ -159,7 +193,12 @@ func (w imageWriter) update(ctx context.Context, image *imagev1alpha1.CloudImage
 // delete deletes the object only as it was read.
 func (w imageWriter) delete(ctx context.Context, image *imagev1alpha1.CloudImage) error {
 	asRead := &metav1.Preconditions{UID: &image.UID, ResourceVersion: &image.ResourceVersion}
-	return w.send(ctx, "delete", w.api.Delete().Name(image.Name).Body(&metav1.DeleteOptions{Preconditions: asRead}))
+	w.deleted.Add(image.UID, nil)
+	err := w.send(ctx, "delete", w.api.Delete().Name(image.Name).Body(&metav1.DeleteOptions{Preconditions: asRead}))
+	if err != nil {
+		w.deleted.Remove(image.UID)
+	}
+	return err
 }
 
 func (w imageWriter) send(ctx context.Context, operation string, request *rest.Request) error {

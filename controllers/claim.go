@@ -14,50 +14,85 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// maxLeaving is how many queries an object remembers as leaving: the schema's bound.
-const maxLeaving = 64
+const (
+	// maxLeaving is how many queries an object remembers as leaving: the schema's bound.
+	maxLeaving = 64
 
-// claim is one query's view on CloudImages at one time. Its methods say what an object should be, but for what repeats its
-// own facts (withFacts); they are pure.
-type claim struct {
+	// maxHolders is how many queries own one CloudImage at the most. Who owns it stays; a query that comes later is left
+	// out. Without a bound, authors of queries could grow an object that others need until nobody can write it any more.
+	maxHolders = 64
+)
+
+// holder is one query as CloudImages know it. Its methods say what an object has of the query.
+type holder struct {
 	query *imagev1alpha1.ImageQuery
 	scope scope
-	now   time.Time
+}
+
+func holderOf(query *imagev1alpha1.ImageQuery) holder {
+	return holder{query: query, scope: scopeOf(query)}
+}
+
+// claim is what a query asks of CloudImages at one time. Its methods say what an object should be, but for what repeats its
+// own facts (withFacts); they are pure.
+type claim struct {
+	holder
+	now time.Time
 
 	// peers are the queries that the objects' labels name, as the cache has them; nil for one that is known not to
 	// exist any more. A name that is not among them is not known.
 	peers map[string]*imagev1alpha1.ImageQuery
 }
 
-func (c claim) label() string { return imagev1alpha1.LabelQueryPrefix + c.query.Name }
+// newClaim makes every claim. An object that is written without the time is refused by its schema, and one that is written
+// without a look at the other queries loses what is theirs.
+func newClaim(query *imagev1alpha1.ImageQuery, now time.Time, peers map[string]*imagev1alpha1.ImageQuery) claim {
+	if now.IsZero() {
+		panic("a claim without the time")
+	}
+	return claim{holder: holderOf(query), now: now, peers: peers}
+}
+
+func (h holder) label() string { return imagev1alpha1.LabelQueryPrefix + h.query.Name }
 
 // inScope says whether an object is of the query's account and region.
-func (c claim) inScope(image *imagev1alpha1.CloudImage) bool {
-	return scope{credentials: image.Image.Credentials, region: image.Image.Region} == c.scope
+func (h holder) inScope(image *imagev1alpha1.CloudImage) bool {
+	return scope{credentials: image.Image.Credentials, region: image.Image.Region} == h.scope
 }
 
 // has says whether the query has anything on an object: its label or its owner reference.
-func (c claim) has(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[c.label()]
-	return labelled || c.owns(current)
+func (h holder) has(current *imagev1alpha1.CloudImage) bool {
+	_, labelled := current.Labels[h.label()]
+	return labelled || h.owns(current)
 }
 
-func (c claim) owns(current *imagev1alpha1.CloudImage) bool {
-	return slices.ContainsFunc(current.OwnerReferences, c.isOurs)
+func (h holder) owns(current *imagev1alpha1.CloudImage) bool {
+	return slices.ContainsFunc(current.OwnerReferences, h.isOurs)
 }
 
-func (c claim) isOurs(ref metav1.OwnerReference) bool { return ref.UID == c.query.UID }
+func (h holder) isOurs(ref metav1.OwnerReference) bool { return ref.UID == h.query.UID }
+
+// leftOut says whether an object has as many owners as it may, and the query is none of them.
+func (h holder) leftOut(current *imagev1alpha1.CloudImage) bool {
+	holders := 0
+	for _, ref := range current.OwnerReferences {
+		if isImageQuery(ref) {
+			holders++
+		}
+	}
+	return holders >= maxHolders && !h.owns(current)
+}
 
 // isMember says whether an object is that of a member: the query owns it, and it did not leave. Where somebody took the
 // label or the owner reference off, the image must not leave without being asked for all the same.
-func (c claim) isMember(current *imagev1alpha1.CloudImage) bool {
-	return c.ours(current) && c.entry(current) == nil && current.DeletionTimestamp == nil
+func (h holder) isMember(current *imagev1alpha1.CloudImage) bool {
+	return h.ours(current) && h.entry(current) == nil && current.DeletionTimestamp == nil
 }
 
 // ours says whether the query owns an object, or has its label on one that nobody owns.
-func (c claim) ours(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[c.label()]
-	return c.owns(current) || labelled && !slices.ContainsFunc(current.OwnerReferences, isImageQuery)
+func (h holder) ours(current *imagev1alpha1.CloudImage) bool {
+	_, labelled := current.Labels[h.label()]
+	return h.owns(current) || labelled && ownerless(current)
 }
 
 func (c claim) own(image *imagev1alpha1.CloudImage) {
@@ -69,9 +104,9 @@ func (c claim) own(image *imagev1alpha1.CloudImage) {
 }
 
 // entry is what an object remembers of the query's leaving; nil if it didn't leave.
-func (c claim) entry(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
+func (h holder) entry(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
 	for i := range image.Lifecycle.Leaving {
-		if image.Lifecycle.Leaving[i].Query == c.query.Name {
+		if image.Lifecycle.Leaving[i].Query == h.query.Name {
 			return &image.Lifecycle.Leaving[i]
 		}
 	}
@@ -80,10 +115,14 @@ func (c claim) entry(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuer
 
 // keep is an object as a member: what is there, with the facts, our labels and our owner reference merged in. What
 // others put there stays. Maps and slices that need no change are those of current: almost every object of almost every
-// poll is as it should be, and a deep copy of each would be most of what a poll costs.
+// poll is as it should be, and a deep copy of each would be most of what a poll costs. An object that the query is left
+// out of stays as the others have it.
 func (c claim) keep(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string) *imagev1alpha1.CloudImage {
 	desired := &imagev1alpha1.CloudImage{}
 	if current != nil {
+		if c.leftOut(current) {
+			return c.release(current)
+		}
 		*desired = *current
 	}
 	desired.Name = name
@@ -118,37 +157,35 @@ type departing struct {
 
 // letGo is an object on its way out: its label goes at once, and the owner reference once the grace period has ended.
 // What the policy doesn't ask for any more goes without one.
-func (c claim) letGo(d departing) func(*imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-	return func(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-		if current == nil || !c.has(current) {
-			return current
-		}
-		if d.member || c.query.Spec.CloudImages.Policy == imagev1alpha1.CloudImagesNone || !c.ours(current) {
-			return c.release(current)
-		}
-		since := c.stamp()
-		if entry := c.entry(current); entry != nil {
-			since = entry.Since
-		}
-		deleteAfter := metav1.NewTime(since.Add(gracePeriod(c.query)).Truncate(time.Second))
-		full := c.entry(current) == nil && len(current.Lifecycle.Leaving) >= maxLeaving
-		if !d.stays && (full || !deleteAfter.After(c.now)) {
-			return c.release(current)
-		}
-		desired := c.unlabelled(current)
-		c.own(desired)
-		if !full {
-			c.forget(desired)
-			desired.Lifecycle.Leaving = append(slices.Clone(desired.Lifecycle.Leaving), imagev1alpha1.LeavingQuery{Query: c.query.Name, Since: since, DeleteAfter: deleteAfter})
-			slices.SortFunc(desired.Lifecycle.Leaving, func(a, b imagev1alpha1.LeavingQuery) int { return strings.Compare(a.Query, b.Query) })
-		}
-		reason := d.reason
-		if d.gone {
-			reason = imagev1alpha1.RemovedGone
-		}
-		c.settle(desired, reason)
-		return desired
+func (d departing) letGo(c claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+	if current == nil || !c.has(current) {
+		return current
 	}
+	if d.member || c.query.Spec.CloudImages.Policy == imagev1alpha1.CloudImagesNone || !c.ours(current) {
+		return c.release(current)
+	}
+	since := c.stamp()
+	if entry := c.entry(current); entry != nil {
+		since = entry.Since
+	}
+	deleteAfter := metav1.NewTime(since.Add(gracePeriod(c.query)).Truncate(time.Second))
+	full := c.entry(current) == nil && len(current.Lifecycle.Leaving) >= maxLeaving
+	if !d.stays && (full || !deleteAfter.After(c.now)) {
+		return c.release(current)
+	}
+	desired := c.unlabelled(current)
+	c.own(desired)
+	if !full {
+		c.forget(desired)
+		desired.Lifecycle.Leaving = append(slices.Clone(desired.Lifecycle.Leaving), imagev1alpha1.LeavingQuery{Query: c.query.Name, Since: since, DeleteAfter: deleteAfter})
+		slices.SortFunc(desired.Lifecycle.Leaving, func(a, b imagev1alpha1.LeavingQuery) int { return strings.Compare(a.Query, b.Query) })
+	}
+	reason := d.reason
+	if d.gone {
+		reason = imagev1alpha1.RemovedGone
+	}
+	c.settle(desired, reason)
+	return desired
 }
 
 // release is an object without the query; nothing is left of it once nobody else owns it.
@@ -158,7 +195,7 @@ func (c claim) release(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudIm
 	}
 	desired := c.unlabelled(current)
 	desired.OwnerReferences = without(desired.OwnerReferences, c.isOurs)
-	if !slices.ContainsFunc(desired.OwnerReferences, isImageQuery) {
+	if ownerless(desired) {
 		return nil
 	}
 	c.forget(desired)
@@ -222,8 +259,8 @@ func (c claim) deleted(name string) bool {
 // members are the names of the queries that have an image as a member, in order.
 func (c claim) members(image *imagev1alpha1.CloudImage) []string {
 	var names []string
-	for _, ref := range image.OwnerReferences {
-		if _, labelled := image.Labels[imagev1alpha1.LabelQueryPrefix+ref.Name]; labelled && isImageQuery(ref) && !c.deleted(ref.Name) {
+	for _, ref := range membersOf(image) {
+		if c.alive(ref) {
 			names = append(names, ref.Name)
 		}
 	}
@@ -231,50 +268,24 @@ func (c claim) members(image *imagev1alpha1.CloudImage) []string {
 	return slices.Compact(names)
 }
 
-// relabel sets the labels that the queries' specs ask for, and takes off those that none asks for any more. Every query
-// that has the image decides alike, so that two that disagree don't write against each other: the first name wins.
-func (c claim) relabel(image *imagev1alpha1.CloudImage, members []string) {
-	wanted, tags := map[string]string{}, map[string]string{}
-	for _, name := range slices.Backward(members) {
-		query := c.peers[name]
-		if name == c.query.Name {
-			query = c.query
-		}
-		if query == nil {
-			return // not known yet: what is there stays until it is
-		}
-		for key, value := range query.Spec.CloudImages.Labels {
-			wanted[key] = string(value)
-		}
-		for _, key := range query.Spec.CloudImages.LabelTagKeys {
-			c.tagLabels(tags, image, key)
-		}
+// alive says whether an owner reference is that of a query that exists, as far as is known: not of an earlier namesake.
+func (c claim) alive(ref metav1.OwnerReference) bool {
+	if ref.Name == c.query.Name {
+		return ref.UID == c.query.UID
 	}
-	if len(members) == 0 {
-		return // in grace: a selector finds it as before
-	}
-	before := strings.Split(image.Annotations[imagev1alpha1.AnnotationLabelKeys], ",")
-	image.Labels = withoutKeys(image.Labels, func(key string) bool {
-		_, ok := wanted[key]
-		return !ok && slices.Contains(before, key) || strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix) && tags[key] == ""
-	})
-	image.Labels = merged(merged(image.Labels, wanted), tags)
-	image.Annotations = merged(image.Annotations, map[string]string{
-		imagev1alpha1.AnnotationLabelKeys: strings.Join(slices.Sorted(maps.Keys(wanted)), ","),
-	})
+	peer, known := c.peers[ref.Name]
+	return !known || peer != nil && peer.UID == ref.UID
 }
 
-// tagLabels adds the label of a tag. A label's name admits what its value does.
-func (c claim) tagLabels(labels map[string]string, image *imagev1alpha1.CloudImage, key string) {
-	name := labelValue(key)
-	if name == "" {
-		return
-	}
-	for _, tag := range image.Image.Tags {
-		if tag.Key == key {
-			labels[imagev1alpha1.LabelTagPrefix+name] = labelValue(tag.Value)
+// membersOf are the owner references of the queries whose label an object has.
+func membersOf(image *imagev1alpha1.CloudImage) []metav1.OwnerReference {
+	var refs []metav1.OwnerReference
+	for _, ref := range image.OwnerReferences {
+		if isImageQuery(ref) && hasKey(image.Labels, imagev1alpha1.LabelQueryPrefix+ref.Name) {
+			refs = append(refs, ref)
 		}
 	}
+	return refs
 }
 
 func (c claim) stamp() metav1.Time { return metav1.NewTime(c.now.Truncate(time.Second)) }
@@ -284,6 +295,11 @@ func gracePeriod(query *imagev1alpha1.ImageQuery) time.Duration {
 		return grace.Duration
 	}
 	return 24 * time.Hour
+}
+
+// ownerless says whether no ImageQuery is among an object's owners.
+func ownerless(image *imagev1alpha1.CloudImage) bool {
+	return !slices.ContainsFunc(image.OwnerReferences, isImageQuery)
 }
 
 func isImageQuery(ref metav1.OwnerReference) bool {

@@ -22,8 +22,9 @@ type verdict struct {
 	// members are all members, in the order of status.images, those that don't leave yet among them.
 	members []catalog.Image
 
-	// kept is how many of them the listing lacks.
-	kept int
+	// kept is how many of them the listing lacks, and partial are those of them of which only status tells.
+	kept    int
+	partial map[string]bool
 
 	// leaving are members that leave now, by why; none while blocked, which is the departure that the breaker holds back.
 	leaving map[string]imagev1alpha1.RemovalReason
@@ -61,7 +62,8 @@ func newRules(spec *imagev1alpha1.ImageQuerySpec) (rules, *failure) {
 
 // decide says what a view of the cloud means, given what was known before.
 func (r rules) decide(query *imagev1alpha1.ImageQuery, k knowledge, v view, now time.Time) verdict {
-	out := verdict{listing: v.listing, members: slices.Clone(v.matching), gone: v.gone, leaving: map[string]imagev1alpha1.RemovalReason{}}
+	out := verdict{listing: v.listing, members: slices.Clone(v.matching), gone: v.gone,
+		leaving: map[string]imagev1alpha1.RemovalReason{}, partial: map[string]bool{}}
 	d := r.departureOf(query, k, v)
 	approval := query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
 	if d.trips(maxRemovedPercent(query)) && approval != d.token(query.Status.Revision) {
@@ -75,7 +77,7 @@ func (r rules) decide(query *imagev1alpha1.ImageQuery, k knowledge, v view, now 
 		}
 		image, seen := v.there[id]
 		if !seen {
-			image = k.members[id]
+			image, out.partial[id] = k.members[id], k.partial[id]
 		}
 		out.members, out.kept = append(out.members, image), out.kept+1
 		b.absent[id] = k.verdicts[id]

@@ -210,7 +210,7 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.blocked, namesOf(got.choice.selected))
 		}
 		q.Status = *finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
-		k = claim{query: q, scope: scopeOf(q)}.knowledgeOf(nil, got.members)
+		k = holderOf(q).knowledgeOf(nil, got.members)
 		if k.established(r.chooser) != len(old) {
 			t.Fatalf("poll %d: %d members count, want %d", poll, k.established(r.chooser), len(old))
 		}
@@ -426,7 +426,7 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 	image.Tags = []catalog.Tag{{Key: "role", Value: "k8s node"}, {Key: "rôle", Value: "x"}, {Key: "other", Value: "y"}}
 	record := toRecord(image, scope{region: "ap-guangzhou"})
 	as := func(q *imagev1alpha1.ImageQuery) claim {
-		return claim{query: q, scope: scopeOf(q), now: noon, peers: peers}
+		return newClaim(q, noon, peers)
 	}
 	ours := func(image *imagev1alpha1.CloudImage) map[string]string {
 		out := map[string]string{}
@@ -455,7 +455,7 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 	alpha.Spec.CloudImages.Labels = nil
 	edited := as(alpha).keep(both, plannedName, record, imagev1alpha1.QueryMember)
 	want("alpha names none any more", edited, map[string]string{"team": "web", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
-	left := as(beta).letGo(departing{reason: imagev1alpha1.RemovedNotMatched})(edited)
+	left := departing{reason: imagev1alpha1.RemovedNotMatched}.letGo(as(beta), edited)
 	want("beta has left", left, map[string]string{"tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
 }
 

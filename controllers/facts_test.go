@@ -36,12 +36,13 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 				"kept":    {members: []catalog.Image{planned}},
 				"leaving": {leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedNotMatched}},
 			} {
-				p := claimOf("golden").makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, &texts{}, spoiled)})
+				c := claimOf("golden")
+				p := c.makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, &texts{}, spoiled)})
 				steps := slices.Concat(p.keep, p.release)
 				if len(steps) != 1 {
 					t.Fatalf("%s: %d steps, want one", what, len(steps))
 				}
-				written := withFacts(steps[0].desire(steps[0].current))
+				written := withFacts(carryOut(t, c, steps[0]))
 				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) || hasKey(written.Labels, factsMark) {
 					t.Errorf("%s: %v and %v are written", what, written.Labels, written.Annotations)
 				}

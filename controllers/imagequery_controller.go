@@ -77,7 +77,7 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	query := &imagev1alpha1.ImageQuery{}
 	if err := r.Client.Get(ctx, request.NamespacedName, query); apierrors.IsNotFound(err) {
-		return ctrl.Result{}, r.forget(ctx, request.Name)
+		return r.forget(ctx, request.Name)
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the query: %w", err)
 	}
@@ -106,6 +106,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 	}
 	m := r.memories.of(query)
 	m.nudged = r.memories.takeNudge(query.UID) || m.nudged
+	m.lost = r.memories.takeLoss(query.UID) || m.lost || m.attempt.IsZero() && r.lacksObjects(query)
 	if m.word == "" {
 		m.word = wordOf(&query.Status)
 	}
@@ -152,8 +153,7 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 	if err != nil {
 		return err
 	}
-	c := claim{query: query, scope: scopeOf(query)}
-	known, now := c.knowledgeOf(existing, r.memories.of(query).members), r.Clock.Now()
+	known, now := holderOf(query).knowledgeOf(existing, r.memories.of(query).members), r.Clock.Now()
 	return r.status().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, matcher{match: &q.Spec.Match}, known, now)
 	})
@@ -171,12 +171,11 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		o.failure = bad
 		return o, nil
 	}
-	c := claim{query: query, scope: scopeOf(query), now: o.began}
 	existing, err := r.images.of(query.Name)
 	if err != nil {
 		return nil, err
 	}
-	known := c.knowledgeOf(existing, m.members)
+	known := holderOf(query).knowledgeOf(existing, m.members)
 	seen, bad := r.ask(ctx, query, account, decider.matcher, known, m.fresh)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -189,7 +188,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		return o, nil
 	}
 	o.published = true
-	o.failure, err = r.materialise(ctx, c, o)
+	o.failure, err = r.materialise(ctx, query, o)
 	return o, err
 }
 
@@ -212,16 +211,18 @@ func minImages(query *imagev1alpha1.ImageQuery) int { return int(ptr.Deref(query
 
 // materialise brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
 // of a former region or account are let go only once all that replaces them is there.
-func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*failure, error) {
-	existing, err := r.existing(c, o)
+func (r *Reconciler) materialise(ctx context.Context, query *imagev1alpha1.ImageQuery, o *outcome) (*failure, error) {
+	existing, err := r.existing(holderOf(query), o)
 	if err != nil {
 		return nil, err
 	}
-	if c.peers, err = r.peersOf(ctx, existing); err != nil {
+	peers, err := r.peersOf(ctx, existing)
+	if err != nil {
 		return nil, err
 	}
+	c := newClaim(query, o.began, peers)
 	p := c.makePlan(o.verdict, existing)
-	o.removing, o.nextRemoval = p.removing, nextRemoval(p.removing, o.began)
+	o.removing, o.nextRemoval, o.leftOut = p.removing, nextRemoval(p.removing, o.began), p.leftOut
 	defer r.nudge(c, o.gone, existing)
 	if p.empty() {
 		return nil, nil //nolint:nilnil // neither failed
@@ -230,15 +231,18 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 		return nil, err
 	}
 	a := r.applier()
-	refused, err := a.run(ctx, p.keep)
+	refused, err := a.run(ctx, c, p.keep)
 	if err != nil {
 		return nil, err
+	}
+	for _, s := range p.keep {
+		o.leftOut.note(c.holder, s.result)
 	}
 	release := p.release
 	if refused.count > 0 {
 		release = slices.DeleteFunc(release, func(s step) bool { return s.current == nil || !c.inScope(s.current) })
 	}
-	notReleased, err := a.run(ctx, release)
+	notReleased, err := a.run(ctx, c, release)
 	if err != nil {
 		return nil, err
 	}
@@ -248,13 +252,13 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 
 // existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those that only
 // others have of its images and of images that it asked for by id.
-func (r *Reconciler) existing(c claim, o *outcome) (map[string]*imagev1alpha1.CloudImage, error) {
-	existing, err := r.images.of(c.query.Name)
+func (r *Reconciler) existing(h holder, o *outcome) (map[string]*imagev1alpha1.CloudImage, error) {
+	existing, err := r.images.of(h.query.Name)
 	if err != nil {
 		return nil, err
 	}
 	add := func(id string) {
-		name := c.scope.objectName(id)
+		name := h.scope.objectName(id)
 		if existing[name] != nil {
 			return
 		}
@@ -262,7 +266,7 @@ func (r *Reconciler) existing(c claim, o *outcome) (map[string]*imagev1alpha1.Cl
 			existing[name] = image
 		}
 	}
-	for _, image := range o.withObjects(c.query.Spec.CloudImages.Policy) {
+	for _, image := range o.withObjects(h.query.Spec.CloudImages.Policy) {
 		add(image.ID)
 	}
 	for id := range o.gone {
@@ -380,25 +384,31 @@ func wordOf(status *imagev1alpha1.ImageQueryStatus) string {
 
 // forget gives up what a deleted query leaves behind: Kubernetes' garbage collector deletes what it alone owned, and
 // its label goes off what others own too.
-func (r *Reconciler) forget(ctx context.Context, name string) error {
+func (r *Reconciler) forget(ctx context.Context, name string) (ctrl.Result, error) {
 	r.memories.forget(name)
 	r.Metrics.forget(name)
 	existing, err := r.images.of(name)
 	if err != nil || len(existing) == 0 {
-		return err
+		return ctrl.Result{}, err
 	}
-	c := claim{query: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}
-	if c.peers, err = r.peersOf(ctx, existing); err != nil {
-		return err
+	peers, err := r.peersOf(ctx, existing)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
+	c := newClaim(&imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}, r.Clock.Now(), peers)
 	if !c.deleted(name) {
-		return nil
+		return ctrl.Result{}, nil
 	}
-	refused, err := r.applier().run(ctx, c.forgetPlan(existing))
-	if err == nil && refused.count > 0 {
-		err = fmt.Errorf("taking the label of a deleted query off %d CloudImages (%s)", refused.count, refused.first)
+	refused, err := r.applier().run(ctx, c, c.forgetPlan(existing))
+	if err != nil || refused.count == 0 {
+		return ctrl.Result{}, err
 	}
-	return err
+	err = fmt.Errorf("taking the label of a deleted query off %d CloudImages (%s)", refused.count, refused.first)
+	if refused.invalid == refused.count {
+		ctrl.LoggerFrom(ctx).Error(err, "The API server calls the CloudImages invalid; they are tried again much later")
+		return ctrl.Result{RequeueAfter: maxRetry}, nil
+	}
+	return ctrl.Result{}, err
 }
 
 // forgetDeleted brings those queries here that were deleted while no operator worked, or whose operator ended before it had
@@ -417,7 +427,9 @@ func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 	return nil
 }
 
-func (r *Reconciler) applier() applier { return applier{images: r.writer, live: r.Live} }
+func (r *Reconciler) applier() applier {
+	return applier{images: r.writer, live: r.Live, peers: r.morePeers}
+}
 
 func (r *Reconciler) status() statusWriter {
 	return statusWriter{client: r.Client, live: r.Live, metrics: r.Metrics}
@@ -438,10 +450,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err := mgr.Add(manager.RunnableFunc(r.forgetDeleted)); err != nil {
 		return fmt.Errorf("preparing the start: %w", err)
 	}
+	if err := r.sweepOwnerless(mgr); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
+		Watches(&imagev1alpha1.CloudImage{}, r.missing()).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: sourcesAtOnce * r.Concurrent}).
 		Complete(r)

@@ -39,24 +39,24 @@ type knowledge struct {
 // knowledgeOf gathers what CloudImages and status tell. Objects have all facts; where there are none, because of
 // cloudImages.policy or because the API server refused them, remembered has the facts since the process began, and
 // status.images the names.
-func (c claim) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
+func (h holder) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
 	k := knowledge{
 		members: map[string]catalog.Image{}, partial: map[string]bool{}, inGrace: map[string]catalog.Image{},
 		verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{}, withObject: map[string]bool{},
 	}
 	for _, image := range existing {
 		switch {
-		case !c.inScope(image):
-		case c.isMember(image):
+		case !h.inScope(image):
+		case h.isMember(image):
 			k.members[image.Image.ID] = fromRecord(&image.Image)
 			k.withObject[image.Image.ID] = true
-		case c.owns(image) && image.DeletionTimestamp == nil:
+		case h.owns(image) && image.DeletionTimestamp == nil:
 			k.inGrace[image.Image.ID] = fromRecord(&image.Image)
 			k.withObject[image.Image.ID] = true
 		}
 	}
-	status := &c.query.Status
-	if !sameScope(status.ObservedQuery, observedQuery(c.query)) {
+	status := &h.query.Status
+	if !sameScope(status.ObservedQuery, observedQuery(h.query)) {
 		return k
 	}
 	facts := make(map[string]catalog.Image, len(remembered))
@@ -80,7 +80,7 @@ func (c claim) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, rememb
 		k.members[shown.ImageID] = image
 	}
 	// Where status still shows an image without trust, only such images were left out.
-	trust := chooser{spec: &c.query.Spec}
+	trust := chooser{spec: &h.query.Spec}
 	k.blind = blocked && ptr.Deref(status.ImagesTruncated, false) &&
 		!slices.ContainsFunc(status.Images, func(shown imagev1alpha1.ImageSummary) bool { return trust.distrusts(fromSummary(shown)) })
 	return k

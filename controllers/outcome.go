@@ -28,6 +28,9 @@ type outcome struct {
 	// removing are the images in their grace period, and nextRemoval is when the next of them ends; zero if none is.
 	removing    []imagev1alpha1.RemovingImage
 	nextRemoval time.Time
+
+	// leftOut is what the query asks for and doesn't get on CloudImages that it shares.
+	leftOut leftOut
 }
 
 // failure is why a poll failed.

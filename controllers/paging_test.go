@@ -139,7 +139,7 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 	defer s.cloud.OnRequest(nil)
 
 	r, _ := newRules(&s.query.Spec)
-	c := claim{query: s.query, scope: scopeOf(s.query), now: s.now}
+	c := newClaim(s.query, s.now, nil)
 	k := c.knowledgeOf(s.objects, nil)
 	a := asker{lister: client, account: account, query: toQuery(&s.query.Spec)}
 	v, bad := a.look(t.Context(), r.matcher, k, selectedIDs(s.query.Status.Selected), 1)
@@ -148,7 +148,7 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 		o.published, o.verdict = true, r.decide(s.query, k, v, s.now)
 		p := c.makePlan(o.verdict, s.objects)
 		for _, step := range slices.Concat(p.keep, p.release) {
-			after := step.desire(step.current)
+			after := carryOut(t, c, step)
 			if after == nil && s.exists[step.current.Image.ID] {
 				t.Fatalf("the object of %s is deleted, and the image exists", step.current.Image.ID)
 			}

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,18 +21,36 @@ import (
 func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
 	peers := map[string]*imagev1alpha1.ImageQuery{}
 	for _, image := range existing {
-		for name := range namesIn(image) {
-			if _, known := peers[name]; known {
-				continue
-			}
-			peer, err := r.peer(ctx, name)
-			if err != nil {
-				return nil, err
-			}
-			peers[name] = peer
+		if err := r.addPeers(ctx, peers, image); err != nil {
+			return nil, err
 		}
 	}
 	return peers, nil
+}
+
+// morePeers are the queries that are known and those that a newer state of an object names. One that was known not to exist
+// may have been created since.
+func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+	if image == nil {
+		return known, nil
+	}
+	peers := maps.Clone(known)
+	maps.DeleteFunc(peers, func(_ string, peer *imagev1alpha1.ImageQuery) bool { return peer == nil })
+	return peers, r.addPeers(ctx, peers, image)
+}
+
+func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) error {
+	for name := range namesIn(image) {
+		if _, known := peers[name]; known {
+			continue
+		}
+		peer, err := r.peer(ctx, name)
+		if err != nil {
+			return err
+		}
+		peers[name] = peer
+	}
+	return nil
 }
 
 func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.ImageQuery, error) {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
 // step brings one CloudImage to what a query wants of it.
@@ -20,10 +21,15 @@ type step struct {
 	// current is the object as the cache has it, nil if there is none. It is shared with the cache: read only.
 	current *imagev1alpha1.CloudImage
 
-	// desire says what the object should be, given what it is (nil: there is none); nil means that it should not be.
-	// It is asked again when the object turns out to be another than current.
-	desire func(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage
+	// desire says what the object should be; it is asked again when the object turns out to be another than current.
+	desire desire
+
+	// result is what the object was brought to.
+	result *imagev1alpha1.CloudImage
 }
+
+// desire says what a claim makes of an object, given what it is (nil: there is none); nil means that it should not be.
+type desire func(c claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage
 
 // plan is what to do, in order of names. What is let go comes after what is kept, so that a consumer always finds the
 // new before the old goes.
@@ -32,6 +38,9 @@ type plan struct {
 
 	// removing are the images that are in their grace period once the plan is carried out, the first to go first.
 	removing []imagev1alpha1.RemovingImage
+
+	// leftOut is what the query lacks on the objects that are as they should be.
+	leftOut leftOut
 }
 
 func (p plan) empty() bool { return len(p.keep)+len(p.release) == 0 }
@@ -44,26 +53,28 @@ func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage
 	for _, image := range v.withObjects(c.query.Spec.CloudImages.Policy) {
 		name := c.scope.objectName(image.ID)
 		wanted[name] = true
-		record, value := toRecord(image, c.scope), imagev1alpha1.QueryMember
+		value := imagev1alpha1.QueryMember
 		if selected[image.ID] {
 			value = imagev1alpha1.QuerySelected
 		}
-		p.keep = c.add(p.keep, name, existing[name], func(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-			return c.keep(current, name, record, value)
-		})
+		before := len(p.keep)
+		p.keep = c.add(p.keep, name, existing[name], c.keeping(image, v.partial[image.ID], value))
+		if len(p.keep) == before {
+			p.leftOut.note(c.holder, existing[name])
+		}
 	}
 	for name, current := range existing {
 		if wanted[name] || !c.has(current) {
 			continue
 		}
-		desire := c.release
+		desire := desire(claim.release)
 		if c.inScope(current) {
 			id := current.Image.ID
-			desire = c.letGo(departing{reason: v.leaving[id], member: members[id], stays: selected[id] || v.blocked != nil, gone: v.gone[id]})
+			desire = departing{reason: v.leaving[id], member: members[id], stays: selected[id] || v.blocked != nil, gone: v.gone[id]}.letGo
 		}
 		p.release = c.add(p.release, name, current, desire)
 		if c.inScope(current) && current.DeletionTimestamp == nil {
-			p.removing = append(p.removing, c.removing(desire(current), v)...)
+			p.removing = append(p.removing, c.removing(desire(c, current), v)...)
 		}
 	}
 	slices.SortFunc(p.keep, byName)
@@ -77,12 +88,27 @@ func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage
 	return p
 }
 
+// keeping makes an object a member's. Where only status tells of the image, the object keeps the record that it has, and
+// there is none without one: half of the facts would pass for all of them at the next poll.
+func (c claim) keeping(image catalog.Image, partial bool, value string) desire {
+	name, record := c.scope.objectName(image.ID), toRecord(image, c.scope)
+	return func(c claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+		switch {
+		case !partial:
+			return c.keep(current, name, record, value)
+		case current == nil:
+			return nil
+		}
+		return c.keep(current, name, current.Image, value)
+	}
+}
+
 // add appends a step unless nothing would change. An object on its way out counts as absent.
-func (c claim) add(steps []step, name string, current *imagev1alpha1.CloudImage, desire func(*imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage) []step {
+func (c claim) add(steps []step, name string, current *imagev1alpha1.CloudImage, desire desire) []step {
 	if current != nil && current.DeletionTimestamp != nil {
 		current = nil
 	}
-	if desired := desire(current); !sameObject(current, desired) {
+	if desired := desire(c, current); !sameObject(current, desired) {
 		steps = append(steps, step{name: name, current: current, desire: desire})
 	}
 	return steps
@@ -132,17 +158,20 @@ func (c claim) forgetPlan(existing map[string]*imagev1alpha1.CloudImage) []step 
 		if !slices.ContainsFunc(current.OwnerReferences, func(ref metav1.OwnerReference) bool { return isImageQuery(ref) && ref.Name != c.query.Name }) {
 			continue
 		}
-		steps = c.add(steps, name, current, func(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
-			if current == nil {
-				return nil
-			}
-			desired := *current
-			c.settle(&desired, "")
-			return &desired
-		})
+		steps = c.add(steps, name, current, claim.tidied)
 	}
 	slices.SortFunc(steps, byName)
 	return steps
+}
+
+// tidied is an object without what queries left on it that don't exist any more.
+func (c claim) tidied(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+	if current == nil {
+		return nil
+	}
+	desired := *current
+	c.settle(&desired, "")
+	return &desired
 }
 
 func byName(a, b step) int { return strings.Compare(a.name, b.name) }

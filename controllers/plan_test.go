@@ -25,7 +25,7 @@ func claimOf(name string) claim {
 	q := syncedQuery(0)
 	q.Name, q.UID = name, types.UID("uid of "+name)
 	q.Spec.Region = "ap-guangzhou"
-	return claim{query: q, scope: scopeOf(q), now: noon}
+	return newClaim(q, noon, nil)
 }
 
 // stored is the image's CloudImage as these queries have it.
@@ -41,7 +41,7 @@ func stored(queries ...string) *imagev1alpha1.CloudImage {
 func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
 	c := claimOf(query)
 	c.now = noon.Add(-time.Duration(hours) * time.Hour)
-	return c.letGo(departing{reason: reason})(image)
+	return departing{reason: reason}.letGo(c, image)
 }
 
 func TestPlan(t *testing.T) {
@@ -55,7 +55,7 @@ func TestPlan(t *testing.T) {
 	elsewhere.Image.Region = "ap-shanghai"
 	remembered := stored("golden", "other")
 	for i := range maxLeaving {
-		remembered.Lifecycle.Leaving = append(remembered.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: fmt.Sprintf("q%d", i), DeleteAfter: metav1.Time{Time: noon}})
+		remembered.Lifecycle.Leaving = append(remembered.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: fmt.Sprintf("q%d", i), Since: metav1.Time{Time: noon}, DeleteAfter: metav1.Time{Time: noon}})
 	}
 
 	member := []catalog.Image{planned}
@@ -149,12 +149,12 @@ func TestPlan(t *testing.T) {
 			if got == "" {
 				return
 			}
-			after := steps[0].desire(steps[0].current)
+			after := carryOut(t, c, steps[0])
 			if got := outline(after); got != tc.want {
 				t.Errorf("afterwards there is %q, want %q", got, tc.want)
 			}
-			if after != nil && !sameObject(after, steps[0].desire(after)) {
-				t.Errorf("the next pass would write again:\n%s", cmp.Diff(after, steps[0].desire(after)))
+			if again := steps[0].desire(c, after); after != nil && !sameObject(after, again) {
+				t.Errorf("the next pass would write again:\n%s", cmp.Diff(after, again))
 			}
 		})
 	}

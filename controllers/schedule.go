@@ -65,6 +65,11 @@ type memory struct {
 	// nudged says that another query has found an image of this one to be gone.
 	nudged bool
 
+	// lost says that somebody else deleted CloudImages of the query, or that a start finds them missing; losses counts the
+	// polls in a row that began so.
+	lost   bool
+	losses int
+
 	// fresh says that the poll must not be answered by a listing that was begun before it.
 	fresh bool
 
@@ -84,6 +89,7 @@ type memories struct {
 	byUID  map[types.UID]*memory
 	names  map[string]types.UID
 	nudges map[types.UID]bool
+	losses map[types.UID]bool
 }
 
 // of returns the memory of a query, which only the query's own reconcile may use.
@@ -108,6 +114,7 @@ func (m *memories) forget(name string) {
 	defer m.mu.Unlock()
 	delete(m.byUID, m.names[name])
 	delete(m.nudges, m.names[name])
+	delete(m.losses, m.names[name])
 	delete(m.names, name)
 }
 
@@ -132,6 +139,37 @@ func (m *memories) takeNudge(query types.UID) bool {
 	return nudged
 }
 
+// lose notes that a query lost a CloudImage; it says whether there is such a query. One without a memory is still to look
+// for itself.
+func (m *memories) lose(query types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byUID[query] == nil {
+		return false
+	}
+	if m.losses == nil {
+		m.losses = map[types.UID]bool{}
+	}
+	m.losses[query] = true
+	return true
+}
+
+// named is the UID of the query of a name, "" if it has no memory.
+func (m *memories) named(name string) types.UID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.names[name]
+}
+
+// takeLoss says whether a query lost CloudImages since it was last asked.
+func (m *memories) takeLoss(query types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lost := m.losses[query]
+	delete(m.losses, query)
+	return lost
+}
+
 // nextPoll says when a query is to be polled, and why then. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	requestedAt, approval := query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
@@ -150,6 +188,9 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Accoun
 			return floor, "another query found an image to be gone"
 		case m.failures > 0:
 			return m.due, "the last poll failed"
+		case m.lost:
+			// Whoever deletes all the time must not drive polls: as after failures, the pauses double.
+			return earlier(m.due, m.attempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
 		}
 		return m.due, "the interval has passed"
 	}
@@ -164,6 +205,9 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Accoun
 	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil && approval != "" &&
 		strings.Contains(blocked.Message, "="+approval+" ") {
 		return time.Time{}, "a removal was approved"
+	}
+	if m.lost {
+		return started.Add(spreadOf(query)), "CloudImages are missing"
 	}
 	due := earlier(query.Status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
 	if query.Status.LastSyncTime.After(now.Add(maxClockError)) {
@@ -211,7 +255,11 @@ func (m *memory) began(query *imagev1alpha1.ImageQuery, account catalog.Account,
 	// Whoever asks for a poll wants the state of now, and so does whatever deletes or looks for what is gone.
 	m.fresh = m.nudged || requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt ||
 		approval != "" && approval != m.approval || removalDue(query, now)
-	m.attempt, m.generation, m.account, m.nudged = now, query.Generation, account, false
+	m.losses++
+	if !m.lost {
+		m.losses = 0
+	}
+	m.attempt, m.generation, m.account, m.nudged, m.lost = now, query.Generation, account, false, false
 	m.requestedAt, m.approval = requestedAt, approval
 }
 
@@ -221,7 +269,7 @@ func (m *memory) ended(query *imagev1alpha1.ImageQuery, o *outcome, now time.Tim
 	if o.published {
 		m.members = nil
 		if query.Spec.CloudImages.Policy != imagev1alpha1.CloudImagesAll {
-			m.members = o.members
+			m.members = slices.DeleteFunc(slices.Clone(o.members), func(image catalog.Image) bool { return o.partial[image.ID] })
 		}
 	}
 	if o.failure == nil {

@@ -34,6 +34,10 @@ func TestNextPoll(t *testing.T) {
 		return q
 	}
 	polled := memory{attempt: noon.Add(-time.Minute), generation: 2, due: noon.Add(9 * time.Minute)}
+	lost := func(m memory, losses int) memory {
+		m.lost, m.losses = true, losses
+		return m
+	}
 	handled := polled
 	handled.requestedAt = "now"
 	justPolled := polled
@@ -49,6 +53,10 @@ func TestNextPoll(t *testing.T) {
 		"after a restart, an overdue query waits for its place":        {query: syncedQuery(time.Hour), wantAt: noon.Add(spreadOf(syncedQuery(0)))},
 		"after a restart, an unsynced generation is due at once":       {query: edited(syncedQuery(time.Minute)), wantAt: noon},
 		"after a restart, a new request is due at once":                {query: requested(syncedQuery(time.Minute)), wantAt: noon},
+		"a first loss is looked at soon":                               {query: syncedQuery(time.Minute), memory: lost(polled, 0), wantAt: noon},
+		"a loss just after a poll waits for a moment":                  {query: syncedQuery(0), memory: lost(memory{attempt: noon, generation: 2, due: noon.Add(9 * time.Minute)}, 0), wantAt: noon.Add(5 * time.Second)},
+		"losses again and again are looked at more and more seldom":    {query: syncedQuery(time.Minute), memory: lost(polled, 4), wantAt: noon.Add(20 * time.Second)},
+		"and not after the interval":                                   {query: syncedQuery(time.Minute), memory: lost(polled, 40), wantAt: noon.Add(9 * time.Minute)},
 		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: memory{nudged: true}, wantAt: noon},
 		"a polled query waits for its due time":                        {query: syncedQuery(time.Minute), memory: polled, wantAt: noon.Add(9 * time.Minute)},
 		"an edit is due at once":                                       {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: noon},

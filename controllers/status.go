@@ -229,7 +229,7 @@ func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += o.blocked.note(query)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.verdict)+selectionNotes(query, o.choice))
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.verdict)+o.leftOut.message()+selectionNotes(query, o.choice))
 	e.blocked(query, o)
 	e.only(imagev1alpha1.ConditionRemovalBlocked)
 }

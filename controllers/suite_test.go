@@ -4,9 +4,11 @@
 package controllers_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -72,7 +74,23 @@ func run(m *testing.M) int {
 		}
 	}()
 	apiServer.QPS = -1
+	if controllers.DryRun, err = dryRun(apiServer); err != nil {
+		fmt.Fprintln(os.Stderr, "preparing to validate CloudImages:", err)
+		return 1
+	}
 	return m.Run()
+}
+
+// dryRun asks the API server whether it would take a CloudImage.
+func dryRun(config *rest.Config) (func(*imagev1alpha1.CloudImage) error, error) {
+	scheme := runtime.NewScheme()
+	if err := imagev1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	direct, err := client.New(config, client.Options{Scheme: scheme})
+	return func(image *imagev1alpha1.CloudImage) error {
+		return client.IgnoreAlreadyExists(direct.Create(context.Background(), image, client.DryRunAll))
+	}, err
 }
 
 // world is a cluster, a cloud, and the operator between them.
@@ -123,7 +141,12 @@ func newWorld(t *testing.T) *world {
 		}
 		stop = w.startOperator(scheme)
 	}
-	t.Cleanup(func() { stop() })
+	t.Cleanup(func() {
+		stop()
+		for _, refused := range w.writes.invalid {
+			t.Errorf("the API server called a write of the operator invalid: %s", refused)
+		}
+	})
 	return w
 }
 
@@ -374,21 +397,59 @@ func (c *movableClock) Now() time.Time { return time.Now().Add(time.Duration(c.o
 
 func (c *movableClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// writeLog records the operator's requests to the API server that change something, events aside.
+// writeLog records the operator's requests to the API server that change something, events aside. What the API server calls
+// invalid fails the test, unless an admission policy of the test's did.
 type writeLog struct {
 	mu      sync.Mutex
 	entries []string
+	invalid []string
+
+	// meet, if there is one, comes before each write: what it returns is the answer, if it isn't nil.
+	meet func(write string) *http.Response
 }
 
 func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
-			l.mu.Lock()
-			l.entries = append(l.entries, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/apis/imagecatalog.dev/v1alpha1/"))
-			l.mu.Unlock()
+		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
+			return next.RoundTrip(r)
 		}
-		return next.RoundTrip(r)
+		write := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/apis/imagecatalog.dev/v1alpha1/")
+		l.mu.Lock()
+		l.entries = append(l.entries, write)
+		meet := l.meet
+		l.mu.Unlock()
+		if meet != nil {
+			if answer := meet(write); answer != nil {
+				answer.Request = r
+				return answer, nil
+			}
+		}
+		answer, err := next.RoundTrip(r)
+		if err == nil && answer.StatusCode == http.StatusUnprocessableEntity {
+			err = l.note(write, answer)
+		}
+		return answer, err
 	})
+}
+
+// note keeps an answer that calls a write invalid.
+func (l *writeLog) note(write string, answer *http.Response) error {
+	body, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close() // it was read
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	if !bytes.Contains(body, []byte("ValidatingAdmissionPolicy")) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.invalid = append(l.invalid, write+": "+string(body))
+	}
+	return err
+}
+
+// meets has writes met by something before the API server gets them; nil ends it.
+func (w *world) meets(meet func(write string) *http.Response) {
+	w.writes.mu.Lock()
+	defer w.writes.mu.Unlock()
+	w.writes.meet = meet
 }
 
 // take returns the entries so far and begins anew.

@@ -9,7 +9,7 @@ import (
 
 // CloudImage is one image as the cloud reports it to one account in one region. It is a record without spec and
 // status: one write is one complete object, so no watcher ever sees half an image. Only the operator writes it;
-// every ImageQuery that has the image as a member is one of its owners.
+// every ImageQuery that has the image as a member is one of its owners, up to 64 of them.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=cimg,categories=imagecatalog
@@ -235,7 +235,8 @@ type ImageLifecycle struct {
 	LastChangeTime metav1.Time `json:"lastChangeTime,omitempty,omitzero"`
 
 	// deleteAfter is the latest deleteAfter of leaving: once no query has the image as a member, the object is deleted by
-	// the first good listing after it. While presence is Present the object stays, whatever it says.
+	// the first good listing after it. While presence is Present the object stays, whatever it says. An object that no
+	// query owns, as kubectl delete --cascade=orphan leaves it, is deleted then unless a query takes it up.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time

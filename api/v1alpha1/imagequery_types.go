@@ -283,7 +283,8 @@ type CloudImagePolicy struct {
 	MaxImages int32 `json:"maxImages,omitempty"`
 
 	// labels are put on every CloudImage of the query, for example {team: infra}. Where two queries that share an image
-	// disagree, the one whose name comes first decides. Labels of the ImageQuery itself never get there.
+	// disagree, the one that was created first decides, and so it does which labels are there where all queries together ask
+	// for more than 64; Ready's message names what is left out. Labels of the ImageQuery itself never get there.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16

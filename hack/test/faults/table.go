@@ -62,7 +62,7 @@ var Table = []Row{
 	{Number: 44, Fault: "verbs of the role are taken away one by one", Required: "The message or the log says so, nothing is lost, it recovers when they are back"},
 	{Number: 45, Fault: "a query that the schema admits and nobody can decode", Required: "There is none: drawn from the schemas, whatever is admitted decodes", Proof: "`api/v1alpha1/poison_test.go`"},
 	{Number: 46, Fault: "labels, owners, facts or lifecycle of a CloudImage tampered with", Required: "Refused by the admission policy; without it, brought back by the next poll. Whatever bears a name of ours is ours; labels of others stay", Proof: "`controllers/imagequery_controller_test.go`"},
-	{Number: 47, Fault: "somebody made the CloudImage before", Required: "It is the record of that image and is brought to it; one that no query has is left alone"},
+	{Number: 47, Fault: "somebody made the CloudImage before", Required: "It is the record of that image and is brought to it; one that no query has is NotMatched at once and deleted a day later", Proof: "`controllers/missing_test.go`"},
 	{Number: 48, Fault: "the Secret is missing, empty, half, binary, huge, with line breaks", Required: "A sentence that says what to write; line breaks are trimmed", Proof: "`controllers/imagequery_controller_test.go`"},
 	{Number: 49, Fault: "two operators at once, and a leader that slept", Required: "One effect of each change; the sleeper writes nothing and ends"},
 	{Number: 50, Fault: "the Lease is lost in mid-poll", Required: "No further write; the process ends"},
@@ -78,4 +78,6 @@ var Table = []Row{
 	{Number: 60, Fault: "SIGTERM in mid-poll and in mid-write", Required: "Ends within 30 s; the next process does the rest, requests included"},
 	{Number: 61, Fault: "1000 queries within the memory limit", Required: "Below the Deployment's 512 MiB. (128 MiB was for another release's limit)"},
 	{Number: 62, Fault: "probes and metrics while caches fill and while it ends", Required: "Live, and not ready, until the cluster's state has been read; metrics are served throughout"},
+	{Number: 63, Fault: "CloudImages are deleted, or lose their owners, by somebody else", Required: "Made anew at once, and after a start; a job that deletes all the time drives polls with growing pauses. What the deletion of a query with --cascade=orphan leaves loses its label at once and has a day", Proof: "`controllers/missing_test.go`"},
+	{Number: 64, Fault: "many queries of many authors meet on one CloudImage", Required: "Conflicts are tried again with jitter, and what is given up is a failure; at most 64 owners and 64 labels, the oldest query's first, and who comes too late is told so", Proof: "`controllers/sharing_test.go`, `controllers/claim_test.go`"},
 }

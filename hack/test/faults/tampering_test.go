@@ -134,10 +134,14 @@ func TestFault47AStrangersCloudImage(t *testing.T) {
 	if object.Labels["mine"] != "stays" || object.Image.Name == "foreign" {
 		t.Errorf("the object under our name is %+v %+v", object.ObjectMeta, object.Image)
 	}
-	// What no query has is nobody's business.
-	if left := w.Images("")[region+"-img-nobodys0"]; left.Image.Name != "foreign" {
-		t.Errorf("an object that no query has was touched: %+v", left)
-	}
+	// What no query has goes in a day, and its facts stay until then.
+	w.Until("the object that no query has is marked", func(context.Context) error {
+		left := w.Images("")[region+"-img-nobodys0"]
+		if l := left.Lifecycle; left.Image.Name != "foreign" || l.Presence != imagev1alpha1.PresenceNotMatched || l.DeleteAfter == nil {
+			return fmt.Errorf("it is %+v", left)
+		}
+		return nil
+	})
 	w.agrees(golden)
 	w.unguarded(func() { w.remove("cloudimage", region+"-img-nobodys0") })
 	w.heals(golden)

@@ -19,7 +19,7 @@ import (
 //
 // CloudImage is one image as the cloud reports it to one account in one region. It is a record without spec and
 // status: one write is one complete object, so no watcher ever sees half an image. Only the operator writes it;
-// every ImageQuery that has the image as a member is one of its owners.
+// every ImageQuery that has the image as a member is one of its owners, up to 64 of them.
 type CloudImageApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object metadata. Its labels repeat facts of the image for selectors; the label

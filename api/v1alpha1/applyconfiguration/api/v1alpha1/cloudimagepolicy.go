@@ -26,7 +26,8 @@ type CloudImagePolicyApplyConfiguration struct {
 	// Where it is left out it is 1000, and 500 with another policy than All. Example: 5000.
 	MaxImages *int32 `json:"maxImages,omitempty"`
 	// labels are put on every CloudImage of the query, for example {team: infra}. Where two queries that share an image
-	// disagree, the one whose name comes first decides. Labels of the ImageQuery itself never get there.
+	// disagree, the one that was created first decides, and so it does which labels are there where all queries together ask
+	// for more than 64; Ready's message names what is left out. Labels of the ImageQuery itself never get there.
 	Labels map[string]apiv1alpha1.LabelValue `json:"labels,omitempty"`
 	// labelTagKeys are keys of cloud tags that become labels tag.imagecatalog.dev/<key> of the CloudImage, for example
 	// [role]. What a label can't have becomes '-'; the tag itself is in image.tags.

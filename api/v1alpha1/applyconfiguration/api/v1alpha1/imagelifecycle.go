@@ -23,7 +23,8 @@ type ImageLifecycleApplyConfiguration struct {
 	// lastChangeTime is when a fact in image, or presence, last changed.
 	LastChangeTime *v1.Time `json:"lastChangeTime,omitempty"`
 	// deleteAfter is the latest deleteAfter of leaving: once no query has the image as a member, the object is deleted by
-	// the first good listing after it. While presence is Present the object stays, whatever it says.
+	// the first good listing after it. While presence is Present the object stays, whatever it says. An object that no
+	// query owns, as kubectl delete --cascade=orphan leaves it, is deleted then unless a query takes it up.
 	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
 	// leaving are the queries that have the image as a member no longer and keep its object for their grace period.
 	Leaving []LeavingQueryApplyConfiguration `json:"leaving,omitempty"`

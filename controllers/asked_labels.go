@@ -1,0 +1,131 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// maxAskedLabels is how many labels that queries ask for are on one CloudImage at the most.
+const maxAskedLabels = 64
+
+// relabel sets the labels that the queries' specs ask for, and takes off those that none asks for any more. Every query
+// that has the image decides alike, so that two that disagree don't write against each other.
+func (c claim) relabel(image *imagev1alpha1.CloudImage, members []string) {
+	queries := make([]*imagev1alpha1.ImageQuery, 0, len(members))
+	for _, name := range members {
+		query := c.peers[name]
+		if name == c.query.Name {
+			query = c.query
+		}
+		if query == nil {
+			return // not known yet: what is there stays until it is
+		}
+		queries = append(queries, query)
+	}
+	if len(queries) == 0 {
+		return // in grace: a selector finds it as before
+	}
+	wanted := askedLabels(image, queries)
+	before := strings.Split(image.Annotations[imagev1alpha1.AnnotationLabelKeys], ",")
+	image.Labels = withoutKeys(image.Labels, func(key string) bool {
+		asked := isTagLabel(key) || !strings.HasPrefix(key, imagev1alpha1.LabelQueryPrefix) && slices.Contains(before, key)
+		return asked && !hasKey(wanted, key)
+	})
+	image.Labels = merged(image.Labels, wanted)
+	maps.DeleteFunc(wanted, func(key, _ string) bool { return isTagLabel(key) })
+	image.Annotations = merged(image.Annotations, map[string]string{
+		imagev1alpha1.AnnotationLabelKeys: strings.Join(slices.Sorted(maps.Keys(wanted)), ","),
+	})
+}
+
+// askedLabels are the labels that queries ask for on an image, within maxAskedLabels. The query that was created first
+// comes first: nobody's new query changes or displaces a label that another one has.
+func askedLabels(image *imagev1alpha1.CloudImage, queries []*imagev1alpha1.ImageQuery) map[string]string {
+	slices.SortFunc(queries, func(a, b *imagev1alpha1.ImageQuery) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(string(a.UID), string(b.UID)))
+	})
+	all := map[string]string{}
+	for _, query := range queries {
+		asked := labelsAskedBy(query, image)
+		for _, key := range slices.Sorted(maps.Keys(asked)) {
+			if !hasKey(all, key) && len(all) < maxAskedLabels {
+				all[key] = asked[key]
+			}
+		}
+	}
+	return all
+}
+
+// labelsAskedBy are the labels that one query asks for on an image. A label's name admits what its value does.
+func labelsAskedBy(query *imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) map[string]string {
+	spec := &query.Spec.CloudImages
+	if len(spec.Labels)+len(spec.LabelTagKeys) == 0 {
+		return nil
+	}
+	labels := make(map[string]string, len(spec.Labels)+len(spec.LabelTagKeys))
+	for key, value := range spec.Labels {
+		labels[key] = string(value)
+	}
+	for _, key := range spec.LabelTagKeys {
+		name := labelValue(key)
+		for _, tag := range image.Image.Tags {
+			if value := labelValue(tag.Value); tag.Key == key && name != "" && value != "" {
+				labels[imagev1alpha1.LabelTagPrefix+name] = value
+			}
+		}
+	}
+	return labels
+}
+
+func isTagLabel(key string) bool { return strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix) }
+
+// leftOut is what the bounds on shared objects, and queries that were created before, keep a query from.
+type leftOut struct {
+	// objects are the CloudImages that have as many owners as they may.
+	objects []string
+
+	// labels are those that the query asks for and that are not on all its CloudImages as it asks for them.
+	labels map[string]bool
+}
+
+// note adds what the query lacks on one of its CloudImages.
+func (l *leftOut) note(h holder, image *imagev1alpha1.CloudImage) {
+	switch {
+	case image == nil:
+		return
+	case h.leftOut(image):
+		l.objects = append(l.objects, image.Name)
+		return
+	}
+	for key, value := range labelsAskedBy(h.query, image) {
+		if image.Labels[key] != value {
+			if l.labels == nil {
+				l.labels = map[string]bool{}
+			}
+			l.labels[key] = true
+		}
+	}
+}
+
+// message says in Ready's message what is left out, and what to do.
+func (l leftOut) message() string {
+	var out string
+	if len(l.objects) > 0 {
+		slices.Sort(l.objects)
+		out += fmt.Sprintf("; %d CloudImages don't have this query's label, since %d other queries have them, the most there may be "+
+			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s", len(l.objects), maxHolders, enumerate(l.objects, 3))
+	}
+	if len(l.labels) > 0 {
+		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, since queries that were created before set them otherwise, or %d labels, "+
+			"the most there may be, are there already (choose other keys): %s", maxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.labels)), 3))
+	}
+	return out
+}

@@ -1,0 +1,98 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// missing makes the queries due whose CloudImages somebody else deleted, or took from all their owners.
+func (r *Reconciler) missing() handler.Funcs {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue requestQueue) { r.disowned(e.Object, queue) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue requestQueue) { r.disowned(e.ObjectNew, queue) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue requestQueue) { r.deleted(e.Object, queue) },
+	}
+}
+
+// deleted makes the members' queries of a deleted object due, unless the deletion was our own.
+func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
+	image, ok := o.(*imagev1alpha1.CloudImage)
+	if !ok {
+		return
+	}
+	if _, own := r.writer.deleted.Get(image.UID); own {
+		r.writer.deleted.Remove(image.UID)
+		return
+	}
+	for _, ref := range membersOf(image) {
+		r.lose(ref.Name, ref.UID, queue)
+	}
+}
+
+// disowned makes the queries due whose label an object without owners has: those that have the image take it up.
+func (r *Reconciler) disowned(o client.Object, queue requestQueue) {
+	image, ok := o.(*imagev1alpha1.CloudImage)
+	if !ok || !ownerless(image) {
+		return
+	}
+	for label := range image.Labels {
+		if name, ok := strings.CutPrefix(label, imagev1alpha1.LabelQueryPrefix); ok {
+			r.lose(name, r.memories.named(name), queue)
+		}
+	}
+}
+
+func (r *Reconciler) lose(name string, query types.UID, queue requestQueue) {
+	if r.memories.lose(query) {
+		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+	}
+}
+
+// lacksObjects says whether a query's status shows members whose CloudImages aren't there, or aren't its own: after a start
+// no event tells of them. Members that never get an object don't count.
+func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
+	status, spec := &query.Status, &query.Spec.CloudImages
+	h := holderOf(query)
+	if spec.Policy == imagev1alpha1.CloudImagesNone || !sameScope(status.ObservedQuery, observedQuery(query)) {
+		return false
+	}
+	for _, shown := range status.Images {
+		if spec.Policy == imagev1alpha1.CloudImagesSelected && shown.Selection != imagev1alpha1.VerdictSelected {
+			continue
+		}
+		if image := r.images.named(h.scope.objectName(shown.ImageID)); image == nil || !h.owns(image) && !h.leftOut(image) {
+			return true
+		}
+	}
+	return spec.Policy == imagev1alpha1.CloudImagesAll && ptr.Deref(status.ImagesTruncated, false) && r.lacksUnshown(h)
+}
+
+// lacksUnshown counts where status doesn't show all members.
+func (r *Reconciler) lacksUnshown(h holder) bool {
+	existing, err := r.images.of(h.query.Name)
+	if err != nil {
+		return false // there is always an index
+	}
+	members := int32(0)
+	for _, image := range existing {
+		if h.inScope(image) && h.isMember(image) {
+			members++
+		}
+	}
+	return members < ptr.Deref(h.query.Status.ImageCount, 0)
+}

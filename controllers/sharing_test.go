@@ -1,0 +1,262 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+const never = 168 * time.Hour
+
+// byIDs has a query ask for numbered images, and hardly ever.
+func byIDs(numbers ...int) func(*imagev1alpha1.ImageQuerySpec) {
+	return func(s *imagev1alpha1.ImageQuerySpec) {
+		s.Filters, s.Interval.Duration = nil, never
+		for _, number := range numbers {
+			s.ImageIDs = append(s.ImageIDs, imagev1alpha1.ImageID(newImage(number).ImageID))
+		}
+	}
+}
+
+func (w *world) delete(objects ...client.Object) {
+	w.Helper()
+	for _, o := range objects {
+		if err := w.client.Delete(w.ctx, o); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+
+// untilImage waits for a state of a CloudImage.
+func (w *world) untilImage(name, what string, reached func(*imagev1alpha1.CloudImage) bool) *imagev1alpha1.CloudImage {
+	w.Helper()
+	image := &imagev1alpha1.CloudImage{}
+	w.eventually(func() error {
+		*image = imagev1alpha1.CloudImage{}
+		if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, image); err != nil {
+			return err
+		}
+		if !reached(image) {
+			return fmt.Errorf("%s: waiting until %s; it has labels %v, owners %v and lifecycle %+v", name, what, image.Labels, image.OwnerReferences, image.Lifecycle)
+		}
+		return nil
+	})
+	return image
+}
+
+func labelOf(query string) string { return imagev1alpha1.LabelQueryPrefix + query }
+
+func TestADeletedQueryLeavesNothingOnWhatAnotherKeepsInGrace(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2)...)
+	w.create(newQuery("a", byIDs(1)), newQuery("b", byIDs(1, 2), func(s *imagev1alpha1.ImageQuerySpec) {
+		s.Removal.GracePeriod = &metav1.Duration{Duration: 8760 * time.Hour}
+	}))
+	w.untilSynced("a")
+	w.untilSynced("b")
+	w.edit("b", `{"spec":{"imageIDs":["`+newImage(2).ImageID+`"]}}`)
+	w.until("b", "the edit is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
+	w.edit("b", `{"spec":{"suspend":true}}`)
+	w.untilReady("b", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("a")})
+	w.untilImage(objectName(1), "nothing of the deleted query is left", func(i *imagev1alpha1.CloudImage) bool {
+		return i.Labels[labelOf("a")] == "" && i.Lifecycle.Presence == imagev1alpha1.PresenceNotMatched
+	})
+}
+
+func TestAWriteThatIsInvalidIsNotTriedAllTheTime(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2)...)
+	w.create(newQuery("a", byIDs(1)), newQuery("b", byIDs(1)), newQuery("other", byIDs(2)))
+	for _, name := range []string{"a", "b", "other"} {
+		w.untilSynced(name)
+	}
+	w.edit("b", `{"spec":{"suspend":true}}`)
+	w.untilReady("b", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	write := "PUT cloudimages/" + objectName(1)
+	w.meets(func(got string) *http.Response {
+		if got != write {
+			return nil
+		}
+		return refusal(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
+	})
+	w.writes.take()
+	w.delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("a")})
+	tries := 0
+	count := func() {
+		for _, got := range w.writes.take() {
+			if got == write {
+				tries++
+			}
+		}
+	}
+	w.eventually(func() error {
+		if count(); tries == 0 {
+			return fmt.Errorf("nobody has tried to write")
+		}
+		return nil
+	})
+	for range 3 { // a second each
+		w.poll("other")
+	}
+	if count(); tries > 1 {
+		t.Errorf("it was tried %d times", tries)
+	}
+}
+
+// refusal is an answer of the API server's.
+func refusal(code int, reason metav1.StatusReason) *http.Response {
+	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
+	return &http.Response{
+		StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+}
+
+func TestAWriteThatIsGivenUpIsAFailure(t *testing.T) {
+	for name, tc := range map[string]struct {
+		write, reason string
+		answer        func() *http.Response
+	}{
+		"always another was quicker": {"PUT cloudimages/" + objectName(1), "Conflict", func() *http.Response { return refusal(http.StatusConflict, metav1.StatusReasonConflict) }},
+		"the kind is not there":      {"POST cloudimages", "NotFound", func() *http.Response { return refusal(http.StatusNotFound, metav1.StatusReasonNotFound) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cloud.Put(region, newImage(1), newImage(2))
+			w.create(newQuery("a", byIDs(1)))
+			w.untilSynced("a")
+			w.meets(func(write string) *http.Response {
+				if write != tc.write {
+					return nil
+				}
+				return tc.answer()
+			})
+			w.create(newQuery("b", byIDs(1, 2)))
+			query := w.until("b", "a poll has ended", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
+			if c := ready(query); c.Status != metav1.ConditionFalse || c.Reason != imagev1alpha1.ReasonWriteFailed || !strings.Contains(c.Message, tc.reason) ||
+				!strings.Contains(c.Message, region+"-img-") {
+				t.Errorf("Ready is %+v", c)
+			}
+			w.meets(nil)
+			w.pass(time.Minute)
+			w.untilSynced("b")
+			w.carries("b")
+		})
+	}
+}
+
+// carries asserts that every object of a synced query's members carries its label and its owner reference, but those that
+// its message counts as left out.
+func (w *world) carries(name string) {
+	w.Helper()
+	query := &imagev1alpha1.ImageQuery{}
+	if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, query); err != nil {
+		w.Fatal(err)
+	}
+	objects := w.images()
+	for _, shown := range query.Status.Images {
+		image := objects[region+"-"+shown.ImageID]
+		owned := slices.ContainsFunc(image.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == query.UID })
+		want := imagev1alpha1.QueryMember
+		if shown.Selection == imagev1alpha1.VerdictSelected {
+			want = imagev1alpha1.QuerySelected
+		}
+		if !owned || image.Labels[labelOf(name)] != want {
+			w.Errorf("%s is synced, and %s has its label %q, want %q; owned: %v", name, shown.ImageID, image.Labels[labelOf(name)], want, owned)
+		}
+	}
+}
+
+// rush is how queries meet on the images that they share.
+type rush struct {
+	queries   [][]int        // the numbers of each one's images
+	conflicts map[int]int    // how often others are quicker on an image
+	edits     []int          // which queries are edited meanwhile
+	labels    map[int]string // what queries ask for
+}
+
+var rushes = rapid.Custom(func(t *rapid.T) rush {
+	numbers := rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 1, 4, rapid.ID)
+	return rush{
+		queries:   rapid.SliceOfN(numbers, 2, 5).Draw(t, "queries"),
+		conflicts: rapid.MapOfN(rapid.IntRange(1, 4), rapid.IntRange(1, 20), 1, 4).Draw(t, "conflicts"),
+		edits:     rapid.SliceOfN(rapid.IntRange(0, 4), 0, 3).Draw(t, "edits"),
+		labels:    rapid.MapOfN(rapid.IntRange(0, 4), rapid.SampledFrom([]string{"infra", "web"}), 0, 3).Draw(t, "labels"),
+	}
+})
+
+// A status that says Synced was written after its objects were: under conflicts, too.
+func TestSyncedMeansThatEveryObjectIsWritten(t *testing.T) {
+	for seed := range 6 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w, life := newWorld(t), rushes.Example(seed)
+			w.cloud.Put(region, newImages(1, 2, 3, 4)...)
+			w.disturb(life.conflicts)
+			for i, numbers := range life.queries {
+				w.create(newQuery(fmt.Sprint("q", i), byIDs(numbers...), func(s *imagev1alpha1.ImageQuerySpec) {
+					if team := life.labels[i]; team != "" {
+						s.CloudImages.Labels = map[string]imagev1alpha1.LabelValue{"team": imagev1alpha1.LabelValue(team)}
+					}
+				}))
+			}
+			for _, i := range life.edits {
+				if i < len(life.queries) {
+					w.edit(fmt.Sprint("q", i), `{"spec":{"selection":{"skip":1}}}`)
+				}
+			}
+			for i := range life.queries {
+				name := fmt.Sprint("q", i)
+				w.until(name, "it is synced or says what isn't written", func(q *imagev1alpha1.ImageQuery) bool {
+					if q.Status.SyncedGeneration != q.Generation {
+						return false
+					}
+					if meta.IsStatusConditionTrue(q.Status.Conditions, imagev1alpha1.ConditionReady) {
+						w.carries(name)
+					}
+					return true
+				})
+			}
+		})
+	}
+}
+
+// disturb has somebody else write numbered images before the operator's next changes of them get there.
+func (w *world) disturb(times map[int]int) {
+	var mu sync.Mutex
+	left := map[string]int{}
+	for number, n := range times {
+		left["PUT cloudimages/"+objectName(number)] = n
+	}
+	w.meets(func(write string) *http.Response {
+		mu.Lock()
+		defer mu.Unlock()
+		if left[write] > 0 {
+			left[write]--
+			image := &imagev1alpha1.CloudImage{ObjectMeta: named(strings.TrimPrefix(write, "PUT cloudimages/"))}
+			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"test/quicker":"%d"}}}`, left[write])
+			if err := w.client.Patch(w.ctx, image, client.RawPatch(types.MergePatchType, patch)); client.IgnoreNotFound(err) != nil {
+				w.Error(err)
+			}
+		}
+		return nil
+	})
+}
