@@ -326,7 +326,7 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 			q, _ := remembered(nil)
 			q.Status.Images = summaries([]catalog.Image{build("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
 			q.Status.ImagesTruncated = new(true)
-			if k := (claim{query: q, scope: scopeOf(q)}).knowledgeOf(nil, nil); k.blind != tc.want {
+			if k := holderOf(q).knowledgeOf(nil, nil); k.blind != tc.want {
 				t.Errorf("blind is %t, want %t", k.blind, tc.want)
 			}
 		})
