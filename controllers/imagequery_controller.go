@@ -162,7 +162,7 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 // poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
 // query moved, the process ends, or the API server can't be read.
 func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, missing *failure) (*outcome, error) {
-	o := &outcome{began: r.Clock.Now(), requestedAt: query.Annotations[imagev1alpha1.AnnotationRequestedAt], failure: missing}
+	o := &outcome{began: r.Clock.Now(), requestedAt: requestOf(query), failure: missing}
 	if missing != nil {
 		return o, nil
 	}
@@ -185,6 +185,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		return o, nil
 	}
 	o.verdict = decider.decide(query, known, seen, o.began)
+	o.choice.bound()
 	if o.failure = tooMany(query, o.verdict); o.failure != nil {
 		return o, nil
 	}

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,13 +23,6 @@ import (
 
 // maxRemoving bounds status.removing; the objects themselves remember more.
 const maxRemoving = 100
-
-// maxImagesBytes bounds status.images as it is encoded: etcd takes objects of 1.5 MiB, and what is selected needs room as well.
-// maxSummaryBytes is more than one summary ever takes: 255 characters of up to 6 bytes, and the other fields.
-const (
-	maxImagesBytes  = 1 << 20
-	maxSummaryBytes = 2 << 10
-)
 
 // maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
 const maxMessage = 1024
@@ -71,7 +63,7 @@ func progressing(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now ti
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
 	e.only(imagev1alpha1.ConditionReconciling)
-	return e.status
+	return e.fitted(query)
 }
 
 // suspended is the status of a query that is not polled: as it was, but for the reason.
@@ -84,7 +76,7 @@ func suspended(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
 	e.only(imagev1alpha1.ConditionRemovalBlocked)
-	return e.status
+	return e.fitted(query)
 }
 
 // applyEdit takes out of images and selected what a new spec rules out by itself, before the cloud is asked.
@@ -138,6 +130,7 @@ func finished(query *imagev1alpha1.ImageQuery, o *outcome, m *memory, maxImages 
 	} else {
 		e.failed(query, o, lastSuccess(query, m))
 	}
+	e.fitted(query)
 	e.stampSync(query, lastSuccess(query, m))
 	return e.status
 }
@@ -150,13 +143,13 @@ func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages i
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
 	s.ImageCount = count(len(o.members))
-	s.Images = fitting(summaries(o.members[:min(len(o.members), maxImages)], o.choice.verdicts))
+	s.Images = summaries(o.members[:min(len(o.members), maxImages)], o.choice.verdicts)
 	s.ImagesTruncated = new(len(o.members) > len(s.Images))
 	s.Removing = o.removing[:min(len(o.removing), maxRemoving)]
 	if len(s.Removing) == 0 {
 		s.Removing = nil
 	}
-	e.showSelected(selectedImages(o.choice.selected, maxImages), reason)
+	e.showSelected(selectedImages(o.choice.selected), reason)
 	e.revise(hash(scopeOf(query), o.members, o.choice.ids()))
 }
 
@@ -178,21 +171,6 @@ func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.Select
 		})
 	}
 	return out
-}
-
-// fitting are as many summaries as an object may carry; without that, a status with many long names would never be written.
-func fitting(images []imagev1alpha1.ImageSummary) []imagev1alpha1.ImageSummary {
-	if len(images)*maxSummaryBytes <= maxImagesBytes {
-		return images
-	}
-	size := 0
-	for i := range images {
-		encoded, _ := json.Marshal(&images[i]) // strings and times always encode
-		if size += len(encoded) + 1; size > maxImagesBytes {
-			return images[:i]
-		}
-	}
-	return images
 }
 
 func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
@@ -304,6 +282,14 @@ func (e editor) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
 	if due || !equality.Semantic.DeepEqual(*e.status, query.Status) {
 		e.status.LastSyncTime = new(metav1.NewTime(success.Truncate(time.Second)))
 	}
+}
+
+// fitted is the status as an object may carry it. What equals the status that is stored fits.
+func (e editor) fitted(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
+	if !equality.Semantic.DeepEqual(*e.status, query.Status) {
+		fit(e.status)
+	}
+	return e.status
 }
 
 // sentence begins with a capital and ends with a full stop.

@@ -1,0 +1,71 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// What a status may hold, as the schema and etcd have it. Names, architectures and ids are bounded where they are read
+// from the cloud, messages where a condition is set, and what annotations say by bounded.
+const (
+	// maxStatusBytes bounds a status as it is encoded. Etcd takes objects of 1.5 MiB, and annotations alone may have 256 KiB.
+	maxStatusBytes = 1 << 20
+
+	// maxSelected and maxSelectedBytes bound status.selected.
+	maxSelected      = 2000
+	maxSelectedBytes = 512 << 10
+
+	// maxRequest is the longest value of an annotation that a status repeats, in bytes.
+	maxRequest = 256
+)
+
+// fit cuts status.images until the status as a whole is small enough: of all lists it is the one whose content is
+// elsewhere too. The others are bounded on their own.
+func fit(s *imagev1alpha1.ImageQueryStatus) {
+	rest := *s
+	rest.Images = nil
+	if images := fitting(s.Images, maxStatusBytes-encodedSize(&rest)); len(images) < len(s.Images) {
+		s.Images, s.ImagesTruncated = images, new(true)
+	}
+}
+
+// fitting are the first items, as many as fit into so many bytes.
+func fitting[T any](items []T, most int) []T {
+	for i := range items {
+		if most -= encodedSize(&items[i]) + 1; most < 0 {
+			return items[:i]
+		}
+	}
+	return items
+}
+
+// encodedSize is how many bytes v takes in etcd and on the wire.
+func encodedSize(v any) int {
+	encoded, _ := json.Marshal(v) // a status always encodes
+	return len(encoded)
+}
+
+// requestOf is the value of the annotation that asks for a poll, as status.lastHandledReconcileAt echoes it.
+func requestOf(query *imagev1alpha1.ImageQuery) string {
+	return bounded(query.Annotations[imagev1alpha1.AnnotationRequestedAt])
+}
+
+// approvalOf is the value of the annotation that approves a removal. No token is so long that it is another here.
+func approvalOf(query *imagev1alpha1.ImageQuery) string {
+	return bounded(query.Annotations[imagev1alpha1.AnnotationApproveRemoval])
+}
+
+// bounded is a value of an annotation, which may have 256 KiB, or its SHA-256 if it is long.
+func bounded(value string) string {
+	if len(value) <= maxRequest {
+		return value
+	}
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:])
+}
