@@ -32,6 +32,10 @@ const (
 	// time must not keep the API server busy through us.
 	overwriteEvery = time.Minute
 
+	// leaseDuration is how long a leader may not know that another one leads, because it slept: the Lease's own duration. What
+	// the operator's name is on may be the other one's.
+	leaseDuration = 15 * time.Second
+
 	// maxUnanswered is how many writes of a status without an answer are remembered.
 	maxUnanswered = 4
 )
@@ -59,8 +63,10 @@ type ownStatus struct {
 	// unanswered may have been written: the API server has not answered yet, or its answer was lost.
 	unanswered []*imagev1alpha1.ImageQueryStatus
 
-	// overwritten is when a status of somebody else's was overwritten last.
-	overwritten time.Time
+	// notBefore is when a status of somebody else's may be overwritten next. doubted says that it has the operator's name on
+	// it, and that this was waited for.
+	notBefore time.Time
+	doubted   bool
 }
 
 // seen takes note of a query as the watch brings it, and says whether its status is known to be ours.
@@ -137,21 +143,28 @@ func (s *ownStatuses) instead(query *imagev1alpha1.ImageQuery) *imagev1alpha1.Im
 	defer s.mu.Unlock()
 	own := s.of(query)
 	if own.recognises(query) {
+		own.doubted = false
 		return nil
 	}
 	return own.status
 }
 
-// overwrite says how long to wait before somebody else's status is overwritten; 0 means now, and counts as done.
-func (s *ownStatuses) overwrite(query *imagev1alpha1.ImageQuery, now time.Time) time.Duration {
+// heldBack says how long somebody else's status is not to be overwritten yet, and whether that was because of its name.
+func (s *ownStatuses) heldBack(query *imagev1alpha1.ImageQuery, now time.Time) (wait time.Duration, doubted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.of(query)
-	if wait := own.overwritten.Add(overwriteEvery).Sub(now); wait > 0 && wait <= overwriteEvery {
-		return wait
+	if wait = own.notBefore.Sub(now); wait > overwriteEvery {
+		wait = 0 // the clock was wrong
 	}
-	own.overwritten = now
-	return 0
+	return wait, own.doubted
+}
+
+func (s *ownStatuses) holdBack(query *imagev1alpha1.ImageQuery, until time.Time, doubted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.of(query)
+	own.notBefore, own.doubted = until, doubted
 }
 
 // sending notes a status before it is written.
@@ -210,8 +223,8 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 		return 0, nil
 	}
 	query.Status = *ours.DeepCopy()
-	if wait := r.statuses.overwrite(query, r.Clock.Now()); wait > 0 {
-		return wait, nil
+	if wait, err := r.mayOverwrite(ctx, query); wait > 0 || err != nil {
+		return wait, err
 	}
 	ctrl.LoggerFrom(ctx).Info("Somebody else wrote the status; it is overwritten")
 	w := r.status()
@@ -229,20 +242,39 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 	return 0, nil
 }
 
-// checkStart looks whose the status is that was there at the start. The cache doesn't have managedFields.
+// mayOverwrite says how long to wait before somebody else's status is overwritten; 0 means now, and counts as done. The error
+// is errForeignStatus while it may be another leader's: then nothing at all is to be done for the query.
+func (r *Reconciler) mayOverwrite(ctx context.Context, query *imagev1alpha1.ImageQuery) (time.Duration, error) {
+	now := r.Clock.Now()
+	wait, doubted := r.statuses.heldBack(query, now)
+	switch {
+	case wait > 0 && doubted:
+		return 0, errForeignStatus
+	case wait > 0:
+		return wait, nil
+	case !doubted:
+		live, err := r.liveMetadata(ctx, query)
+		if err != nil {
+			return 0, err
+		}
+		if len(foreignFields(live.ManagedFields)) == 0 {
+			r.statuses.holdBack(query, now.Add(leaseDuration), true)
+			return 0, errForeignStatus
+		}
+	}
+	r.statuses.holdBack(query, now.Add(overwriteEvery), false)
+	return 0, nil
+}
+
+// checkStart looks whose the status is that was there at the start.
 func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQuery) error {
 	if query.Status.ObservedGeneration == -1 && len(query.Status.Conditions)+len(query.Status.Selected) == 0 {
 		r.statuses.begin(query, nil) // no status was ever written
 		return nil
 	}
-	live := &metav1.PartialObjectMetadata{}
-	live.SetGroupVersionKind(imagev1alpha1.GroupVersion.WithKind("ImageQuery"))
-	err := r.Live.Get(ctx, client.ObjectKeyFromObject(query), live)
-	if apierrors.IsNotFound(err) || err == nil && live.UID != query.UID {
-		return errMoved
-	}
+	live, err := r.liveMetadata(ctx, query)
 	if err != nil {
-		return fmt.Errorf("reading who wrote the status: %w", err)
+		return err
 	}
 	managers := live.ManagedFields
 	if live.ResourceVersion != query.ResourceVersion {
@@ -263,6 +295,20 @@ func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQ
 		r.statuses.begin(query, replacement)
 	}
 	return err
+}
+
+// liveMetadata has the managedFields of a query, which the cache hasn't.
+func (r *Reconciler) liveMetadata(ctx context.Context, query *imagev1alpha1.ImageQuery) (*metav1.PartialObjectMetadata, error) {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(imagev1alpha1.GroupVersion.WithKind("ImageQuery"))
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(query), live)
+	if apierrors.IsNotFound(err) || err == nil && live.UID != query.UID {
+		return nil, errMoved
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading who wrote the status: %w", err)
+	}
+	return live, nil
 }
 
 // foreignFields are the fields of a status, by name, in which there is something that somebody else wrote.

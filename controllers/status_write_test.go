@@ -184,6 +184,25 @@ func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 	w.events(query, imagev1alpha1.EventStatusOverwritten, 2)
 }
 
+// A leader that slept finds what the next one wrote, in the same name. By the time it would overwrite that it has ended.
+func TestAStatusInOurNameIsOverwrittenOnceWeSurelyLead(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImage(1))
+	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
+	w.untilSynced("golden")
+	w.idle()
+	w.writes.take()
+	w.tamper("golden", evil, client.FieldOwner("image-catalog-operator"))
+	w.pass(5 * time.Second)
+	w.idle()
+	if writes := w.writes.take(); len(writes) > 0 {
+		t.Errorf("at once there was written: %v", writes)
+	}
+	w.pass(15 * time.Second)
+	query := w.until("golden", "it is overwritten", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
+	w.events(query, imagev1alpha1.EventStatusOverwritten, 1)
+}
+
 // After a start managedFields tell whose a status is. What is selected comes from the labels that only the operator writes.
 func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 	onlyConditions := evilCondition
