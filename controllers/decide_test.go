@@ -240,7 +240,7 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q, k := remembered([]catalog.Image{amd, arm})
 			q.Spec.Selection.GroupBy = []imagev1alpha1.SelectionGroup{tc.groupBy}
-			q.Status.Selected = selectedImages(tc.selected, 2)
+			q.Status.Selected = selectedImages(tc.selected)
 			q.Status.SelectedHistory[0].ImageIDs = selectedIDs(q.Status.Selected)
 			if tc.partial {
 				k.members[amd.ID], k.partial[amd.ID] = fromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
@@ -275,7 +275,7 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q, k := remembered([]catalog.Image{ours})
 			q.Generation++ // a creator was withdrawn
-			q.Status.Selected = selectedImages([]catalog.Image{foreign}, 1)
+			q.Status.Selected = selectedImages([]catalog.Image{foreign})
 			if !tc.told {
 				q.Status.Selected[0].Type, q.Status.Selected[0].Creator = "", ""
 			}
@@ -408,7 +408,7 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
 	was, now := build("a", 2), build("a", 1)
 	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
-	if got := impostors(selectedImages([]catalog.Image{was}, 1), knowledge{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
+	if got := impostors(selectedImages([]catalog.Image{was}), knowledge{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
 		t.Errorf("impostors are %v, want img-b", got)
 	}
 }

@@ -23,9 +23,20 @@ const (
 	maxHistoryIDs = 50
 )
 
-func selectedImages(images []catalog.Image, most int) []imagev1alpha1.SelectedImage {
+// bound leaves out what status.selected has no room for, so that labels, verdicts and status say the same.
+func (c *choice) bound() {
+	room := len(fitting(selectedImages(c.selected[:min(len(c.selected), maxSelected)]), maxSelectedBytes))
+	for _, image := range c.selected[room:] {
+		if _, member := c.verdicts[image.ID]; member {
+			c.verdicts[image.ID] = imagev1alpha1.VerdictNotNewest
+		}
+	}
+	c.selected, c.omitted = c.selected[:room], len(c.selected)-room
+}
+
+func selectedImages(images []catalog.Image) []imagev1alpha1.SelectedImage {
 	var out []imagev1alpha1.SelectedImage
-	for _, image := range images[:min(len(images), most)] {
+	for _, image := range images {
 		out = append(out, imagev1alpha1.SelectedImage{
 			ImageID: image.ID, Name: image.Name, CreatedTime: optionalTime(image.CreatedTime), Architecture: image.Architecture,
 			Type: image.Type, Creator: image.Creator,
@@ -142,6 +153,9 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, c choice) string {
 			names[i] = cmp.Or(image.Name, image.ID)
 		}
 		out += fmt.Sprintf("; no image qualifies to replace the selected %s, which stays", enumerate(names, 3))
+	}
+	if c.omitted > 0 {
+		out += fmt.Sprintf("; %d more images qualify than status.selected has room for: use fewer groups or a lower selection.limit", c.omitted)
 	}
 	if len(c.selected) == 0 && len(c.verdicts) > 0 {
 		out += "; none of them qualifies to be selected: " + tally(c.verdicts)

@@ -33,7 +33,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries,verbs=get;list;watch
-// +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries/status,verbs=patch
+// +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries/status,verbs=update
 // +kubebuilder:rbac:groups=imagecatalog.dev,resources=cloudimages,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups="",namespace=image-catalog-system,resources=secrets,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=image-catalog-system,resources=leases,verbs=get;create;update
@@ -67,6 +67,7 @@ type Reconciler struct {
 	writer   imageWriter
 	started  time.Time
 	memories memories
+	statuses ownStatuses
 	turns    turns
 
 	// nudged brings queries here that another one has made due, or whose turn it is.
@@ -83,19 +84,35 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if !r.Shard.covers(query.Spec.Region) {
 		r.memories.forget(query.Name)
+		r.statuses.forget(query.Name)
 		r.Metrics.forget(query.Name)
 		return ctrl.Result{}, nil
 	}
 	if query.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
 	}
+	wait, err := r.reclaim(ctx, query)
+	if err != nil {
+		return again(ctx, ctrl.Result{}, err)
+	}
 	result, err := r.reconcile(ctx, query)
+	if wait > 0 && (result.RequeueAfter == 0 || wait < result.RequeueAfter) {
+		result.RequeueAfter = wait
+	}
 	// What comes back by itself makes way for what a person does: that arrives with the queue's normal priority.
 	result.Priority = new(handler.LowPriority)
 	r.Metrics.observe(query, lastSuccess(query, r.memories.of(query)))
-	if errors.Is(err, errMoved) || ctx.Err() != nil {
+	return again(ctx, result, err)
+}
+
+// again is what a reconcile ends with.
+func again(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
+	switch {
+	case errors.Is(err, errMoved) || ctx.Err() != nil:
 		// The change that moved the query brings it here again, and the end of the process needs no words.
 		return ctrl.Result{}, nil //nolint:nilerr // see above
+	case errors.Is(err, errForeignStatus):
+		return ctrl.Result{RequeueAfter: time.Second}, nil // by then the cache has it
 	}
 	return result, err
 }
@@ -162,7 +179,7 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 // poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
 // query moved, the process ends, or the API server can't be read.
 func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, missing *failure) (*outcome, error) {
-	o := &outcome{began: r.Clock.Now(), requestedAt: query.Annotations[imagev1alpha1.AnnotationRequestedAt], failure: missing}
+	o := &outcome{began: r.Clock.Now(), requestedAt: requestOf(query), failure: missing}
 	if missing != nil {
 		return o, nil
 	}
@@ -184,6 +201,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		return o, nil
 	}
 	o.verdict = decider.decide(query, known, seen, o.began)
+	o.choice.bound()
 	if o.failure = tooMany(query, o.verdict); o.failure != nil {
 		return o, nil
 	}
@@ -386,6 +404,7 @@ func wordOf(status *imagev1alpha1.ImageQueryStatus) string {
 // its label goes off what others own too.
 func (r *Reconciler) forget(ctx context.Context, name string) (ctrl.Result, error) {
 	r.memories.forget(name)
+	r.statuses.forget(name)
 	r.Metrics.forget(name)
 	existing, err := r.images.of(name)
 	if err != nil || len(existing) == 0 {
@@ -432,7 +451,7 @@ func (r *Reconciler) applier() applier {
 }
 
 func (r *Reconciler) status() statusWriter {
-	return statusWriter{client: r.Client, live: r.Live, metrics: r.Metrics}
+	return statusWriter{client: r.Client, live: r.Live, own: &r.statuses, metrics: r.Metrics}
 }
 
 // SetupWithManager registers the controller.
@@ -455,7 +474,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
-		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).
+		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(r.Shard.concerns(), r.asksForWork())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
 		Watches(&imagev1alpha1.CloudImage{}, r.missing()).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
@@ -463,16 +482,28 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Complete(r)
 }
 
-// asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal.
-// Our own writes of the status would otherwise come back as work.
-func asksForWork() predicate.Predicate {
-	requested := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, now := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
+// asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal; and
+// a status that somebody else wrote. Our own writes of the status would otherwise come back as work.
+func (r *Reconciler) asksForWork() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool {
+			r.statuses.seen(e.Object)
+			return true
+		},
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			ours := r.statuses.seen(e.ObjectNew) // of every event: it remembers what the cache has
+			return !ours || changed(e.ObjectOld, e.ObjectNew)
+		},
+	}
+}
+
+// changed says whether a query was changed by a person.
+func changed(before, now client.Object) bool {
+	return before.GetGeneration() != now.GetGeneration() ||
 		// A query that was deleted and made anew while the watch was away shows as a change, of the same generation.
-		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || before[imagev1alpha1.AnnotationRequestedAt] != now[imagev1alpha1.AnnotationRequestedAt] ||
-			before[imagev1alpha1.AnnotationApproveRemoval] != now[imagev1alpha1.AnnotationApproveRemoval]
-	}}
-	return predicate.Or(predicate.GenerationChangedPredicate{}, requested)
+		before.GetUID() != now.GetUID() ||
+		before.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] != now.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] ||
+		before.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval] != now.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval]
 }
 
 // queriesOf are the queries that may use a Secret. They look at once whether its keys are others than those of their last

@@ -466,7 +466,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 
 	w.cloud.Update(region, newImage(2).ImageID, func(i *cvmtest.Image) { i.ImageDescription = "rebuilt" })
 	after := w.poll("golden").Status
-	want := []string{"PUT cloudimages/" + objectName(2), "PATCH imagequeries/golden/status"}
+	want := []string{"PUT cloudimages/" + objectName(2), "PUT imagequeries/golden/status"}
 	if diff := cmp.Diff(want, w.writes.take()); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}
@@ -496,9 +496,9 @@ func TestSuspendStopsEverythingAndResumeIsOnePoll(t *testing.T) {
 		t.Errorf("resuming took %d pages and %d requests by id, want one of each", pages, byID)
 	}
 	want := []string{
-		"PATCH imagequeries/golden/status",                                                            // suspended
-		"PATCH imagequeries/golden/status",                                                            // resumed: progressing
-		"POST cloudimages", "DELETE cloudimages/" + objectName(1), "PATCH imagequeries/golden/status", // synced
+		"PUT imagequeries/golden/status",                                                            // suspended
+		"PUT imagequeries/golden/status",                                                            // resumed: progressing
+		"POST cloudimages", "DELETE cloudimages/" + objectName(1), "PUT imagequeries/golden/status", // synced
 	}
 	if diff := cmp.Diff(want, w.writes.take()); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
@@ -538,7 +538,7 @@ func TestARestartPollsNothingBeforeItsTime(t *testing.T) {
 			t.Errorf("the query that was not due was polled: %+v", r)
 		}
 	}
-	if diff := cmp.Diff([]string{"PATCH imagequeries/other/status"}, w.writes.take()); diff != "" {
+	if diff := cmp.Diff([]string{"PUT imagequeries/other/status"}, w.writes.take()); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}
 }

@@ -58,6 +58,7 @@ var (
 type Metrics struct {
 	polls       *prometheus.CounterVec
 	status      *prometheus.CounterVec
+	invalid     prometheus.Counter
 	cloudImages *prometheus.CounterVec
 
 	mu      sync.Mutex
@@ -83,6 +84,10 @@ func NewMetrics() *Metrics {
 			Name: "imagequery_status_writes_total",
 			Help: "Writes of a query's status: written, conflict (tried again) or failed.",
 		}, []string{"result"}),
+		invalid: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "imagequery_invalid_statuses_total",
+			Help: "Statuses that the API server called invalid. Each is a fault of the operator: it is dropped, and the log says which.",
+		}),
 		cloudImages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "imagecatalog_cloudimage_writes_total",
 			Help: "Writes of CloudImages by operation (create, update, delete): written, conflict (tried again) or failed.",
@@ -93,7 +98,7 @@ func NewMetrics() *Metrics {
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range []prometheus.Collector{m.polls, m.status, m.cloudImages} {
+	for _, c := range []prometheus.Collector{m.polls, m.status, m.invalid, m.cloudImages} {
 		c.Describe(ch)
 	}
 	for _, d := range []*prometheus.Desc{
@@ -106,7 +111,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range []prometheus.Collector{m.polls, m.status, m.cloudImages} {
+	for _, c := range []prometheus.Collector{m.polls, m.status, m.invalid, m.cloudImages} {
 		c.Collect(ch)
 	}
 	m.mu.Lock()
@@ -160,7 +165,14 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 		last := status.SelectedHistory[0]
 		gauge(descSelectionChanged, seconds(last.SelectedTime.Time), string(last.Reason))
 	}
+	// One series twice would make /metrics fail as a whole, whoever wrote the status.
+	shown := map[[3]string]bool{}
 	for _, image := range status.Selected[:min(len(status.Selected), maxInfo)] {
+		id := [3]string{image.ImageID, image.Name, image.Architecture}
+		if shown[id] {
+			continue
+		}
+		shown[id] = true
 		gauge(descSelectedInfo, 1, query.Spec.Region, image.ImageID, image.Name, image.Architecture)
 	}
 	return out

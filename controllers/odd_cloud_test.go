@@ -184,7 +184,7 @@ func TestSuspendingDuringAPollEndsIt(t *testing.T) {
 	if got := len(w.images()); got != 2 {
 		t.Errorf("%d CloudImages are left of 2", got)
 	}
-	if writes := w.writes.take(); !slices.Equal(writes, []string{"PATCH imagequeries/golden/status"}) {
+	if writes := w.writes.take(); !slices.Equal(writes, []string{"PUT imagequeries/golden/status"}) {
 		t.Errorf("writes: %v, want the one that says Suspended", writes)
 	}
 	if pages, byID := w.listings(); byID != 1 {
@@ -206,7 +206,7 @@ func TestAFlappingImageMakesNoStorm(t *testing.T) {
 		w.poll("golden")
 	}
 	for _, write := range w.writes.take() {
-		if write != "PATCH imagequeries/golden/status" { // the echo of the request
+		if write != "PUT imagequeries/golden/status" { // the echo of the request
 			t.Errorf("a flapping image caused %s", write)
 		}
 	}

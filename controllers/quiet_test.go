@@ -140,7 +140,7 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 		t.Errorf("there were %d writes, want %d to %d", len(writes), least/2, most/2)
 	}
 	for _, write := range writes {
-		if !strings.HasPrefix(write, "PATCH imagequeries/quiet-") || !strings.Contains(write, "/status") {
+		if !strings.HasPrefix(write, "PUT imagequeries/quiet-") || !strings.Contains(write, "/status") {
 			t.Fatalf("%s was written, and nothing had changed", write)
 		}
 	}

@@ -87,6 +87,9 @@ type choice struct {
 	// verdicts has one for each member, by id.
 	verdicts map[string]imagev1alpha1.SelectionVerdict
 
+	// omitted counts those that qualify but find no room in status.selected.
+	omitted int
+
 	// stays are those of selected that do not qualify, but that nothing replaces.
 	stays []catalog.Image
 

@@ -69,7 +69,7 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 	}
 	w.pass(24 * time.Hour)
 	w.idle()
-	want := []string{"PATCH imagequeries/golden/status", "PUT cloudimages/" + objectName(1), "PUT cloudimages/" + objectName(2)}
+	want := []string{"PUT cloudimages/" + objectName(1), "PUT cloudimages/" + objectName(2), "PUT imagequeries/golden/status"}
 	if diff := cmp.Diff(want, slices.Sorted(slices.Values(w.writes.take()))); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}
@@ -168,7 +168,7 @@ func TestASelectionThatMovesOnTakesItsObjectAlong(t *testing.T) {
 	w.writes.take()
 	w.cloud.Put(region, newImage(2))
 	w.poll("golden")
-	want := []string{"POST cloudimages", "DELETE cloudimages/" + objectName(1), "PATCH imagequeries/golden/status"}
+	want := []string{"POST cloudimages", "DELETE cloudimages/" + objectName(1), "PUT imagequeries/golden/status"}
 	if diff := cmp.Diff(want, w.writes.take()); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}

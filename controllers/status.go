@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,13 +23,6 @@ import (
 
 // maxRemoving bounds status.removing; the objects themselves remember more.
 const maxRemoving = 100
-
-// maxImagesBytes bounds status.images as it is encoded: etcd takes objects of 1.5 MiB, and what is selected needs room as well.
-// maxSummaryBytes is more than one summary ever takes: 255 characters of up to 6 bytes, and the other fields.
-const (
-	maxImagesBytes  = 1 << 20
-	maxSummaryBytes = 3 << 10
-)
 
 // maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
 const maxMessage = 1024
@@ -71,7 +63,7 @@ func progressing(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now ti
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
 	e.only(imagev1alpha1.ConditionReconciling)
-	return e.status
+	return e.fitted(query)
 }
 
 // suspended is the status of a query that is not polled: as it was, but for the reason.
@@ -84,7 +76,7 @@ func suspended(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
 	e.only(imagev1alpha1.ConditionRemovalBlocked)
-	return e.status
+	return e.fitted(query)
 }
 
 // applyEdit takes out of images and selected what a new spec rules out by itself, before the cloud is asked.
@@ -147,6 +139,7 @@ func finished(query *imagev1alpha1.ImageQuery, o *outcome, m *memory, maxImages 
 	} else {
 		e.failed(query, o, lastSuccess(query, m))
 	}
+	e.fitted(query)
 	e.stampSync(query, lastSuccess(query, m))
 	return e.status
 }
@@ -159,13 +152,13 @@ func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages i
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
 	s.ImageCount = count(len(o.members))
-	s.Images = shown(o.verdict, maxImages)
+	s.Images = shown(query, o.verdict, maxImages)
 	s.ImagesTruncated = new(len(o.members) > len(s.Images))
 	s.Removing = o.removing[:min(len(o.removing), maxRemoving)]
 	if len(s.Removing) == 0 {
 		s.Removing = nil
 	}
-	e.showSelected(selectedImages(o.choice.selected, maxImages), reason)
+	e.showSelected(selectedImages(o.choice.selected), reason)
 	e.revise(hash(scopeOf(query), o.members, o.choice.ids()))
 }
 
@@ -190,30 +183,11 @@ func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.Select
 }
 
 // shown are the members that status names. Where there are too many of them, those without trust are left out first.
-func shown(v verdict, most int) []imagev1alpha1.ImageSummary {
-	members := v.members
-	if len(v.untrusted) > 0 {
-		members = slices.Clone(members)
-		slices.SortStableFunc(members, func(a, b catalog.Image) int { return falseFirst(v.untrusted[a.ID], v.untrusted[b.ID]) })
-	}
-	images := fitting(summaries(members[:min(len(members), most)], v.choice.verdicts))
-	if len(v.untrusted) > 0 {
+func shown(query *imagev1alpha1.ImageQuery, v verdict, most int) []imagev1alpha1.ImageSummary {
+	images := summaries(v.members, v.choice.verdicts)
+	if len(images) > most {
+		images = untrustedLast(query, images)[:most]
 		slices.SortFunc(images, func(a, b imagev1alpha1.ImageSummary) int { return newestFirst(fromSummary(a), fromSummary(b)) })
-	}
-	return images
-}
-
-// fitting are as many summaries as an object may carry; without that, a status with many long names would never be written.
-func fitting(images []imagev1alpha1.ImageSummary) []imagev1alpha1.ImageSummary {
-	if len(images)*maxSummaryBytes <= maxImagesBytes {
-		return images
-	}
-	size := 0
-	for i := range images {
-		encoded, _ := json.Marshal(&images[i]) // strings and times always encode
-		if size += len(encoded) + 1; size > maxImagesBytes {
-			return images[:i]
-		}
 	}
 	return images
 }
@@ -327,6 +301,14 @@ func (e editor) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
 	if due || !equality.Semantic.DeepEqual(*e.status, query.Status) {
 		e.status.LastSyncTime = new(metav1.NewTime(success.Truncate(time.Second)))
 	}
+}
+
+// fitted is the status as an object may carry it. What equals the status that is stored fits.
+func (e editor) fitted(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
+	if !equality.Semantic.DeepEqual(*e.status, query.Status) {
+		fit(query, e.status)
+	}
+	return e.status
 }
 
 // sentence begins with a capital and ends with a full stop.

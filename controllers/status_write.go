@@ -5,18 +5,19 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	imagev1alpha1ac "github.com/image-catalog/image-catalog-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 )
 
 // fieldOwner names the operator in managedFields.
@@ -30,26 +31,21 @@ var errMoved = errors.New("the query changed meanwhile")
 type statusWriter struct {
 	client  client.Client
 	live    client.Reader
+	own     *ownStatuses
 	metrics *Metrics
 }
 
-// write brings the status of a query to what next says, in one write, and in none if it is there already. The write
-// carries the resourceVersion that was read; after a conflict the query is read again and next asked anew. The query
-// is afterwards as the API server has it.
+// write brings the status of a query to what next says, in one write, and in none if it is there already. After a conflict
+// the query is read again and next asked anew. The query is afterwards as the API server has it, but where that called the
+// status invalid: such a status is dropped, since it would be refused again.
 func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery, next func(*imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus) error {
 	for range writeTries {
 		status := next(query)
 		if equality.Semantic.DeepEqual(*status, query.Status) {
 			return nil
 		}
-		desired, err := applyConfiguration(query, status)
-		if err != nil {
-			return err
-		}
-		err = w.client.Status().Apply(ctx, desired, client.FieldOwner(fieldOwner), client.ForceOwnership)
-		w.metrics.status.WithLabelValues(writeResult(err)).Inc()
-		if err == nil {
-			query.Status, query.ResourceVersion = *status, ptr.Deref(desired.ResourceVersion, query.ResourceVersion)
+		err := w.put(ctx, query, status)
+		if err == nil || w.dropped(ctx, err) {
 			return nil
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
@@ -59,9 +55,54 @@ func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery
 		if err != nil {
 			return err
 		}
+		if w.own.instead(now) != nil {
+			return errForeignStatus
+		}
 		now.DeepCopyInto(query)
 	}
 	return fmt.Errorf("writing the status: the query changed %d times meanwhile", writeTries)
+}
+
+// put replaces the whole status, so that nothing stays of what others wrote there. It carries the resourceVersion that
+// was read.
+func (w statusWriter) put(ctx context.Context, query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) error {
+	desired := &imagev1alpha1.ImageQuery{ObjectMeta: *query.ObjectMeta.DeepCopy(), Spec: *query.Spec.DeepCopy(), Status: *status.DeepCopy()}
+	w.own.sending(query, status)
+	err := w.client.Status().Update(ctx, desired, client.FieldOwner(fieldOwner))
+	w.own.answered(query, desired, err)
+	w.metrics.status.WithLabelValues(writeResult(err)).Inc()
+	if err == nil {
+		query.Status, query.ResourceVersion = *desired.Status.DeepCopy(), desired.ResourceVersion
+	}
+	return err
+}
+
+// dropped says whether the API server called a status invalid, and tells of it: that is a fault of this program, which no
+// retry mends.
+func (w statusWriter) dropped(ctx context.Context, err error) bool {
+	if !isInvalid(err) {
+		return false
+	}
+	w.metrics.invalid.Inc()
+	ctrl.LoggerFrom(ctx).Error(errors.New(shorten(err.Error())), "The API server called a status invalid. This is a fault of the operator: please report it. "+
+		"The query's status stays as it was, and the next poll tries again")
+	return true
+}
+
+// etcdTooLarge is in what the API server answers where etcd doesn't take an object, with code 500.
+const etcdTooLarge = "request is too large"
+
+// isInvalid says whether a write was refused by the schema or because of its size. An admission policy's refusal has the
+// same code, but names no field; it may be another one the next time.
+func isInvalid(err error) bool {
+	if apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsInternalError(err) && strings.Contains(err.Error(), etcdTooLarge) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field != "" })
 }
 
 // reread returns the query as the API server has it now, or errMoved.
@@ -78,17 +119,4 @@ func reread(ctx context.Context, live client.Reader, query *imagev1alpha1.ImageQ
 		return nil, errMoved
 	}
 	return now, nil
-}
-
-// applyConfiguration is a whole status for server-side apply: what is left out is given up.
-func applyConfiguration(query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) (*imagev1alpha1ac.ImageQueryApplyConfiguration, error) {
-	raw, err := json.Marshal(status)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the status: %w", err)
-	}
-	desired := &imagev1alpha1ac.ImageQueryStatusApplyConfiguration{}
-	if err := json.Unmarshal(raw, desired); err != nil {
-		return nil, fmt.Errorf("encoding the status: %w", err)
-	}
-	return imagev1alpha1ac.ImageQuery(query.Name).WithUID(query.UID).WithResourceVersion(query.ResourceVersion).WithStatus(desired), nil
 }

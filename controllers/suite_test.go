@@ -106,6 +106,9 @@ type world struct {
 
 	metrics *controllers.Metrics // the present operator's
 
+	// invalid says that the test has the API server refuse statuses, and tampered that it writes some itself.
+	invalid, tampered atomic.Bool
+
 	// restart ends the operator and starts another one; what is to happen meanwhile happens without any.
 	restart func(meanwhile ...func())
 }
@@ -166,6 +169,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	w.Helper()
 	watched := rest.CopyConfig(apiServer)
 	watched.Wrap(w.writes.wrap)
+	watched.Wrap(w.watchStatuses)
 	mgr, err := ctrl.NewManager(watched, ctrl.Options{
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)},
@@ -198,6 +202,27 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 		cancel()
 		running.Wait()
 	}
+}
+
+// watchStatuses fails the test if the operator writes a status that is not valid, or takes its own for somebody else's.
+func (w *world) watchStatuses(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.GetBody != nil && strings.Contains(r.URL.Path, "/events") && !w.tampered.Load() {
+			if body, err := r.GetBody(); err == nil {
+				if text, _ := io.ReadAll(body); bytes.Contains(text, []byte(imagev1alpha1.EventStatusOverwritten)) {
+					w.Errorf("nobody else wrote a status, and there is an event that says so: %s", text)
+				}
+			}
+		}
+		response, err := next.RoundTrip(r)
+		if err == nil && strings.HasSuffix(r.URL.Path, "/status") && response.StatusCode >= 400 && !w.invalid.Load() &&
+			response.StatusCode != http.StatusConflict && response.StatusCode != http.StatusNotFound {
+			text, _ := io.ReadAll(response.Body)
+			response.Body = io.NopCloser(bytes.NewReader(text))
+			w.Errorf("a status was refused with %d: %.2000s", response.StatusCode, text)
+		}
+		return response, err
+	})
 }
 
 // clean empties the cluster. There is no garbage collector beside this API server.

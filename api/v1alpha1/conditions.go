@@ -57,7 +57,7 @@ const (
 	ReasonTooManyImages = "TooManyImages"
 )
 
-// Reasons that only events have; each tells of a good poll.
+// Reasons that only events have; each but the last tells of a good poll.
 const (
 	// EventSelectionChanged: status.selected names other images than before.
 	EventSelectionChanged = "SelectionChanged"
@@ -66,4 +66,6 @@ const (
 	EventImageFactsChanged = "ImageFactsChanged"
 	// EventCreatorChanged: a selected image has the name of one that was selected before, but another creator.
 	EventCreatorChanged = "CreatorChanged"
+	// EventStatusOverwritten: somebody else had written the status, and the operator's own is back. At most once a minute.
+	EventStatusOverwritten = "StatusOverwritten"
 )

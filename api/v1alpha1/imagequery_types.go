@@ -476,7 +476,8 @@ type ImageQueryStatus struct {
 
 	// selected are the images that a consumer should use, group by group, the newest of a group first: amd64, arm64, 386,
 	// other architectures, unknown ones; and other groups by name. Use them whenever the list is not empty, whatever Ready
-	// says: the cloud alone never empties it.
+	// says: the cloud alone never empties it. It has room for 2000 images, fewer with very long names; Ready's message
+	// counts those that are left out.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2000
@@ -523,7 +524,8 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="lastSyncTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 
-	// lastHandledReconcileAt is the value of the annotation imagecatalog.dev/requestedAt when the last poll began.
+	// lastHandledReconcileAt is the value of the annotation imagecatalog.dev/requestedAt when the last poll began; of a value
+	// longer than 256 bytes its SHA-256, in hexadecimal.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`

@@ -216,5 +216,5 @@ func write(verb, resource, name string, code int32) string {
 
 // statusOf are so many writes of a query's status.
 func statusOf(query string, times int) []string {
-	return slices.Repeat([]string{write("patch", "imagequeries/status", query, 200)}, times)
+	return slices.Repeat([]string{write("update", "imagequeries/status", query, 200)}, times)
 }

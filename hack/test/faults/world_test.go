@@ -229,7 +229,7 @@ func (w *world) quiet(name string) {
 	for _, r := range w.api.Writes()[before:] {
 		writes = append(writes, r.String())
 	}
-	if want := slices.Repeat([]string{"patch imagequeries/status " + name}, 2); !slices.Equal(writes, want) {
+	if want := slices.Repeat([]string{"update imagequeries/status " + name}, 2); !slices.Equal(writes, want) {
 		w.t.Errorf("two polls that found nothing new wrote %q, want %q", writes, want)
 	}
 	w.decent(w.get(name))

@@ -36,7 +36,8 @@ type ImageQueryStatusApplyConfiguration struct {
 	Images []ImageSummaryApplyConfiguration `json:"images,omitempty"`
 	// selected are the images that a consumer should use, group by group, the newest of a group first: amd64, arm64, 386,
 	// other architectures, unknown ones; and other groups by name. Use them whenever the list is not empty, whatever Ready
-	// says: the cloud alone never empties it.
+	// says: the cloud alone never empties it. It has room for 2000 images, fewer with very long names; Ready's message
+	// counts those that are left out.
 	Selected []SelectedImageApplyConfiguration `json:"selected,omitempty"`
 	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get.
 	SelectedSummary *string `json:"selectedSummary,omitempty"`
@@ -53,7 +54,8 @@ type ImageQueryStatusApplyConfiguration struct {
 	// lastSyncTime is when a poll last succeeded: exact whenever status is written; when nothing else changes, it is
 	// written only once it is older than max(2 x interval, 5m).
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
-	// lastHandledReconcileAt is the value of the annotation imagecatalog.dev/requestedAt when the last poll began.
+	// lastHandledReconcileAt is the value of the annotation imagecatalog.dev/requestedAt when the last poll began; of a value
+	// longer than 256 bytes its SHA-256, in hexadecimal.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 }
 

@@ -1,0 +1,96 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// An annotation may have 256 KiB, and what a status repeats of it at most 256 characters.
+func TestALongRequestIsHandledLikeAnyOther(t *testing.T) {
+	for name, value := range map[string]string{
+		"one more than fits": strings.Repeat("x", 257),
+		"multi-byte":         strings.Repeat("像", 100),
+		"very long":          strings.Repeat("long ", 40_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cloud.Put(region, newImages(1, 2)...)
+			w.create(newQuery("golden"))
+			w.untilSynced("golden")
+			w.request("golden", value)
+			sum := sha256.Sum256([]byte(value))
+			w.until("golden", "the request is handled", func(q *imagev1alpha1.ImageQuery) bool {
+				return q.Status.LastHandledReconcileAt == hex.EncodeToString(sum[:])
+			})
+
+			w.edit("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
+			if query := w.untilSynced("golden"); selectedNames(query) != "node-1" {
+				t.Errorf("selected is %q after the edit", selectedNames(query))
+			}
+
+			// It was handled: nothing asks for it again, in this process or the next one.
+			w.idle()
+			w.cloud.ResetRequests()
+			w.pass(5 * time.Second)
+			w.restart()
+			w.until("golden", "it is looked at", func(*imagev1alpha1.ImageQuery) bool { return w.seriesOf("golden")["images"] == 1 })
+			w.idle()
+			if pages, _ := w.listings(); pages > 0 {
+				t.Errorf("the same request was handled %d more times", pages)
+			}
+		})
+	}
+}
+
+// request asks for a poll, and doesn't wait for it.
+func (w *world) request(name, value string) {
+	w.Helper()
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.edit(name, `{"metadata":{"annotations":{"`+imagev1alpha1.AnnotationRequestedAt+`":`+string(encoded)+`}}}`)
+}
+
+// Etcd takes 1.5 MiB. Two thousand images in as many groups, each with the longest name there is, would be more.
+func TestAStatusOfManyLongNamesIsWritten(t *testing.T) {
+	for name, letter := range map[string]string{"multi-byte": "𠀋", "escaped": "<"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			images := cvmtest.PrivateImages(13, 2000, cvmtest.DefaultCredential.UIN)
+			for i := range images {
+				family := fmt.Sprint("family-", i)
+				images[i].ImageName, images[i].ImageFamily = fmt.Sprintf("%04d", i)+strings.Repeat(letter, 251), &family
+				images[i].ImageState, images[i].ImageDeprecated = "NORMAL", nil
+			}
+			w.cloud.Put(region, images...)
+			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+				s.Selection.GroupBy = []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByImageFamily}
+				s.CloudImages.Policy = imagev1alpha1.CloudImagesNone
+			}))
+			query := w.untilSynced("golden")
+			if len(query.Status.Selected) < 300 || len(query.Status.Images) < 100 {
+				t.Errorf("status shows %d selected images and %d members, and has room for more", len(query.Status.Selected), len(query.Status.Images))
+			}
+			left := 2000 - len(query.Status.Selected)
+			if message := ready(query).Message; !strings.Contains(message, fmt.Sprintf("%d more images qualify", left)) {
+				t.Errorf("the message doesn't say that %d images find no room: %s", left, message)
+			}
+			revision := query.Status.Revision
+			if query = w.poll("golden"); query.Status.Revision != revision {
+				t.Error("a poll without news found some")
+			}
+		})
+	}
+}
