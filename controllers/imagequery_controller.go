@@ -105,7 +105,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		return ctrl.Result{}, r.announce(ctx, query, suspended)
 	}
 	m := r.memories.of(query)
-	m.nudged = r.memories.takeNudge(query.UID) || m.nudged
+	m.nudged = r.memories.takeNudge(query.Name) || m.nudged
 	if m.word == "" {
 		m.word = wordOf(&query.Status)
 	}
@@ -124,10 +124,10 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		}
 	}
 	if missing == nil {
-		if !r.turns.take(account.Source, query, r.Concurrent) {
+		if !r.turns.take(account.Source, waiter{name: query.Name, first: m.isNew(query), due: at}, r.Concurrent) {
 			return ctrl.Result{RequeueAfter: turnLost}, nil
 		}
-		defer r.pass(account.Source)
+		defer r.pass(ctx, account.Source)
 	}
 	m.began(query, account, r.Clock.Now())
 	o, err := r.poll(ctx, query, m, account, missing)
@@ -140,9 +140,18 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 }
 
 // pass ends the turn of a poll, and brings those here that may take theirs.
-func (r *Reconciler) pass(source string) {
-	for _, query := range r.turns.give(source, r.Concurrent) {
-		r.nudged <- event.GenericEvent{Object: query}
+func (r *Reconciler) pass(ctx context.Context, source string) {
+	for _, name := range r.turns.give(source, r.Concurrent) {
+		r.enqueue(ctx, name)
+	}
+}
+
+// enqueue brings a query here. Where many are on their way it waits, but not beyond the end of the process: nobody
+// receives any more then.
+func (r *Reconciler) enqueue(ctx context.Context, name string) {
+	select {
+	case r.nudged <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
+	case <-ctx.Done():
 	}
 }
 
@@ -222,7 +231,7 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 	}
 	p := c.makePlan(o.verdict, existing)
 	o.removing, o.nextRemoval = p.removing, nextRemoval(p.removing, o.began)
-	defer r.nudge(c, o.gone, existing)
+	defer r.nudge(ctx, c, o, existing)
 	if p.empty() {
 		return nil, nil //nolint:nilnil // neither failed
 	}
@@ -271,16 +280,29 @@ func (r *Reconciler) existing(c claim, o *outcome) (map[string]*imagev1alpha1.Cl
 	return existing, nil
 }
 
-// nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon.
-func (r *Reconciler) nudge(c claim, gone map[string]bool, existing map[string]*imagev1alpha1.CloudImage) {
-	for _, image := range existing {
-		if !gone[image.Image.ID] || !c.inScope(image) {
+// nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon. It is
+// made due once for an image, until that has come back: an image that is held back is found to be gone at every poll.
+func (r *Reconciler) nudge(ctx context.Context, c claim, o *outcome, existing map[string]*imagev1alpha1.CloudImage) {
+	isGone := func(name string) bool {
+		image := existing[name]
+		return image != nil && (o.gone[image.Image.ID] || o.listing.Unsettled || !c.inScope(image))
+	}
+	r.memories.retainGone(c.query.Name, isGone)
+	due := map[string]bool{}
+	for name, image := range existing {
+		if !o.gone[image.Image.ID] || !c.inScope(image) {
 			continue
 		}
-		for _, name := range c.members(image) {
-			if peer := c.peers[name]; peer != nil && name != c.query.Name && r.memories.nudge(peer.UID) {
-				r.nudged <- event.GenericEvent{Object: peer}
+		r.memories.noteGone(c.query.Name, name)
+		for _, member := range c.members(image) {
+			if member != c.query.Name && c.peers[member] != nil && r.memories.noteGone(member, name) {
+				due[member] = true
 			}
+		}
+	}
+	for name := range due {
+		if r.memories.nudge(name) {
+			r.enqueue(ctx, name)
 		}
 	}
 }
@@ -408,11 +430,7 @@ func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &imagev1alpha1.ImageQuery{}); !apierrors.IsNotFound(err) {
 			continue
 		}
-		select {
-		case r.nudged <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
-		case <-ctx.Done():
-			return nil
-		}
+		r.enqueue(ctx, name)
 	}
 	return nil
 }
@@ -469,7 +487,7 @@ func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reco
 	}
 	var requests []reconcile.Request
 	for i := range queries.Items {
-		if r.Shard.covers(queries.Items[i].Spec.Region) && r.Credentials.mayUse(&queries.Items[i], secret.GetName()) {
+		if r.Shard.covers(queries.Items[i].Spec.Region) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&queries.Items[i])})
 		}
 	}
