@@ -4,9 +4,11 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,6 +42,9 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// indexSecret files an ImageQuery under the name of every Secret that its account may come from.
+const indexSecret = "secret"
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
@@ -171,7 +176,8 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 // poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
 // query moved, the process ends, or the API server can't be read.
 func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, missing *failure) (*outcome, error) {
-	o := &outcome{began: r.Clock.Now(), requestedAt: query.Annotations[imagev1alpha1.AnnotationRequestedAt], failure: missing}
+	requestedAt, _ := annotationsOf(query)
+	o := &outcome{began: r.Clock.Now(), requestedAt: requestedAt, failure: missing}
 	if missing != nil {
 		return o, nil
 	}
@@ -452,6 +458,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if r.writer, err = newImageWriter(mgr, r.Metrics); err != nil {
 		return err
 	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &imagev1alpha1.ImageQuery{}, indexSecret, r.secretsOf); err != nil {
+		return fmt.Errorf("indexing ImageQueries: %w", err)
+	}
 	r.Metrics.elected, r.Metrics.images, r.Metrics.shard = mgr.Elected(), r.images, r.Shard
 	if err := mgr.Add(manager.RunnableFunc(r.forgetDeleted)); err != nil {
 		return fmt.Errorf("preparing the start: %w", err)
@@ -459,10 +468,15 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(asksForWork(), r.Shard.concerns())).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf), builder.WithPredicates(changesKeys())).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: sourcesAtOnce * r.Concurrent}).
 		Complete(r)
+}
+
+// secretsOf are the keys of a query in the index by Secrets.
+func (r *Reconciler) secretsOf(o client.Object) []string {
+	return r.Credentials.secretsOf(o.(*imagev1alpha1.ImageQuery))
 }
 
 // asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal.
@@ -477,11 +491,22 @@ func asksForWork() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, requested)
 }
 
+// changesKeys lets through what may change keys. Operators of all kinds annotate Secrets, and release their own in the namespace.
+func changesKeys() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, isSecret := e.ObjectOld.(*corev1.Secret)
+		now, isStill := e.ObjectNew.(*corev1.Secret)
+		return !isSecret || !isStill || !maps.EqualFunc(before.Data, now.Data, bytes.Equal)
+	}}
+}
+
 // queriesOf are the queries that may use a Secret. They look at once whether its keys are others than those of their last
 // poll.
 func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
 	var queries imagev1alpha1.ImageQueryList
-	if err := r.Client.List(ctx, &queries); err != nil {
+	// They are only looked at: a copy of each, with all its images, would cost more than all the rest of an event.
+	err := r.Client.List(ctx, &queries, client.MatchingFields{indexSecret: secret.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the queries of a Secret")
 		return nil
 	}

@@ -165,9 +165,15 @@ func (m *memories) takeNudge(query string) bool {
 	return nudged
 }
 
+// annotationsOf are the values of the annotations that ask for a poll and approve a removal: the same whether the query comes
+// from the cache or from the API server.
+func annotationsOf(query *imagev1alpha1.ImageQuery) (requestedAt, approval string) {
+	return bounded(query.Annotations[imagev1alpha1.AnnotationRequestedAt]), bounded(query.Annotations[imagev1alpha1.AnnotationApproveRemoval])
+}
+
 // nextPoll says when a query is to be polled, and why then. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *memory, account catalog.Account, started, now time.Time) (at time.Time, why string) {
-	requestedAt, approval := query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
+	requestedAt, approval := annotationsOf(query)
 	if !m.attempt.IsZero() {
 		floor := m.attempt.Add(pollFloor)
 		switch {
@@ -245,7 +251,7 @@ func (m *memory) began(query *imagev1alpha1.ImageQuery, account catalog.Account,
 	if query.Generation != m.generation || account != m.account {
 		m.failures = 0
 	}
-	requestedAt, approval := query.Annotations[imagev1alpha1.AnnotationRequestedAt], query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
+	requestedAt, approval := annotationsOf(query)
 	// Whoever asks for a poll wants the state of now, and so does whatever deletes or looks for what is gone.
 	m.fresh = m.nudged || requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt ||
 		approval != "" && approval != m.approval || removalDue(query, now)
