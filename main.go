@@ -37,7 +37,6 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -214,12 +213,7 @@ func newManager(ctx context.Context, config *rest.Config, o options) (ctrl.Manag
 		LeaderElectionID:                    lease,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
-		Cache: cache.Options{
-			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.credentialsNamespace: {}}},
-			},
-		},
+		Cache:                               controllers.CacheOptions(o.credentialsNamespace),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("building the manager: %w", err)

@@ -92,7 +92,12 @@ func (a applier) run(ctx context.Context, c claim, steps []step) (refusals, erro
 	return r, nil
 }
 
-var errTerminating = errors.New("the object is being deleted")
+var (
+	errTerminating = errors.New("the object is being deleted")
+
+	// errPartial says that the cache has an object without the metadata that others gave it, which a write would take off.
+	errPartial = errors.New("the object is not known as a whole")
+)
 
 // refusalReason is the API server's word for a refusal; its message may name times or other objects.
 func refusalReason(err error) string {
@@ -135,7 +140,7 @@ func (a applier) one(ctx context.Context, c claim, s *step) error {
 
 // stale says that the object is not what it was taken for.
 func stale(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, errPartial)
 }
 
 func (a applier) read(ctx context.Context, name string) (*imagev1alpha1.CloudImage, error) {
@@ -155,6 +160,8 @@ func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.Clou
 	switch {
 	case sameObject(current, desired):
 		return nil
+	case isPartial(current):
+		return errPartial
 	case current == nil:
 		return a.images.create(ctx, desired)
 	case desired == nil:

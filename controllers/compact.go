@@ -4,8 +4,15 @@
 package controllers
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
@@ -16,7 +23,57 @@ const (
 
 	// maxTextBytes is the longest text that is shared. Long ones are nobody else's, and known for long.
 	maxTextBytes = 128
+
+	// maxLabelKeys is the longest list of labels that queries ask for: 64 of the longest keys.
+	maxLabelKeys = 64 * 318
 )
+
+// CacheOptions are those of the cache that the operator reads from: Secrets of one namespace, and of each object only what is
+// read. Whoever may annotate queries or create Secrets would else decide how much memory the operator takes.
+func CacheOptions(credentialsNamespace string) cache.Options {
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&imagev1alpha1.ImageQuery{}: {Transform: compactQuery},
+			&corev1.Secret{}:            {Transform: compactSecret, Namespaces: map[string]cache.Config{credentialsNamespace: {}}},
+		},
+	}
+}
+
+// compactQuery leaves of a query's metadata what we read. A write of the status changes no metadata, so nothing is lost.
+func compactQuery(o any) (any, error) {
+	query, ok := o.(*imagev1alpha1.ImageQuery)
+	if !ok {
+		return o, nil // what the watch says of an object that it lost
+	}
+	annotations := query.Annotations
+	query.ObjectMeta = identity(&query.ObjectMeta)
+	for _, key := range []string{imagev1alpha1.AnnotationRequestedAt, imagev1alpha1.AnnotationApproveRemoval} {
+		if value, found := annotations[key]; found {
+			metav1.SetMetaDataAnnotation(&query.ObjectMeta, key, bounded(value))
+		}
+	}
+	return query, nil
+}
+
+// compactSecret leaves of a Secret the parts of a key. Most Secrets of a namespace are none of ours.
+func compactSecret(o any) (any, error) {
+	secret, ok := o.(*corev1.Secret)
+	if !ok {
+		return o, nil // what the watch says of an object that it lost
+	}
+	secret.ObjectMeta = identity(&secret.ObjectMeta)
+	maps.DeleteFunc(secret.Data, func(key string, _ []byte) bool { return !slices.Contains(secretKeys, key) })
+	return secret, nil
+}
+
+// identity is what tells an object from others and its states from each other.
+func identity(o *metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: o.Name, Namespace: o.Namespace, UID: o.UID, ResourceVersion: o.ResourceVersion, Generation: o.Generation,
+		CreationTimestamp: o.CreationTimestamp, DeletionTimestamp: o.DeletionTimestamp,
+	}
+}
 
 // texts are the copies that the objects of a cache share. Package unique would forget one at the next garbage collection.
 type texts struct {
@@ -32,7 +89,7 @@ func (t *texts) compact(o any) (any, error) {
 	if !ok {
 		return o, nil // what the watch says of an object that it lost
 	}
-	image.ManagedFields = nil
+	withoutForeign(image)
 	withoutFacts(image)
 	i := &image.Image
 	if strings.HasSuffix(image.Name, i.ID) {
@@ -59,6 +116,35 @@ func (t *texts) compact(o any) (any, error) {
 	}
 	image.Labels, image.Annotations = t.sharedMap(image.Labels), t.sharedMap(image.Annotations)
 	return image, nil
+}
+
+// partialMark is a label that no object of the API server can have. It is on an object without the metadata of others: what
+// the cache has of that one must never be written.
+const partialMark = "/partial"
+
+func isPartial(image *imagev1alpha1.CloudImage) bool {
+	return image != nil && hasKey(image.Labels, partialMark)
+}
+
+// withoutForeign leaves of a CloudImage's metadata what we read. Done twice it is done once.
+func withoutForeign(image *imagev1alpha1.CloudImage) {
+	before := image.ObjectMeta
+	asked := image.Annotations[imagev1alpha1.AnnotationLabelKeys]
+	ours := strings.Split(asked, ",")
+	facts := factLabels(image)
+	image.ObjectMeta = identity(&before)
+	image.Labels = withoutKeys(before.Labels, func(key string) bool {
+		return !hasKey(facts, key) && key != factsMark && key != partialMark && !slices.Contains(ours, key) &&
+			!strings.HasPrefix(key, imagev1alpha1.LabelQueryPrefix) && !strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix)
+	})
+	image.Annotations = withoutKeys(before.Annotations, func(key string) bool {
+		return key != imagev1alpha1.AnnotationDisplayName && (key != imagev1alpha1.AnnotationLabelKeys || len(asked) > maxLabelKeys)
+	})
+	image.OwnerReferences = without(before.OwnerReferences, func(ref metav1.OwnerReference) bool { return !isImageQuery(ref) })
+	if len(image.Labels) < len(before.Labels) || len(image.Annotations) < len(before.Annotations) ||
+		len(image.OwnerReferences) < len(before.OwnerReferences) || len(before.Finalizers) > 0 {
+		image.Labels = merged(image.Labels, map[string]string{partialMark: "yes"})
+	}
 }
 
 // sharedMap is a map with shared text, as small as it can be; nil if there is nothing in it.

@@ -48,7 +48,6 @@ func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 	image := left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedNotMatched)
 	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}, {Key: "empty"}}
 	image.Image.Snapshots = []imagev1alpha1.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}}
-	image.Annotations = map[string]string{"note": "somebody's"}
 	other := stored("golden")
 	other.Name, other.Labels, other.Image.Platform = "not-by-its-id", nil, ""
 	for name, image := range map[string]*imagev1alpha1.CloudImage{"full": withFacts(image), "other": withFacts(other)} {
@@ -79,7 +78,7 @@ func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 func TestObjectsInTheCacheShareTheirText(t *testing.T) {
 	image := withFacts(stored("golden"))
 	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}}
-	image.Annotations["note"] = "everybody's"
+	image.Annotations[imagev1alpha1.AnnotationLabelKeys] = "team"
 	shared := &texts{}
 	a := compacted(t, shared, image)
 	runtime.GC()
@@ -91,7 +90,7 @@ func TestObjectsInTheCacheShareTheirText(t *testing.T) {
 		"tag":        func(o *imagev1alpha1.CloudImage) string { return o.Image.Tags[0].Value },
 		"owner":      func(o *imagev1alpha1.CloudImage) string { return string(o.OwnerReferences[0].UID) },
 		"label":      func(o *imagev1alpha1.CloudImage) string { return slices.Sorted(maps.Keys(o.Labels))[0] },
-		"annotation": func(o *imagev1alpha1.CloudImage) string { return o.Annotations["note"] },
+		"annotation": func(o *imagev1alpha1.CloudImage) string { return o.Annotations[imagev1alpha1.AnnotationLabelKeys] },
 	} {
 		if text(a) == "" || unsafe.StringData(text(a)) != unsafe.StringData(text(b)) {
 			t.Errorf("two objects have a %s of their own: %q", name, text(a))
@@ -99,6 +98,48 @@ func TestObjectsInTheCacheShareTheirText(t *testing.T) {
 	}
 	if unsafe.StringData(a.Image.ID) != unsafe.StringData(a.Name[len(a.Name)-len(a.Image.ID):]) {
 		t.Error("an object has its id more than once")
+	}
+}
+
+// What others put on an object is not kept; that there was something is, so that it isn't lost.
+func TestTheCacheKeepsOfMetadataWhatIsRead(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for name, tc := range map[string]struct {
+		change  func(*imagev1alpha1.CloudImage)
+		partial bool
+	}{
+		"nothing more": {func(*imagev1alpha1.CloudImage) {}, false},
+		"server-side metadata": {func(o *imagev1alpha1.CloudImage) {
+			o.ManagedFields, o.SelfLink = []metav1.ManagedFieldsEntry{{Manager: long}}, long
+		}, false},
+		"an annotation": {func(o *imagev1alpha1.CloudImage) { o.Annotations["note"] = long }, true},
+		"a label":       {func(o *imagev1alpha1.CloudImage) { o.Labels["note"] = "x" }, true},
+		"an owner": {func(o *imagev1alpha1.CloudImage) {
+			o.OwnerReferences = append(o.OwnerReferences, metav1.OwnerReference{Kind: long})
+		}, true},
+		"a finalizer":      {func(o *imagev1alpha1.CloudImage) { o.Finalizers = []string{long} }, true},
+		"a list of labels": {func(o *imagev1alpha1.CloudImage) { o.Annotations[imagev1alpha1.AnnotationLabelKeys] = long }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			image := withFacts(stored("golden"))
+			image.Labels["asked"], image.Annotations[imagev1alpha1.AnnotationLabelKeys] = "for", "asked"
+			want := compacted(t, &texts{}, image)
+			if want.Labels["asked"] != "for" || isPartial(want) {
+				t.Fatalf("the object is %+v", want.ObjectMeta)
+			}
+			tc.change(image)
+			got := compacted(t, &texts{}, image)
+			if isPartial(got) != tc.partial {
+				t.Errorf("something is missing: %t, want %t", isPartial(got), tc.partial)
+			}
+			if raw, err := json.Marshal(got); err != nil || len(raw) > 5000 {
+				t.Errorf("%d bytes are kept (%v)", len(raw), err)
+			}
+			again, err := (&texts{}).compact(got.DeepCopy())
+			if diff := cmp.Diff(any(got), again); err != nil || diff != "" {
+				t.Errorf("compacted twice it is another (%v):\n%s", err, diff)
+			}
+		})
 	}
 }
 

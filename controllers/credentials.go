@@ -33,6 +33,9 @@ const (
 // accountID is the form of an account's id (uin).
 var accountID = regexp.MustCompile(`^[0-9]{1,20}$`)
 
+// secretKeys are all of them: what else is in a Secret is not kept in memory.
+var secretKeys = []string{keySecretID, keySecretKey, keyToken, keyRoleArn, keyExternalID, keyAccountID}
+
 // roleArn is the form of the four kinds of roles (CAM, "resource descriptions of a role").
 var roleArn = regexp.MustCompile(`^qcs::cam::uin/[0-9]+:role(Name)?/[^\s]+$`)
 
@@ -134,16 +137,23 @@ func (c Credentials) secretOf(query *imagev1alpha1.ImageQuery) string {
 	return imagev1alpha1.DefaultCredentialsSecret
 }
 
-// mayUse says whether a change of a Secret may be one of a query's account. The default credentials may assume the
-// role of any other Secret.
-func (c Credentials) mayUse(query *imagev1alpha1.ImageQuery, secret string) bool {
-	return secret == c.secretOf(query) || c.Default == nil && secret == imagev1alpha1.DefaultCredentialsSecret
+// secretsOf are the names of the Secrets whose changes may be changes of a query's account. The default credentials may assume
+// the role of any other Secret.
+func (c Credentials) secretsOf(query *imagev1alpha1.ImageQuery) []string {
+	var names []string
+	if name := c.secretOf(query); name != "" {
+		names = append(names, name)
+	}
+	if c.Default == nil && !slices.Contains(names, imagev1alpha1.DefaultCredentialsSecret) {
+		names = append(names, imagev1alpha1.DefaultCredentialsSecret)
+	}
+	return names
 }
 
 func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failure) {
 	// Keys copied from a console or made by `echo | base64` end in a line break, which no header may have.
 	value := func(key string) catalog.Secret { return catalog.Secret(strings.TrimSpace(string(secret.Data[key]))) }
-	for _, key := range []string{keySecretID, keySecretKey, keyToken, keyRoleArn, keyExternalID, keyAccountID} {
+	for _, key := range secretKeys {
 		if garbled(value(key)) {
 			return catalog.Account{}, c.notFound("in the Secret %s, %s has characters that none has; copy it again", secret.Name, key)
 		}

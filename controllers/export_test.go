@@ -4,8 +4,12 @@
 package controllers
 
 import (
+	"context"
 	"slices"
 	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
@@ -30,6 +34,14 @@ func carryOut(t interface {
 		t.Fatalf("the API server would refuse what is made of %s: %v", s.name, err)
 	}
 	return after
+}
+
+// LookAt has the operator look whether a query is due.
+func (r *Reconciler) LookAt(ctx context.Context, name string) { r.enqueue(ctx, name) }
+
+// QueriesOf are the queries that look whether they are due when a Secret changes.
+func (r *Reconciler) QueriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
+	return r.queriesOf(ctx, secret)
 }
 
 // CheckSelection asserts what holds for every selection.

@@ -4,9 +4,11 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,6 +42,9 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// indexSecret files an ImageQuery under the name of every Secret that its account may come from.
+const indexSecret = "secret"
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
@@ -122,7 +127,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		return ctrl.Result{}, r.announce(ctx, query, suspended)
 	}
 	m := r.memories.of(query)
-	m.nudged = r.memories.takeNudge(query.UID) || m.nudged
+	m.nudged = r.memories.takeNudge(query.Name) || m.nudged
 	m.lost = r.memories.takeLoss(query.UID) || m.lost || m.attempt.IsZero() && r.lacksObjects(query)
 	if m.word == "" {
 		m.word = wordOf(&query.Status)
@@ -142,10 +147,10 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		}
 	}
 	if missing == nil {
-		if !r.turns.take(account.Source, query, r.Concurrent) {
+		if !r.turns.take(account.Source, waiter{name: query.Name, first: m.isNew(query), due: at}, r.Concurrent) {
 			return ctrl.Result{RequeueAfter: turnLost}, nil
 		}
-		defer r.pass(account.Source)
+		defer r.pass(ctx, account.Source)
 	}
 	m.began(query, account, r.Clock.Now())
 	o, err := r.poll(ctx, query, m, account, missing)
@@ -158,9 +163,18 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 }
 
 // pass ends the turn of a poll, and brings those here that may take theirs.
-func (r *Reconciler) pass(source string) {
-	for _, query := range r.turns.give(source, r.Concurrent) {
-		r.nudged <- event.GenericEvent{Object: query}
+func (r *Reconciler) pass(ctx context.Context, source string) {
+	for _, name := range r.turns.give(source, r.Concurrent) {
+		r.enqueue(ctx, name)
+	}
+}
+
+// enqueue brings a query here. Where many are on their way it waits, but not beyond the end of the process: nobody
+// receives any more then.
+func (r *Reconciler) enqueue(ctx context.Context, name string) {
+	select {
+	case r.nudged <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
+	case <-ctx.Done():
 	}
 }
 
@@ -241,7 +255,7 @@ func (r *Reconciler) materialise(ctx context.Context, query *imagev1alpha1.Image
 	c := newClaim(query, o.began, peers)
 	p := c.makePlan(o.verdict, existing)
 	o.removing, o.nextRemoval, o.leftOut = p.removing, nextRemoval(p.removing, o.began), p.leftOut
-	defer r.nudge(c, o.gone, existing)
+	defer r.nudge(ctx, c, o, existing)
 	if p.empty() {
 		return nil, nil //nolint:nilnil // neither failed
 	}
@@ -293,16 +307,29 @@ func (r *Reconciler) existing(h holder, o *outcome) (map[string]*imagev1alpha1.C
 	return existing, nil
 }
 
-// nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon.
-func (r *Reconciler) nudge(c claim, gone map[string]bool, existing map[string]*imagev1alpha1.CloudImage) {
-	for _, image := range existing {
-		if !gone[image.Image.ID] || !c.inScope(image) {
+// nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon. It is
+// made due once for an image, until that has come back: an image that is held back is found to be gone at every poll.
+func (r *Reconciler) nudge(ctx context.Context, c claim, o *outcome, existing map[string]*imagev1alpha1.CloudImage) {
+	isGone := func(name string) bool {
+		image := existing[name]
+		return image != nil && (o.gone[image.Image.ID] || o.listing.Unsettled || !c.inScope(image))
+	}
+	r.memories.retainGone(c.query.Name, isGone)
+	due := map[string]bool{}
+	for name, image := range existing {
+		if !o.gone[image.Image.ID] || !c.inScope(image) {
 			continue
 		}
-		for _, name := range c.members(image) {
-			if peer := c.peers[name]; peer != nil && name != c.query.Name && r.memories.nudge(peer.UID) {
-				r.nudged <- event.GenericEvent{Object: peer}
+		r.memories.noteGone(c.query.Name, name)
+		for _, member := range c.members(image) {
+			if member != c.query.Name && c.peers[member] != nil && r.memories.noteGone(member, name) {
+				due[member] = true
 			}
+		}
+	}
+	for name := range due {
+		if r.memories.nudge(name) {
+			r.enqueue(ctx, name)
 		}
 	}
 }
@@ -437,11 +464,7 @@ func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &imagev1alpha1.ImageQuery{}); !apierrors.IsNotFound(err) {
 			continue
 		}
-		select {
-		case r.nudged <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
-		case <-ctx.Done():
-			return nil
-		}
+		r.enqueue(ctx, name)
 	}
 	return nil
 }
@@ -465,6 +488,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if r.writer, err = newImageWriter(mgr, r.Metrics); err != nil {
 		return err
 	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &imagev1alpha1.ImageQuery{}, indexSecret, r.secretsOf); err != nil {
+		return fmt.Errorf("indexing ImageQueries: %w", err)
+	}
 	r.Metrics.elected, r.Metrics.images, r.Metrics.shard = mgr.Elected(), r.images, r.Shard
 	if err := mgr.Add(manager.RunnableFunc(r.forgetDeleted)); err != nil {
 		return fmt.Errorf("preparing the start: %w", err)
@@ -475,11 +501,16 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("imagequery").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(r.Shard.concerns(), r.asksForWork())).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf), builder.WithPredicates(changesKeys())).
 		Watches(&imagev1alpha1.CloudImage{}, r.missing()).
 		WatchesRawSource(source.Channel(r.nudged, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: sourcesAtOnce * r.Concurrent}).
 		Complete(r)
+}
+
+// secretsOf are the keys of a query in the index by Secrets.
+func (r *Reconciler) secretsOf(o client.Object) []string {
+	return r.Credentials.secretsOf(o.(*imagev1alpha1.ImageQuery))
 }
 
 // asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal; and
@@ -506,17 +537,28 @@ func changed(before, now client.Object) bool {
 		before.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval] != now.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval]
 }
 
+// changesKeys lets through what may change keys. Operators of all kinds annotate Secrets, and release their own in the namespace.
+func changesKeys() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, isSecret := e.ObjectOld.(*corev1.Secret)
+		now, isStill := e.ObjectNew.(*corev1.Secret)
+		return !isSecret || !isStill || !maps.EqualFunc(before.Data, now.Data, bytes.Equal)
+	}}
+}
+
 // queriesOf are the queries that may use a Secret. They look at once whether its keys are others than those of their last
 // poll.
 func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
 	var queries imagev1alpha1.ImageQueryList
-	if err := r.Client.List(ctx, &queries); err != nil {
+	// They are only looked at: a copy of each, with all its images, would cost more than all the rest of an event.
+	err := r.Client.List(ctx, &queries, client.MatchingFields{indexSecret: secret.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the queries of a Secret")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range queries.Items {
-		if r.Shard.covers(queries.Items[i].Spec.Region) && r.Credentials.mayUse(&queries.Items[i], secret.GetName()) {
+		if r.Shard.covers(queries.Items[i].Spec.Region) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&queries.Items[i])})
 		}
 	}

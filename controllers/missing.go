@@ -71,8 +71,11 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 	if spec.Policy == imagev1alpha1.CloudImagesNone || !sameScope(status.ObservedQuery, observedQuery(query)) {
 		return false
 	}
+	// Beyond maxImages, members without trust have no object.
+	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > maxObjects(query), chooser{spec: &query.Spec}
 	for _, shown := range status.Images {
-		if spec.Policy == imagev1alpha1.CloudImagesSelected && shown.Selection != imagev1alpha1.VerdictSelected {
+		if spec.Policy == imagev1alpha1.CloudImagesSelected && shown.Selection != imagev1alpha1.VerdictSelected ||
+			crowded && trust.distrusts(fromSummary(shown)) {
 			continue
 		}
 		if image := r.images.named(h.scope.objectName(shown.ImageID)); image == nil || !h.owns(image) && !h.leftOut(image) {
@@ -88,11 +91,11 @@ func (r *Reconciler) lacksUnshown(h holder) bool {
 	if err != nil {
 		return false // there is always an index
 	}
-	members := int32(0)
+	members := 0
 	for _, image := range existing {
 		if h.inScope(image) && h.isMember(image) {
 			members++
 		}
 	}
-	return members < ptr.Deref(h.query.Status.ImageCount, 0)
+	return members < min(int(ptr.Deref(h.query.Status.ImageCount, 0)), maxObjects(h.query))
 }

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -85,10 +86,17 @@ type memory struct {
 
 // memories holds a memory per query, by UID: a namesake is another query.
 type memories struct {
-	mu     sync.Mutex
-	byUID  map[types.UID]*memory
-	names  map[string]types.UID
-	nudges map[types.UID]bool
+	mu    sync.Mutex
+	byUID map[types.UID]*memory
+	names map[string]types.UID
+
+	// nudges are the queries, by name, that another one has made due.
+	nudges map[string]bool
+
+	// gone are the images, by query and the name of their object, that it has found to be gone or was made due for.
+	gone map[string]map[string]bool
+
+	// losses are the queries, by UID, that lost a CloudImage to somebody else.
 	losses map[types.UID]bool
 }
 
@@ -101,6 +109,7 @@ func (m *memories) of(query *imagev1alpha1.ImageQuery) *memory {
 	}
 	if old, ok := m.names[query.Name]; ok && old != query.UID {
 		delete(m.byUID, old)
+		delete(m.gone, query.Name)
 	}
 	m.names[query.Name] = query.UID
 	if m.byUID[query.UID] == nil {
@@ -113,17 +122,43 @@ func (m *memories) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byUID, m.names[name])
-	delete(m.nudges, m.names[name])
 	delete(m.losses, m.names[name])
 	delete(m.names, name)
+	delete(m.nudges, name)
+	delete(m.gone, name)
+}
+
+// noteGone notes that an image of a query is gone; it says whether that was news.
+func (m *memories) noteGone(query, image string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone == nil {
+		m.gone = map[string]map[string]bool{}
+	}
+	if m.gone[query] == nil {
+		m.gone[query] = map[string]bool{}
+	}
+	news := !m.gone[query][image]
+	m.gone[query][image] = true
+	return news
+}
+
+// retainGone forgets the images that are not gone any more.
+func (m *memories) retainGone(query string, still func(image string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.gone[query], func(image string, _ bool) bool { return !still(image) })
+	if len(m.gone[query]) == 0 {
+		delete(m.gone, query)
+	}
 }
 
 // nudge notes that a query is due; it says whether that was news.
-func (m *memories) nudge(query types.UID) bool {
+func (m *memories) nudge(query string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.nudges == nil {
-		m.nudges = map[types.UID]bool{}
+		m.nudges = map[string]bool{}
 	}
 	news := !m.nudges[query]
 	m.nudges[query] = true
@@ -131,7 +166,7 @@ func (m *memories) nudge(query types.UID) bool {
 }
 
 // takeNudge says whether a query was nudged since it was last asked.
-func (m *memories) takeNudge(query types.UID) bool {
+func (m *memories) takeNudge(query string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	nudged := m.nudges[query]
@@ -244,6 +279,11 @@ func spreadOf(query *imagev1alpha1.ImageQuery) time.Duration {
 	_, _ = h.Write([]byte(query.UID)) // a hash never fails
 	span := min(query.Spec.Interval.Duration/10, maxSpread)
 	return time.Duration(float64(span) * float64(h.Sum32()) / (1 << 32))
+}
+
+// isNew says whether this generation of a query was never tried.
+func (m *memory) isNew(query *imagev1alpha1.ImageQuery) bool {
+	return m.generation != query.Generation && query.Status.SyncedGeneration != query.Generation
 }
 
 // began notes what a poll begins with.

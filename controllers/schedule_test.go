@@ -83,6 +83,26 @@ func TestNextPoll(t *testing.T) {
 	}
 }
 
+// What fails for ever must not go before others for ever.
+func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
+	synced, edited := syncedQuery(time.Hour), syncedQuery(time.Hour)
+	edited.Generation++
+	for name, tc := range map[string]struct {
+		query  *imagev1alpha1.ImageQuery
+		memory memory
+		want   bool
+	}{
+		"never tried":                        {query: edited, want: true},
+		"tried, and not synced":              {query: edited, memory: memory{generation: edited.Generation}},
+		"the generation before it was tried": {query: edited, memory: memory{generation: synced.Generation}, want: true},
+		"synced by an earlier process":       {query: synced},
+	} {
+		if got := tc.memory.isNew(tc.query); got != tc.want {
+			t.Errorf("%s: new is %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
 func TestOverdueQueriesSpreadOverATenthOfTheirInterval(t *testing.T) {
 	q := syncedQuery(time.Hour)
 	seen := map[time.Duration]bool{}
@@ -169,7 +189,12 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 		t.Error("a namesake has the memory of its predecessor, or that is kept")
 	}
 	all.forget("golden")
-	if len(all.byUID)+len(all.names) != 0 {
+	// Another query that read the cache a moment ago may still make it due.
+	if !all.noteGone("golden", "img") || !all.nudge("golden") {
+		t.Error("a query that is not known can't be made due")
+	}
+	all.forget("golden")
+	if len(all.byUID)+len(all.names)+len(all.nudges)+len(all.gone) != 0 {
 		t.Error("a deleted query is remembered")
 	}
 }

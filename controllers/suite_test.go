@@ -104,7 +104,9 @@ type world struct {
 	clock  *movableClock
 	writes *writeLog
 
-	metrics *controllers.Metrics // the present operator's
+	// Of the present operator. Its Client reads what its cache has.
+	metrics  *controllers.Metrics
+	operator *controllers.Reconciler
 
 	// invalid says that the test has the API server refuse statuses, and tampered that it writes some itself.
 	invalid, tampered atomic.Bool
@@ -173,6 +175,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	mgr, err := ctrl.NewManager(watched, ctrl.Options{
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)},
+		Cache:      controllers.CacheOptions(namespace),
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -183,13 +186,13 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.metrics = controllers.NewMetrics()
-	reconciler := &controllers.Reconciler{
+	w.operator = &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
 		Credentials: controllers.Credentials{Reader: mgr.GetClient(), Namespace: namespace},
 		Events:      mgr.GetEventRecorder("image-catalog-operator"), Clock: w.clock,
 		Metrics: w.metrics, MaxStatusImages: 500, Concurrent: 4,
 	}
-	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
+	if err := w.operator.SetupWithManager(ctx, mgr); err != nil {
 		w.Fatal(err)
 	}
 	var running sync.WaitGroup
@@ -268,15 +271,16 @@ func (w *world) setSecret(name string, c cvmtest.Credential) {
 	}
 }
 
-// pass lets time pass and has the operator look at the clock: every query looks whether it is due when its Secret
-// changes, if only in its metadata.
+// pass lets time pass and has the operator look at the clock for each query, as at the end of the time that it set itself.
 func (w *world) pass(d time.Duration) {
 	w.Helper()
 	w.clock.offset.Add(int64(d))
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}}
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"test/looked":"%d"}}}`, w.clock.offset.Load())
-	if err := w.client.Patch(w.ctx, secret, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+	var queries imagev1alpha1.ImageQueryList
+	if err := w.client.List(w.ctx, &queries); err != nil {
 		w.Fatal(err)
+	}
+	for _, query := range queries.Items {
+		w.operator.LookAt(w.ctx, query.Name)
 	}
 }
 

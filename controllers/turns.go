@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 const (
@@ -26,57 +24,70 @@ const (
 type turns struct {
 	mu      sync.Mutex
 	polling map[string]int
-	waiting map[string][]*imagev1alpha1.ImageQuery
+	waiting map[string][]waiter
+}
+
+// waiter is a query that waits for its turn.
+type waiter struct {
+	name string
+
+	// first says that this generation of the query was never tried: somebody waits for it.
+	first bool
+
+	// due is since when the query is due.
+	due time.Time
+}
+
+// compare orders waiters: first tries before all others, and then who is overdue for the longest time. What fails for ever
+// is tried for ever, so nobody may go before others more than once for that.
+func (w waiter) compare(other waiter) int {
+	switch {
+	case w.first && !other.first:
+		return -1
+	case other.first && !w.first:
+		return 1
+	}
+	return w.due.Compare(other.due)
 }
 
 // take takes a turn for a query, or puts it in the line of those that wait for one.
-func (t *turns) take(source string, query *imagev1alpha1.ImageQuery, most int) bool {
+func (t *turns) take(source string, query waiter, most int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.polling == nil {
-		t.polling, t.waiting = map[string]int{}, map[string][]*imagev1alpha1.ImageQuery{}
+		t.polling, t.waiting = map[string]int{}, map[string][]waiter{}
 	}
-	line := t.waiting[source]
-	at := slices.IndexFunc(line, func(q *imagev1alpha1.ImageQuery) bool { return q.UID == query.UID })
+	t.leave(source, query.name)
 	if t.polling[source] < most {
-		if at >= 0 {
-			t.leave(source, at)
-		}
 		t.polling[source]++
 		return true
 	}
-	if at >= 0 {
-		line[at] = query // it keeps its place, and may have been edited
-	} else {
-		t.waiting[source] = append(line, query)
-	}
+	t.waiting[source] = append(t.waiting[source], query)
 	return false
 }
 
-// give ends a turn, and returns the queries that may take theirs now. Those with a spec that was never synced come
-// first: somebody waits for them.
-func (t *turns) give(source string, most int) []*imagev1alpha1.ImageQuery {
+// give ends a turn, and returns the names of the queries that may take theirs now.
+func (t *turns) give(source string, most int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.polling[source]--; t.polling[source] == 0 {
 		delete(t.polling, source)
 	}
-	var next []*imagev1alpha1.ImageQuery
+	var next []string
 	for range most - t.polling[source] {
-		line := t.waiting[source]
-		if len(line) == 0 {
+		if len(t.waiting[source]) == 0 {
 			break
 		}
-		at := max(0, slices.IndexFunc(line, func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration != q.Generation }))
-		next = append(next, line[at])
-		t.leave(source, at)
+		name := slices.MinFunc(t.waiting[source], waiter.compare).name
+		next = append(next, name)
+		t.leave(source, name)
 	}
 	return next
 }
 
-func (t *turns) leave(source string, at int) {
-	t.waiting[source] = slices.Delete(t.waiting[source], at, at+1)
-	if len(t.waiting[source]) == 0 {
+func (t *turns) leave(source, name string) {
+	line := slices.DeleteFunc(t.waiting[source], func(w waiter) bool { return w.name == name })
+	if t.waiting[source] = line; len(line) == 0 {
 		delete(t.waiting, source)
 	}
 }

@@ -4,15 +4,16 @@
 package controllers
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
-// A script of turns: "a1?" asks for a turn of query 1 with source a, "a!" ends one of a's. Answers are yes, no, and who is told.
+// A script of turns: "a1?" asks for a turn of query 1, due at one minute past noon, with source a; "a!" ends one of a's. Queries
+// with a letter were never tried. Answers are yes, no, and who is told.
 func TestTurns(t *testing.T) {
 	for name, tc := range map[string]struct{ script, want string }{
 		"as many as are allowed":                   {"a1? a2? a3?", "yes yes no"},
@@ -20,7 +21,10 @@ func TestTurns(t *testing.T) {
 		"who waits is told, in order":              {"a1? a2? a3? a4? a! a!", "yes yes no no 3 4"},
 		"a source tells its own only":              {"a1? a2? a3? b1? b2? b3? b!", "yes yes no yes yes no 3"},
 		"nobody waits":                             {"a1? a! a2?", "yes - yes"},
-		"a new query is told first":                {"a1? a2? a3? aN? a! a!", "yes yes no no N 3"},
+		"a query never tried is told first":        {"a1? a2? a3? aN? a! a!", "yes yes no no N 3"},
+		"those never tried, in order":              {"a1? a2? aN? aM? a! a!", "yes yes no no N M"},
+		"whoever is longest overdue is told first": {"a7? a8? a5? a3? a4? a! a3? a! a4? a!", "yes yes no no no 3 yes 4 yes 5"},
+		"who was told late keeps its place":        {"a1? a2? a3? a4? a5? a! a9? a3? a!", "yes yes no no no 3 yes no 3"},
 		"who asks twice waits once":                {"a1? a2? a3? a3? a! a!", "yes yes no no 3 -"},
 		"who was told and takes it, waits no more": {"a1? a2? a3? a! a3? a! a!", "yes yes no 3 yes - -"},
 		"who comes at the right time, too":         {"a1? a2? a3? a4? a! a4? a!", "yes yes no no 3 yes -"},
@@ -35,10 +39,9 @@ func TestTurns(t *testing.T) {
 					got = append(got, told(turns.give(source, 2)))
 					continue
 				}
-				q := &imagev1alpha1.ImageQuery{}
-				q.UID, q.Generation, q.Status.SyncedGeneration = types.UID(who), 1, 1
-				if who == "N" {
-					q.Status.SyncedGeneration = 0
+				q := waiter{name: who, first: who >= "A", due: noon}
+				if !q.first {
+					q.due = noon.Add(time.Duration(who[0]-'0') * time.Minute)
 				}
 				got = append(got, map[bool]string{true: "yes", false: "no"}[turns.take(source, q, 2)])
 			}
@@ -49,11 +52,26 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-func told(queries []*imagev1alpha1.ImageQuery) string {
-	var names []string
-	for _, q := range queries {
-		names = append(names, string(q.UID))
+// Who ends its turn while the process ends must not wait for a receiver that is gone.
+func TestAPollEndsWithTheProcess(t *testing.T) {
+	r := &Reconciler{Concurrent: 1, nudged: make(chan event.GenericEvent)}
+	r.turns.take("a", waiter{name: "1"}, 1)
+	r.turns.take("a", waiter{name: "2"}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		r.pass(ctx, "a")
+		close(ended)
+	}()
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the turn has not ended")
 	}
+}
+
+func told(names []string) string {
 	if len(names) == 0 {
 		return "-"
 	}

@@ -85,15 +85,18 @@ var boundaries = map[string]boundary{
 	"controllers/catalog/secret": {
 		never: []string{"net/http"},
 	},
+	"controllers/catalog/expiring": {
+		never: []string{"net/http"},
+	},
 	"controllers/catalog/cvm": {
-		own:        []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/secret"},
+		own:        []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/expiring", "controllers/catalog/secret"},
 		others:     []string{"github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/time/rate", sdk + "/common", sdk + "/cvm"},
 		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
 		testOthers: []string{"github.com/prometheus/client_model"},
 	},
 	// It obtains keys and judges nothing: what a failure means is decided in cvm.
 	"controllers/catalog/cvm/auth": {
-		own:     []string{"controllers/catalog/secret"},
+		own:     []string{"controllers/catalog/expiring", "controllers/catalog/secret"},
 		others:  []string{"golang.org/x/sync", sdk + "/common"},
 		testOwn: []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
 	},

@@ -24,6 +24,7 @@ import (
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/expiring"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
@@ -77,18 +78,18 @@ type Options struct {
 type Client struct {
 	endpoint  endpoint
 	transport http.RoundTripper
-	limits    limits
+	limits    *limits
 	meter     *meter
 	keys      *auth.Providers
 
 	mu      sync.Mutex
-	clients map[clientKey]cachedClient
+	clients expiring.Map[clientKey, cachedClient]
 }
 
 var _ catalog.Lister = &Client{}
 
-// An SDK client belongs to one source of keys and one region. Rotated keys replace the client instead of adding one,
-// so the cache is bounded by the sources and regions in use.
+// An SDK client belongs to one source of keys and one region. Rotated keys replace the client instead of adding one, and
+// one that nobody uses any more goes, so the cache is bounded by the sources and regions in use.
 type clientKey struct{ source, region string }
 
 type cachedClient struct {
@@ -124,9 +125,8 @@ func New(o Options) (*Client, error) {
 			Profile: newProfile(sts), Transport: transport, Region: cmp.Or(regionOf(sts.host), defaultSTSRegion),
 			Metadata: metadata, WebIdentity: o.WebIdentity,
 		}),
-		limits:  limits{qps: o.QPS, burst: o.Burst, meter: m},
-		meter:   m,
-		clients: map[clientKey]cachedClient{},
+		limits: newLimits(o.QPS, o.Burst, m),
+		meter:  m,
 	}, nil
 }
 
@@ -160,7 +160,7 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 	key := clientKey{source: account.Source, region: region}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cached, ok := c.clients[key]; ok && cached.keys() == keys {
+	if cached, ok := c.clients.Get(key); ok && cached.keys() == keys {
 		return cached.sdk, nil
 	}
 	credential := common.NewTokenCredential(keys.SecretID.Reveal(), keys.SecretKey.Reveal(), keys.Token.Reveal())
@@ -170,7 +170,7 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 	}
 	client.WithRequestClient(requestClient)
 	client.WithHttpTransport(c.transport)
-	c.clients[key] = cachedClient{keys: secret.Hide(keys), sdk: client}
+	c.clients.Set(key, cachedClient{keys: secret.Hide(keys), sdk: client})
 	return client, nil
 }
 

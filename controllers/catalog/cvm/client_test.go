@@ -19,6 +19,7 @@ import (
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/expiring"
 )
 
 func TestTheAPIPagesFirstExampleFieldForField(t *testing.T) {
@@ -208,18 +209,49 @@ func TestOneSDKClientForEachSourceAndRegionHoweverOftenKeysAreRotated(t *testing
 				if _, err := c.List(t.Context(), account, catalog.Query{Region: region}); err != nil {
 					t.Fatalf("round %d, source %d: %v", round, source, err)
 				}
-				before := c.clients[clientKey{account.Source, region}].sdk
+				before, _ := c.clients.Get(clientKey{account.Source, region})
 				if _, err := c.List(t.Context(), account, catalog.Query{Region: region}); err != nil {
 					t.Fatal(err)
 				}
-				if c.clients[clientKey{account.Source, region}].sdk != before {
+				if after, _ := c.clients.Get(clientKey{account.Source, region}); after.sdk != before.sdk {
 					t.Error("the SDK's client was made anew for the same keys")
 				}
 			}
 		}
 	}
-	if len(c.clients) != 6 || len(c.limits.buckets) != 3 {
-		t.Errorf("%d clients and %d buckets for 3 sources in 2 regions", len(c.clients), len(c.limits.buckets))
+	if c.clients.Len() != 6 || c.limits.buckets.Len() != 3 {
+		t.Errorf("%d clients and %d buckets for 3 sources in 2 regions", c.clients.Len(), c.limits.buckets.Len())
+	}
+}
+
+// Nothing tells the client that a query or a Secret is gone.
+func TestWhatNoQueryUsesAnyMoreGoes(t *testing.T) {
+	s := start(t, cvmtest.Options{}, private(3)...)
+	c := connect(t, s)
+	c.clients.Idle, c.limits.buckets.Idle = 50*time.Millisecond, 50*time.Millisecond
+	for source := range 3 {
+		account := account
+		account.Source = fmt.Sprintf("secret/%d", source)
+		if _, err := c.List(t.Context(), account, everything); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); c.clients.Len()+c.limits.buckets.Len() > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d clients with keys and %d buckets are still there", c.clients.Len(), c.limits.buckets.Len())
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	mustList(t, c, everything)
+}
+
+// A bucket that went and came back must not hand out more than one that stayed.
+func TestABucketStaysUntilItIsFullAgain(t *testing.T) {
+	for qps, want := range map[float64]time.Duration{10: expiring.Idle, 0.001: 10_000 * time.Second, 1e-12: maxRefill} {
+		c, err := New(Options{QPS: qps, Burst: 10})
+		if err != nil || c.limits.buckets.Idle != want {
+			t.Errorf("with %v requests a second it stays for %v, want %v (%v)", qps, c.limits.buckets.Idle, want, err)
+		}
 	}
 }
 

@@ -99,8 +99,8 @@ func TestListingsAreSignedWithTheKeysOfEachProvider(t *testing.T) {
 					t.Fatalf("%d images, %v; want the 3 of the other account", len(listing.Images), err)
 				}
 			}
-			if len(k.client.clients) != 1 {
-				t.Errorf("%d SDK clients", len(k.client.clients))
+			if n := k.client.clients.Len(); n != 1 {
+				t.Errorf("%d SDK clients", n)
 			}
 		})
 	}
@@ -128,7 +128,7 @@ func TestALongListingOutlivesItsKeys(t *testing.T) {
 	if slices.Sort(later); len(requests) != 5 || len(slices.Compact(later)) != 1 || later[0] == requests[0].SecretID {
 		t.Errorf("the pages were signed by %s and %q", requests[0].SecretID, later)
 	}
-	if n := len(k.client.clients); n != 1 {
+	if n := k.client.clients.Len(); n != 1 {
 		t.Errorf("%d SDK clients for one source in one region", n)
 	}
 }
@@ -318,7 +318,7 @@ func TestAClientTellsNoKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	issued := k.cloud.Requests()[0].SecretID
-	for _, c := range k.client.clients {
+	for _, c := range k.client.clients.All() {
 		for _, verb := range []string{"%v", "%+v", "%s", "%q"} {
 			got := fmt.Sprintf(verb, c)
 			for _, secret := range []string{issued, canary, account.SecretKey.Reveal()} {

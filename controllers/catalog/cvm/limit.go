@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/expiring"
 )
 
 const (
@@ -17,6 +19,9 @@ const (
 	// again, up to maxPause. The cloud counts per second, so one short pause is often enough.
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
+
+	// maxRefill bounds how long a bucket is taken to need until it is full; more only overflows.
+	maxRefill = 365 * 24 * time.Hour
 )
 
 // limits holds one bucket per source of keys: the cloud counts requests per sub-account and region of the gateway, not
@@ -27,20 +32,25 @@ type limits struct {
 	meter *meter
 
 	mu      sync.Mutex
-	buckets map[string]*bucket
+	buckets expiring.Map[string, *bucket]
+}
+
+// newLimits returns limits whose buckets go once they are full again and nobody uses them: a new one is no different.
+func newLimits(qps float64, burst int, meter *meter) *limits {
+	refill := time.Duration(min(float64(burst)/qps, maxRefill.Seconds()) * float64(time.Second))
+	l := &limits{qps: qps, burst: burst, meter: meter}
+	l.buckets.Idle = max(expiring.Idle, refill)
+	return l
 }
 
 func (l *limits) bucket(source string) *bucket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b, ok := l.buckets[source]; ok {
+	if b, ok := l.buckets.Get(source); ok {
 		return b
 	}
-	if l.buckets == nil {
-		l.buckets = map[string]*bucket{}
-	}
 	b := &bucket{tokens: rate.NewLimiter(rate.Limit(l.qps), l.burst), meter: l.meter}
-	l.buckets[source] = b
+	l.buckets.Set(source, b)
 	return b
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
 
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/expiring"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
@@ -91,7 +92,7 @@ type Providers struct {
 	now         func() time.Time
 
 	mu    sync.Mutex
-	known map[place]entry
+	known expiring.Map[place, entry]
 }
 
 // place is where keys are kept: a source, how many of its roles were assumed for them, and whether their account is known
@@ -121,7 +122,6 @@ func New(o Options) *Providers {
 		metadata:    newMetadata(o.Metadata),
 		webIdentity: o.WebIdentity,
 		now:         o.Now,
-		known:       map[place]entry{},
 	}
 }
 
@@ -133,9 +133,7 @@ func (p *Providers) Keys(ctx context.Context, id Identity) (Keys, error) {
 // Refused says that the cloud doesn't accept the identity's keys, which may have been revoked. Others are obtained
 // the next time, unless these are new: new ones would be refused just the same.
 func (p *Providers) Refused(id Identity) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for at, e := range p.known {
+	for at, e := range p.known.All() {
 		if at.source == id.Source || at.source == id.Ambient {
 			e.refused()
 		}
@@ -201,14 +199,15 @@ func (p *Providers) ownedBy(account string, fetch provider) provider {
 	}
 }
 
-// cached is the renewal that is kept at a place for a question, begun anew when the question is another one.
+// cached is the renewal that is kept at a place for a question, begun anew when the question is another one. Keys that
+// nobody asks for any more go, whatever time they have left.
 func (p *Providers) cached(at place, name string, question Identity, fetch provider) provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e, ok := p.known[at]
+	e, ok := p.known.Get(at)
 	if !ok || e.question() != question {
 		e = entry{question: secret.Hide(question), cached: &cached{name: name, fetch: p.ownedBy(question.AccountID, fetch), now: p.now}}
-		p.known[at] = e
+		p.known.Set(at, e)
 	}
 	return e.get
 }

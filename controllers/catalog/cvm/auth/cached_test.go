@@ -115,6 +115,18 @@ func TestAFailedRenewalIsNotTriedByEveryPage(t *testing.T) {
 	w.eventually("the renewal ahead has failed", func() bool { return len(w.sts.Requests()) == 13 })
 }
 
+// The Secret that they were obtained with may be deleted.
+func TestKeysThatNobodyAsksForAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.providers.SetIdle(50 * time.Millisecond)
+	first := w.must(mine(auth.Role{ARN: reader}, auth.Role{ARN: second}))
+	w.must(node)
+	w.eventually("no keys are kept", func() bool { return w.providers.Known() == 0 })
+	if w.must(mine(auth.Role{ARN: reader}, auth.Role{ARN: second})) == first {
+		t.Error("keys that were forgotten were handed out")
+	}
+}
+
 func TestOneRenewalForAllWhoAsk(t *testing.T) {
 	w := newWorld(t)
 	hold := make(chan struct{})
