@@ -92,6 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	result, err := r.reconcile(ctx, query)
 	// What comes back by itself makes way for what a person does: that arrives with the queue's normal priority.
 	result.Priority = new(handler.LowPriority)
+	r.memories.of(query).written.reconciled(query)
 	r.Metrics.observe(query, lastSuccess(query, r.memories.of(query)))
 	if errors.Is(err, errMoved) || ctx.Err() != nil {
 		// The change that moved the query brings it here again, and the end of the process needs no words.
@@ -122,6 +123,9 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		if err := r.announce(ctx, query, progressing); err != nil {
 			return ctrl.Result{}, err
 		}
+	}
+	if m.written.awaits(query, r.images, r.Clock.Now()) {
+		return ctrl.Result{RequeueAfter: cacheLagRetry}, nil
 	}
 	if missing == nil {
 		if !r.turns.take(account.Source, query, r.Concurrent) {
@@ -230,6 +234,7 @@ func (r *Reconciler) materialise(ctx context.Context, c claim, o *outcome) (*fai
 		return nil, err
 	}
 	a := r.applier()
+	a.images.written = r.memories.of(c.query).written
 	refused, err := a.run(ctx, p.keep)
 	if err != nil {
 		return nil, err
