@@ -106,6 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	// What comes back by itself makes way for what a person does: that arrives with the queue's normal priority.
 	result.Priority = new(handler.LowPriority)
+	r.memories.of(query).written.reconciled(query)
 	r.Metrics.observe(query, lastSuccess(query, r.memories.of(query)))
 	return again(ctx, result, err)
 }
@@ -145,6 +146,9 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 		if err := r.announce(ctx, query, progressing); err != nil {
 			return ctrl.Result{}, err
 		}
+	}
+	if m.written.awaits(query, r.images, r.Clock.Now()) {
+		return ctrl.Result{RequeueAfter: cacheLagRetry}, nil
 	}
 	if missing == nil {
 		if !r.turns.take(account.Source, waiter{name: query.Name, first: m.isNew(query), due: at}, r.Concurrent) {
@@ -263,6 +267,7 @@ func (r *Reconciler) materialise(ctx context.Context, query *imagev1alpha1.Image
 		return nil, err
 	}
 	a := r.applier()
+	a.images.written = r.memories.of(c.query).written
 	refused, err := a.run(ctx, c, p.keep)
 	if err != nil {
 		return nil, err

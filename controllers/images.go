@@ -48,6 +48,9 @@ func newImageCache(ctx context.Context, c cache.Cache) (imageCache, error) {
 // filled says whether the cache has all that was there when it started.
 func (c imageCache) filled() bool { return c.informer.HasSynced() }
 
+// version is the resourceVersion up to which the cache has seen all changes; "" if it can't tell.
+func (c imageCache) version() string { return c.informer.GetStore().LastStoreSyncResourceVersion() }
+
 // all are the objects, in no order.
 func (c imageCache) all() iter.Seq[*imagev1alpha1.CloudImage] {
 	return func(yield func(*imagev1alpha1.CloudImage) bool) {

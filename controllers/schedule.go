@@ -82,6 +82,9 @@ type memory struct {
 
 	// unwritten is the outcome of a poll whose status could not be written yet.
 	unwritten *outcome
+
+	// written is what the caches must show before the next poll.
+	written *written
 }
 
 // memories holds a memory per query, by UID: a namesake is another query.
@@ -113,7 +116,7 @@ func (m *memories) of(query *imagev1alpha1.ImageQuery) *memory {
 	}
 	m.names[query.Name] = query.UID
 	if m.byUID[query.UID] == nil {
-		m.byUID[query.UID] = &memory{}
+		m.byUID[query.UID] = &memory{written: &written{}}
 	}
 	return m.byUID[query.UID]
 }

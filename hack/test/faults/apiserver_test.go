@@ -116,6 +116,38 @@ func TestFault36TheAPIServerIsAway(t *testing.T) {
 	}
 }
 
+// A watch that was lost comes back half a minute later, at the worst: a plan that was made meanwhile would repeat what is done.
+func TestFault65APlanWaitsForLostWatches(t *testing.T) {
+	w := synced(t, 65, 3)
+	w.Apply(fmt.Sprintf(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: beside}, spec: {region: %s, minImages: 0}}`, elsewhere))
+	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.Poll(golden)
+	w.hold("cloudimages")
+	w.cloud.Delete(region, w.cloudIDs()[0])
+	w.another(1)
+	w.Poll(golden)
+	if err := w.matches(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	written := len(w.api.Writes())
+	w.request("too-early")
+	for range 3 {
+		w.Poll("beside") // takes a second each; golden's turn would have come before
+	}
+	if query := w.get(golden); query.Status.LastHandledReconcileAt == "too-early" {
+		t.Error("it was polled before the cache showed what its last poll had written")
+	}
+	w.release("cloudimages")
+	w.handled("too-early")
+	for _, r := range w.api.Writes()[written:] {
+		if r.Resource == "cloudimages" {
+			t.Errorf("%q was written again (%d)", r, r.Code)
+		}
+	}
+	w.heals(golden)
+	w.once()
+}
+
 func TestFault37WatchesEnd(t *testing.T) {
 	w := synced(t, 37, 3)
 	writes := len(w.api.Writes())
@@ -153,9 +185,7 @@ func TestFault38TheCacheLags(t *testing.T) {
 	w := synced(t, 38, 3)
 	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
 	w.UntilSynced(golden)
-	for _, resource := range []string{"cloudimages", "imagequeries"} {
-		w.api.Hold(resource)
-	}
+	w.hold("cloudimages", "imagequeries")
 	// What the operator writes, it doesn't see. Requests come by a Secret's change, since those of queries are held.
 	w.another(1)
 	w.another(2)
@@ -164,20 +194,38 @@ func TestFault38TheCacheLags(t *testing.T) {
 	w.Until("the cloud's state is written", w.matches)
 	w.another(3)
 	w.nudge(2)
+	// It waits for the cache, but not for ever.
 	w.Until("the cloud's state is written again", w.matches)
-	for _, resource := range []string{"cloudimages", "imagequeries"} {
+	w.release("cloudimages", "imagequeries")
+	w.heals(golden)
+	w.once()
+}
+
+// hold keeps back what watches tell, as when the API server can't keep up, or a watch was lost.
+func (w *world) hold(resources ...string) {
+	for _, resource := range resources {
+		w.api.Hold(resource)
+	}
+}
+
+func (w *world) release(resources ...string) {
+	for _, resource := range resources {
 		w.api.Release(resource, false)
 	}
-	w.heals(golden)
-	created := map[string]int{}
+}
+
+// once fails if a CloudImage was created or deleted twice.
+func (w *world) once() {
+	w.t.Helper()
+	times := map[string]int{}
 	for _, r := range w.api.Writes() {
 		if r.Resource == "cloudimages" && (r.Code == http.StatusCreated || r.Verb == "delete" && r.Code == http.StatusOK) {
-			created[r.String()]++
+			times[r.String()]++
 		}
 	}
-	for what, times := range created {
-		if times > 1 {
-			t.Errorf("%q was done %d times", what, times)
+	for what, n := range times {
+		if n > 1 {
+			w.t.Errorf("%q was done %d times", what, n)
 		}
 	}
 }

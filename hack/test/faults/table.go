@@ -53,7 +53,7 @@ var Table = []Row{
 	{Number: 35, Fault: "the API server answers 429 with Retry-After, or 503", Required: "As long as it says; no listing for a failed write"},
 	{Number: 36, Fault: "the API server is away and comes back", Required: "The operator goes on, or ends and is started again; nothing is made anew"},
 	{Number: 37, Fault: "watches are cut, etcd is compacted, the API server restarted", Required: "Lists again; one effect of each change"},
-	{Number: 38, Fault: "the cache lags behind the operator's own writes", Required: "AlreadyExists and NotFound are normal; nothing is deleted on the cache's word, and nothing twice"},
+	{Number: 38, Fault: "the cache lags behind the operator's own writes", Required: "The query waits, and goes on after a minute: AlreadyExists and NotFound are normal; nothing is deleted on the cache's word, and nothing twice"},
 	{Number: 39, Fault: "a deletion and a creation reach the cache as one change", Required: "The UID is compared; the namesake gets objects of its own"},
 	{Number: 40, Fault: "a start before an API server that doesn't answer", Required: "Not ready, no write, no request to the cloud"},
 	{Number: 41, Fault: "the operator is killed before, in and after every write", Required: "The same end, the same counts: see crash points below"},
@@ -80,4 +80,5 @@ var Table = []Row{
 	{Number: 62, Fault: "probes and metrics while caches fill and while it ends", Required: "Live, and not ready, until the cluster's state has been read; metrics are served throughout"},
 	{Number: 63, Fault: "CloudImages are deleted, or lose their owners, by somebody else", Required: "Made anew at once, and after a start; a job that deletes all the time drives polls with growing pauses. What the deletion of a query with --cascade=orphan leaves loses its label at once and has a day", Proof: "`controllers/missing_test.go`"},
 	{Number: 64, Fault: "many queries of many authors meet on one CloudImage", Required: "Conflicts are tried again with jitter, and what is given up is a failure; at most 64 owners and 64 labels, the oldest query's first, and who comes too late is told so", Proof: "`controllers/sharing_test.go`, `controllers/claim_test.go`"},
+	{Number: 65, Fault: "watches are lost, and come back later than the API server", Required: "A query whose own writes the caches don't show yet waits for them, a minute at the most: nothing is written twice, and others are polled meanwhile", Proof: "`controllers/written_test.go`"},
 }

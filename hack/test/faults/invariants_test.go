@@ -1,0 +1,250 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// settling is how long a state may contradict itself: objects are written before the status that tells of them.
+const settling = 10 * time.Second
+
+// look compares what is there with what must be. Each invariant fails with a word of its own. Details that differ from one run to the
+// next are logged: rapid tells by the message whether it has found the same failure again.
+func (l *life) look() {
+	for _, invariant := range []func() error{
+		l.refusedAsInvalid, l.wholeRecords, l.keptObjects, l.keptSelection, l.decentMessages,
+	} {
+		if err := invariant(); err != nil {
+			l.rt.Fatal(err)
+		}
+	}
+	l.settled(l.syncedObjects)
+	l.remember()
+}
+
+// settled fails unless something comes true soon.
+func (l *life) settled(try func() error) {
+	err := try()
+	for deadline := time.Now().Add(settling); err != nil && time.Now().Before(deadline); err = try() {
+		<-time.After(100 * time.Millisecond)
+	}
+	if err != nil {
+		l.rt.Fatal(err)
+	}
+}
+
+// No write is ever refused as invalid: the operator knows its own schema.
+func (l *life) refusedAsInvalid() error {
+	writes := l.api.Writes()
+	for _, r := range writes[l.judged:] {
+		if r.Code == http.StatusUnprocessableEntity {
+			l.rt.Logf("refused: %s", r)
+			return fmt.Errorf("INVALID: the API server refused to %s %s as invalid", r.Verb, r.Resource)
+		}
+	}
+	return nil
+}
+
+// A stored record is a whole one: what was written without the cloud's facts would be taken for them.
+func (l *life) wholeRecords() error {
+	for name, object := range l.Images("") {
+		if i := object.Image; i.SizeGiB == 0 || i.State == "" || i.Type == "" || i.CreatedTime == nil {
+			l.rt.Logf("the record of %s has the size %d, state %q, type %q, created %v", name, i.SizeGiB, i.State, i.Type, i.CreatedTime)
+			return errors.New("HALF: a record lacks facts")
+		}
+	}
+	return nil
+}
+
+// An image that is there all the time keeps its object.
+func (l *life) keptObjects() error {
+	objects := l.Images("")
+	for name, uid := range l.uids {
+		if now := string(objects[name].UID); now != uid {
+			l.rt.Logf("the object of %s was %s and is %q", name, uid, now)
+			return errors.New("LOST: an image was there all the time, and its object is gone or another one")
+		}
+	}
+	return nil
+}
+
+// What was selected is never emptied while some of it exists.
+func (l *life) keptSelection() error {
+	there := l.cloudIDs()
+	if len(l.find(golden).Status.Selected) == 0 && slices.ContainsFunc(l.selected, func(id string) bool { return slices.Contains(there, id) }) {
+		return fmt.Errorf("EMPTIED: nothing is selected any more, and was %v", l.selected)
+	}
+	return nil
+}
+
+func (l *life) decentMessages() error {
+	for _, query := range l.all() {
+		for _, c := range query.Status.Conditions {
+			if strings.Contains(c.Message, cvmtest.DefaultCredential.SecretKey) || len([]rune(c.Message)) > 1024 {
+				return fmt.Errorf("INDECENT: the message of %s is %q", c.Type, c.Message)
+			}
+		}
+	}
+	return nil
+}
+
+// A query that is synced has its label and its owner reference on the object of each image that the cloud shows.
+func (l *life) syncedObjects() error {
+	shown := l.shownIDs()
+	objects := l.Images("")
+	for _, query := range l.all() {
+		if !isSynced(query) {
+			continue
+		}
+		for _, image := range query.Status.Images {
+			object := objects[region+"-"+image.ImageID]
+			if slices.Contains(shown, image.ImageID) && asksForObject(query, image) && !bears(&object, query, image) {
+				l.rt.Logf("of %s, %s has the labels %v and the owners %v", query.Name, image.ImageID, object.Labels, object.OwnerReferences)
+				return fmt.Errorf("UNTRUE: %s is synced, and the object of an image lacks its label or owner reference", query.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// asksForObject says whether a query's policy gives an image an object.
+func asksForObject(query *imagev1alpha1.ImageQuery, image imagev1alpha1.ImageSummary) bool {
+	switch query.Spec.CloudImages.Policy {
+	case imagev1alpha1.CloudImagesNone:
+		return false
+	case imagev1alpha1.CloudImagesSelected:
+		return image.Selection == imagev1alpha1.VerdictSelected
+	case imagev1alpha1.CloudImagesAll:
+	}
+	return true
+}
+
+// bears says whether an object has what a query puts on the one of a member.
+func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, image imagev1alpha1.ImageSummary) bool {
+	want := imagev1alpha1.QueryMember
+	if image.Selection == imagev1alpha1.VerdictSelected {
+		want = imagev1alpha1.QuerySelected
+	}
+	return object.Labels[imagev1alpha1.LabelQueryPrefix+query.Name] == want &&
+		slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == query.UID })
+}
+
+// isSynced says whether the last poll of a query has succeeded. Where it failed, Ready stays True while the data is fresh.
+func isSynced(query *imagev1alpha1.ImageQuery) bool {
+	ready := condition(query, imagev1alpha1.ConditionReady)
+	failed := strings.HasPrefix(strings.ToLower(ready.Message), "no poll has succeeded since ")
+	return !failed && query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation && ready.Status == metav1.ConditionTrue &&
+		(ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonRemovalBlocked)
+}
+
+// shownIDs are the images that listings show.
+func (l *life) shownIDs() []string {
+	images := l.cloud.Images(region)
+	var ids []string
+	for _, image := range images[min(l.hidden, len(images)):] {
+		ids = append(ids, image.ImageID)
+	}
+	return ids
+}
+
+// exempt takes out of what is remembered the images that are not there all the time: those that the cloud lost, and those that
+// its listings deny without contradicting themselves.
+func (l *life) exempt() {
+	there := l.cloudIDs()
+	if l.dropped {
+		there = l.shownIDs()
+	}
+	for name := range l.uids {
+		if !slices.Contains(there, strings.TrimPrefix(name, region+"-")) {
+			delete(l.uids, name)
+		}
+	}
+}
+
+// remember notes what must stay.
+func (l *life) remember() {
+	l.judged = len(l.api.Writes())
+	for name, object := range l.Images(golden) {
+		l.uids[name] = string(object.UID)
+	}
+	l.exempt()
+	l.selected = nil
+	for _, image := range l.find(golden).Status.Selected {
+		l.selected = append(l.selected, image.ImageID)
+	}
+}
+
+// quiet fails unless, with nothing changing, the cloud is soon asked no more often than failures are tried again.
+func (l *life) quiet() {
+	const window, windows = 3 * time.Second, 6
+	most := len(l.all())
+	var counts []int
+	for range windows {
+		before := l.listed()
+		<-time.After(window)
+		asked := l.listed() - before
+		if counts = append(counts, asked); asked <= most {
+			return
+		}
+	}
+	l.rt.Logf("%d queries had %v listings made in times of %s each", most, counts, window)
+	l.rt.Fatal("STORM: nothing changes, and the cloud is asked all the time")
+}
+
+// listed counts the listings that the cloud was asked for.
+func (l *life) listed() int {
+	return len(slices.DeleteFunc(l.cloud.Requests(), func(r cvmtest.Request) bool { return len(r.ImageIDs) > 0 }))
+}
+
+// end heals the world; a person approves what is held back; then all agrees, and all queries go.
+func (l *life) end() {
+	l.cloud.Heal()
+	l.api.Heal()
+	l.hidden, l.dropped = 0, false
+	for _, query := range l.all() {
+		l.edit(query.Name, `{"spec":{"suspend":false}}`)
+	}
+	l.Until("all agrees", func(context.Context) error {
+		l.approveAll()
+		l.pollAll("")
+		return errors.Join(l.agreed(), l.labels())
+	})
+	l.look()
+	l.outer.clear()
+	if err := l.refusedAsInvalid(); err != nil {
+		l.rt.Fatal(err)
+	}
+}
+
+// agreed says how golden differs from the cloud.
+func (l *life) agreed() error {
+	if got, want := statusIDs(l.find(golden)), l.cloudIDs(); !slices.Equal(got, want) {
+		return fmt.Errorf("status: %s", difference(got, want))
+	}
+	return l.matches(l.rt.Context())
+}
+
+// labels says which labels are left of queries that are gone.
+func (l *life) labels() error {
+	for name, object := range l.Images("") {
+		for label := range object.Labels {
+			if query, ok := strings.CutPrefix(label, imagev1alpha1.LabelQueryPrefix); ok && l.find(query) == nil {
+				return fmt.Errorf("LEFTOVER: %s still has the label of %s, which was deleted", name, query)
+			}
+		}
+	}
+	return nil
+}

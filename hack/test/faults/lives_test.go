@@ -1,0 +1,343 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
+	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+)
+
+// twin asks for the same images as golden, and part for some of them by id.
+const twin, part = "twin", "part"
+
+// life is a random one of three queries over the same images, and what must be true of it at every moment (invariants_test.go).
+// Of golden only the selection is edited, so that it has every image as member.
+type life struct {
+	*world
+	outer *world // restarts the manager, which outlives this one
+	rt    *rapid.T
+
+	made, polls int
+
+	// hidden is how many images, the newest first, the listings leave out; dropped says that they do so without a contradiction,
+	// so that the images may leave.
+	hidden  int
+	dropped bool
+
+	// watched says that it was seen how often the cloud is asked while removals are blocked.
+	watched bool
+
+	// judged is how many writes have been looked at.
+	judged int
+
+	// uids are those of the objects that golden has, by name, of images that have been in the cloud ever since; selected is
+	// what it had selected when last looked at.
+	uids     map[string]string
+	selected []string
+}
+
+// Sequences that nobody thought of: specs, the cloud, its faults, the API server's and the process change in any order, and several
+// at once. After each step the invariants hold; and healed, all agrees.
+//
+// What rapid finds is a file in testdata/rapid, which runs first from then on. -rapid.checks says how many lives.
+func TestSearchLives(t *testing.T) {
+	w := begin(t, 0)
+	w.start()
+	rapid.Check(t, func(rt *rapid.T) {
+		w.cloud.Heal()
+		w.api.Heal()
+		w.cloud.Clear(region)
+		w.clear()
+		bound := *w
+		bound.Cluster = w.For(rt)
+		l := &life{world: &bound, outer: w, rt: rt, uids: map[string]string{}, judged: len(w.api.Writes())}
+		for range 8 {
+			l.add()
+		}
+		l.create(golden)
+		l.create(twin)
+		l.create(part)
+		l.pollAll("")
+		l.look()
+		for range rapid.IntRange(2, 6).Draw(rt, "steps") {
+			l.step()
+			l.look()
+		}
+		l.end()
+	})
+}
+
+// deed is one thing that happens, as likely as its weight says.
+type deed struct {
+	name   string
+	weight int
+	do     func()
+}
+
+// choose lets one of some things happen.
+func (l *life) choose(kind string, deeds ...deed) {
+	var names []string
+	for _, d := range deeds {
+		names = append(names, slices.Repeat([]string{d.name}, d.weight)...)
+	}
+	name := rapid.SampledFrom(names).Draw(l.rt, kind)
+	deeds[slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })].do()
+}
+
+// step lets several things happen at once, and waits for the polls that come after them.
+func (l *life) step() {
+	l.choose("the cloud",
+		deed{"stays", 3, func() {}},
+		deed{"has a new image", 2, l.add},
+		deed{"loses an image", 1, l.remove},
+		deed{"changes an image", 1, l.change},
+		deed{"loses most images", 2, l.vanish},
+	)
+	l.choose("listings", l.listings()...)
+	l.choose("writes", l.writes()...)
+	l.choose("queries", l.edits()...)
+	l.choose("the process",
+		deed{"works", 6, func() {}},
+		deed{"is killed", 1, l.kill},
+		deed{"loses its watches", 1, func() { l.api.CutWatches("") }},
+	)
+	l.exempt()
+	more := ""
+	l.choose("the request", deed{"is short", 9, func() {}}, deed{"is long", 1, func() { more = strings.Repeat("x", 300) }})
+	l.pollAll(more)
+	blocked := func(q *imagev1alpha1.ImageQuery) bool { return approval(q) != "" }
+	if !l.watched && slices.ContainsFunc(l.all(), blocked) {
+		l.watched = true
+		l.quiet()
+	}
+}
+
+func (l *life) add() {
+	l.made++
+	l.cloud.Put(region, image(fmt.Sprintf("img-life%04d", l.made), fmt.Sprintf("node-v1.%d.0", l.made)))
+}
+
+func (l *life) remove() {
+	if all := l.cloudIDs(); len(all) > 1 {
+		l.cloud.Delete(region, rapid.SampledFrom(all).Draw(l.rt, "id"))
+	}
+}
+
+// vanish leaves the oldest image.
+func (l *life) vanish() { l.cloud.Delete(region, l.cloudIDs()[1:]...) }
+
+func (l *life) change() {
+	l.cloud.Update(region, rapid.SampledFrom(l.cloudIDs()).Draw(l.rt, "id"), func(i *cvmtest.Image) {
+		i.ImageState = rapid.SampledFrom([]string{"NORMAL", "SYNCING", "CREATEFAILED"}).Draw(l.rt, "state")
+		i.ImageDescription = fmt.Sprint("changed ", l.polls)
+	})
+}
+
+// listings are what may become of the cloud's answers: one thing at a time, until it heals.
+func (l *life) listings() []deed {
+	wrong := func(name string, weight int, f cvmtest.Fault) deed {
+		return deed{name, weight, func() {
+			l.cloud.Heal()
+			l.cloud.Inject(f)
+			l.hidden, l.dropped = f.DropImages, f.TotalDelta < 0 || f.TotalCount != nil
+		}}
+	}
+	return []deed{
+		{"stay", 4, func() {}},
+		{"heal", 2, func() { l.cloud.Heal(); l.hidden, l.dropped = 0, false }},
+		wrong("lack an image that they count", 2, cvmtest.Fault{Listing: true, DropImages: 1}),
+		wrong("lack images", 1, cvmtest.Fault{Listing: true, DropImages: 2, TotalDelta: -2}),
+		wrong("are empty", 1, cvmtest.Fault{Listing: true, DropImages: 100, TotalCount: new(int64(0))}),
+		wrong("count too many", 1, cvmtest.Fault{Listing: true, TotalDelta: 3}),
+		wrong("fail", 1, cvmtest.Fault{Code: "InternalError"}),
+		wrong("say nothing", 1, cvmtest.Fault{Body: new(`{}`)}),
+		wrong("by id fail", 1, cvmtest.Fault{ByID: true, Code: "InternalError"}),
+		wrong("break off", 1, cvmtest.Fault{Hangup: true}),
+	}
+}
+
+// writes are what may become of writes, and what makes some.
+func (l *life) writes() []deed {
+	wrong := func(name string, because func(), f apiproxy.Fault) deed {
+		return deed{name, 1, func() { l.api.Inject(f); because() }}
+	}
+	return []deed{
+		{"succeed", 4, func() {}},
+		{"heal", 2, l.api.Heal},
+		wrong("are stale", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusConflict, Times: 20}),
+		wrong("of new objects are stale", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusConflict, Times: 20}),
+		wrong("are refused", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
+		wrong("of new objects are refused", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
+		wrong("of status are stale", l.change, apiproxy.Fault{Resource: "imagequeries/status", Status: http.StatusConflict, Times: 3}),
+		wrong("of status get no reply", l.change, apiproxy.Fault{Resource: "imagequeries/status", DropReply: true, Times: 1}),
+		wrong("of new objects get no reply", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", DropReply: true, Times: 1}),
+		wrong("get no reply", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", DropReply: true, Times: 1}),
+		wrong("that delete get no reply", l.remove, apiproxy.Fault{Verb: "delete", Resource: "cloudimages", DropReply: true, Times: 1}),
+	}
+}
+
+// edits are what people do.
+func (l *life) edits() []deed {
+	toggle := func(name string) func() {
+		return func() {
+			if query := l.find(name); query == nil {
+				l.create(name)
+			} else {
+				l.must(l.Client.Delete(l.rt.Context(), query))
+			}
+		}
+	}
+	return []deed{
+		{"stay", 3, func() {}},
+		{"select others", 1, func() {
+			l.edit(golden, `{"spec":{"selection":{"limit":%d}}}`, rapid.IntRange(1, 3).Draw(l.rt, "limit"))
+		}},
+		{"want other objects", 2, func() { l.edit(twin, `{"spec":{"cloudImages":{"policy":%q,"maxImages":100}}}`, l.policy()) }},
+		{"ask for others", 1, func() { l.edit(part, `{"spec":{"imageIDs":%s}}`, l.some()) }},
+		{"twin comes or goes", 1, toggle(twin)},
+		{"part comes or goes", 1, toggle(part)},
+		{"are suspended or resumed", 2, func() {
+			name := rapid.SampledFrom([]string{golden, twin, part}).Draw(l.rt, "query")
+			if query := l.find(name); query != nil {
+				l.edit(name, `{"spec":{"suspend":%t}}`, !query.Spec.Suspend)
+			}
+		}},
+		{"lose their objects", 2, l.deleteObjects},
+		{"are approved", 1, l.approveAll},
+		{"stay for a while", 1, func() { l.pollAll(""); l.quiet() }},
+	}
+}
+
+func (l *life) policy() string {
+	return rapid.SampledFrom([]string{"All", "Selected", "None"}).Draw(l.rt, "policy")
+}
+
+// some are ids of the cloud, the oldest of them always, as JSON.
+func (l *life) some() string {
+	ids := l.cloudIDs()
+	encoded, err := json.Marshal(ids[:rapid.IntRange(1, len(ids)).Draw(l.rt, "ids")])
+	l.must(err)
+	return string(encoded)
+}
+
+func (l *life) create(name string) {
+	grace := rapid.SampledFrom([]string{"1s", "0s", "1h"}).Draw(l.rt, "grace period of "+name)
+	spec := fmt.Sprintf(`"region":%q,"interval":"1m","minImages":0,"removal":{"gracePeriod":%q}`, region, grace)
+	switch name {
+	case twin:
+		spec += fmt.Sprintf(`,"cloudImages":{"policy":%q,"maxImages":100}`, l.policy())
+	case part:
+		spec += `,"imageIDs":` + l.some()
+	}
+	query := &imagev1alpha1.ImageQuery{}
+	l.must(json.Unmarshal(fmt.Appendf(nil, `{"metadata":{"name":%q},"spec":{%s}}`, name, spec), query))
+	l.must(l.Client.Create(l.rt.Context(), query))
+}
+
+// edit patches a query, if there is such a one.
+func (l *life) edit(name, patch string, args ...any) {
+	query := &imagev1alpha1.ImageQuery{}
+	query.Name = name
+	merge := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, patch, args...))
+	l.must(client.IgnoreNotFound(l.Client.Patch(l.rt.Context(), query, merge)))
+}
+
+// deleteObjects is what only the operator's own account may do, and somebody in its name has done.
+func (l *life) deleteObjects() {
+	operator := l.As(cluster.OperatorUser)
+	for _, object := range l.Images("") {
+		l.must(client.IgnoreNotFound(operator.Delete(l.rt.Context(), &object)))
+	}
+	clear(l.uids)
+}
+
+func (l *life) approveAll() {
+	for _, query := range l.all() {
+		if token := approval(query); token != "" {
+			l.edit(query.Name, `{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationApproveRemoval, token)
+		}
+	}
+	clear(l.uids)
+	l.selected = nil
+}
+
+// approval is the token that RemovalBlocked shows, "" where nothing is blocked.
+func approval(query *imagev1alpha1.ImageQuery) string {
+	_, after, _ := strings.Cut(condition(query, imagev1alpha1.ConditionRemovalBlocked).Message, imagev1alpha1.AnnotationApproveRemoval+"=")
+	token, _, _ := strings.Cut(after, " ")
+	return token
+}
+
+func (l *life) kill() {
+	l.outer.manager.Kill()
+	l.api.Heal()
+	l.outer.restart()
+	l.manager = l.outer.manager
+}
+
+// pollAll asks for a poll of all queries that are not suspended, and waits for their ends, good or bad. The requests differ; more
+// makes them longer.
+func (l *life) pollAll(more string) {
+	l.polls++
+	token := fmt.Sprintf("poll-%d-%s", l.polls, more)
+	before := map[string]string{}
+	for _, query := range l.all() {
+		if !query.Spec.Suspend {
+			before[query.Name] = query.Status.LastHandledReconcileAt
+			l.edit(query.Name, `{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationRequestedAt, token)
+		}
+	}
+	for name, last := range before {
+		l.Until("the requested poll of "+name+" has ended", func(context.Context) error {
+			if err := l.refusedAsInvalid(); err != nil {
+				return cluster.Hopeless(err)
+			}
+			query := l.find(name)
+			if now := query.Status.LastHandledReconcileAt; now == last || now != token && more == "" {
+				return fmt.Errorf("it has not: the last one handled is %.20q, Ready is %v", now, condition(query, imagev1alpha1.ConditionReady))
+			}
+			return nil
+		})
+	}
+}
+
+// all are the queries.
+func (l *life) all() []*imagev1alpha1.ImageQuery {
+	var list imagev1alpha1.ImageQueryList
+	l.must(l.Client.List(l.rt.Context(), &list))
+	var out []*imagev1alpha1.ImageQuery
+	for i := range list.Items {
+		out = append(out, &list.Items[i])
+	}
+	return out
+}
+
+// find is a query, nil if there is none of that name.
+func (l *life) find(name string) *imagev1alpha1.ImageQuery {
+	all := l.all()
+	if i := slices.IndexFunc(all, func(q *imagev1alpha1.ImageQuery) bool { return q.Name == name }); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+func (l *life) must(err error) {
+	if err != nil {
+		l.rt.Fatal(err)
+	}
+}
