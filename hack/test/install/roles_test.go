@@ -28,7 +28,7 @@ func TestPeopleMayWhatTheirRoleSays(t *testing.T) {
 	}
 	for role, allowed := range roles {
 		for _, what := range []string{
-			"create imagequeries", "delete imagequeries", "patch imagequeries", "list imagequeries", "patch imagequeries/status",
+			"create imagequeries", "delete imagequeries", "patch imagequeries", "list imagequeries", "patch imagequeries/status", "update imagequeries/status",
 			"list cloudimages", "create cloudimages", "update cloudimages", "patch cloudimages", "delete cloudimages", "deletecollection cloudimages",
 		} {
 			if got, want := mayDo(t, c, role, what), slices.Contains(allowed, what); got != want {

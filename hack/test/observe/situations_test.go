@@ -103,7 +103,7 @@ func withKey(c cvmtest.Credential) func(s *stage, name, region string) {
 func outage(s *stage, name, _ string) {
 	s.manager.Stop()
 	patch := `{"status":{"lastSyncTime":"2026-01-01T00:00:00Z"}}`
-	s.Kubectl("", "patch", "imagequery", name, "--subresource=status", "--type=merge", "-p", patch)
+	s.PatchStatus(name, patch)
 	s.manager = s.whole.RestartManager(s.manager)
 }
 
