@@ -263,6 +263,8 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"a limit that Go can't read":   {"goMemLimit=460Mi", "goMemLimit"},
 		"a reader without a namespace": {"rbac.metricsReaders[0].name=prometheus", "namespace"},
 		"a log level that is none":     {"logLevel=warn", "logLevel"},
+		"a writer that is no account":  {"admissionPolicy.writers[0]=image-catalog-system/shanghai", "writers"},
+		"a name that no object has":    {"fullnameOverride=Shanghai", "fullnameOverride"},
 	} {
 		if _, err := render(t, "--set", tc.value); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s (%s) is to be refused with the name %s, but: %v", what, tc.value, tc.want, err)
