@@ -39,6 +39,8 @@ func TestTheExamplesOfWhoMayNameWhichAccountWork(t *testing.T) {
 		"credentialsRef: {name: acct3}":                                   account,
 		`match: {creators: ["100000000001"]}`:                             "",
 		`match: {creators: ["100000000001", "666"]}`:                      creators,
+		`selection: {trustedCreators: ["100000000001"]}`:                  "",
+		`selection: {trustedCreators: ["666"]}`:                           creators,
 		"imageIDs: [img-0000001]":                                         ids,
 		`imageIDs: [img-0000001], match: {creators: ["100000000001"]}`:    "",
 		`imageIDs: [img-0000001], match: {creators: ["666"]}`:             creators,
@@ -87,10 +89,13 @@ func wantRefusal(t *testing.T, what string, err error, text string) {
 	}
 }
 
-// refused is nil if an error has a text.
+// refused is nil if an error is there and has a text.
 func refused(err error, text string) error {
-	if err == nil || !strings.Contains(err.Error(), text) {
-		return fmt.Errorf("a refusal with %q is wanted, and there is: %w", text, err)
+	if err == nil {
+		return fmt.Errorf("it is admitted, and a refusal with %q is wanted", text)
+	}
+	if !strings.Contains(err.Error(), text) {
+		return fmt.Errorf("a refusal with %q is wanted: %w", text, err)
 	}
 	return nil
 }

@@ -9,7 +9,10 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -168,4 +171,49 @@ func garbageCollector(v *victim) {
 	if err := collector.Delete(v.Context(), &image); err != nil {
 		v.Errorf("the garbage collector is to delete, but: %v", err)
 	}
+}
+
+// Anybody with an account at the cloud can share images with another one, as many as they like, under any name, and take them back.
+func TestWhoOnlySharesImagesNeitherChoosesNorBlocks(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
+	cloud := c.StartCloud("-public=false", "-private=0", "-shared=0")
+	cloud.Put(region, cvmtest.PrivateImages(1, 6, cvmtest.DefaultCredential.UIN)...)
+	c.StartManager(cloud)
+	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: ` + attacked + `},
+		spec: {region: ap-guangzhou, interval: 1h, cloudImages: {maxImages: 10}}}`)
+	before := c.UntilSynced(attacked)
+
+	// More than the query may have, newer than any, and under the name of what is selected.
+	shared := cvmtest.SharedImages(2, 12, cvmtest.StrangerUIN, cvmtest.DefaultCredential.UIN)
+	var ids []string
+	for i := range shared {
+		shared[i] = newest(shared[i], before.Status.Selected[0].Name)
+		ids = append(ids, shared[i].ImageID)
+	}
+	cloud.Put(region, shared...)
+	after := c.Poll(attacked)
+	if !slices.Equal(selectedIDs(after), selectedIDs(before)) {
+		t.Errorf("%v was selected, and with shared images %v", selectedIDs(before), selectedIDs(after))
+	}
+	if got := ptr.Deref(after.Status.ImageCount, 0); got != 18 {
+		t.Errorf("the query has %d members, and 18 are what this test is about", got)
+	}
+
+	// They are taken back while the platform team publishes a fix.
+	fix := newest(cvmtest.PrivateImages(3, 1, cvmtest.DefaultCredential.UIN)[0], "fix")
+	cloud.Put(region, fix)
+	cloud.Delete(region, ids...)
+	after = c.Poll(attacked)
+	if !slices.Contains(selectedIDs(after), fix.ImageID) {
+		t.Errorf("the fix %s is not selected, but %v", fix.ImageID, selectedIDs(after))
+	}
+	if meta.IsStatusConditionTrue(after.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked) {
+		t.Error("what an outsider took back blocks the removal")
+	}
+}
+
+// newest is an image that can be booted, made a minute ago.
+func newest(image cvmtest.Image, name string) cvmtest.Image {
+	image.ImageName, image.ImageState, image.CreatedTime = name, "NORMAL", new(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
+	return image
 }
