@@ -69,7 +69,7 @@ var boundaries = map[string]boundary{
 		own: []string{api, apply, "controllers/catalog"},
 		others: []string{
 			"github.com/Masterminds/semver", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
-			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "k8s.io/utils/ptr",
+			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "k8s.io/utils/lru", "k8s.io/utils/ptr",
 			"sigs.k8s.io/controller-runtime",
 		},
 		never:      []string{"net/http"},

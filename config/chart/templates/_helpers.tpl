@@ -1,5 +1,7 @@
-{{/* Names are the same in every release: the kinds are cluster-scoped, and one operator in a cluster serves them. */}}
-{{- define "name" -}}image-catalog-operator{{- end }}
+{{/* The name doesn't depend on the release's: usually one operator serves the cluster, and the kinds are cluster-scoped. */}}
+{{- define "name" -}}{{ .Values.fullnameOverride | default "image-catalog-operator" }}{{- end }}
+
+{{- define "serviceAccountName" -}}{{ .Values.serviceAccount.name | default (include "name" .) }}{{- end }}
 
 {{- define "labels" -}}
 app.kubernetes.io/name: {{ include "name" . }}
@@ -45,13 +47,58 @@ app.kubernetes.io/name: {{ include "name" . }}
 {{- end }}
 
 {{/*
-The objects of a file below files, which are those of config, with the release's namespace in the place of theirs:
+The objects of a file below files, which are those of config, with the release's names in the place of theirs:
 {{ include "shipped" (dict "root" $ "path" "files/rbac/role.yaml") }}
 */}}
 {{- define "shipped" -}}
-{{- $text := .root.Files.Get .path | replace "image-catalog-system" .root.Release.Namespace }}
-{{- range $document := splitList "\n---\n" $text }}
+{{- $root := .root }}
+{{- range $document := splitList "\n---\n" ($root.Files.Get .path) }}
+{{- $object := fromYaml $document }}
+{{- include "rename" (dict "root" $root "object" $object) }}
 ---
-{{ $document | trimPrefix "---\n" | trim }}
+{{ toYaml $object }}
+{{- end }}
+{{- end }}
+
+{{/* Changes an object of config in place: {{ include "rename" (dict "root" $ "object" $object) }} */}}
+{{- define "rename" -}}
+{{- $name := include "name" .root }}
+{{- $namespace := .root.Release.Namespace }}
+{{- $account := include "serviceAccountName" .root }}
+{{- $metadata := .object.metadata }}
+{{- if eq $metadata.name "image-catalog-operator" }}
+{{- $_ := set $metadata "name" (eq .object.kind "ServiceAccount" | ternary $account $name) }}
+{{- end }}
+{{- if eq ($metadata.namespace | default "") "image-catalog-system" }}
+{{- $_ := set $metadata "namespace" $namespace }}
+{{- end }}
+{{- with .object.roleRef }}
+{{- $_ := set . "name" $name }}
+{{- end }}
+{{- range .object.subjects }}
+{{- $_ := set . "name" $account }}
+{{- $_ := set . "namespace" $namespace }}
+{{- end }}
+{{- if hasPrefix "ValidatingAdmissionPolicy" .object.kind }}
+{{- include "renamePolicy" . }}
+{{- end }}
+{{- end }}
+
+{{/* A policy has the operator's name in front of its own when that isn't the usual one, and knows every operator's account. */}}
+{{- define "renamePolicy" -}}
+{{- $name := include "name" .root }}
+{{- if ne $name "image-catalog-operator" }}
+{{- $policy := printf "%s.%s" $name .object.metadata.name }}
+{{- $_ := set .object.metadata "name" $policy }}
+{{- if .object.spec.policyName }}
+{{- $_ := set .object.spec "policyName" $policy }}
+{{- end }}
+{{- end }}
+{{- $own := printf "system:serviceaccount:%s:%s" .root.Release.Namespace (include "serviceAccountName" .root) }}
+{{- $operators := prepend .root.Values.admissionPolicy.writers $own | uniq }}
+{{- range .object.spec.variables }}
+{{- if eq .name "operators" }}
+{{- $_ := set . "expression" (toJson $operators) }}
+{{- end }}
 {{- end }}
 {{- end }}

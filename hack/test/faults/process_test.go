@@ -163,8 +163,7 @@ func TestFault51StatusFromAnotherTime(t *testing.T) {
 			w.manager.Kill()
 			query := w.get(golden)
 			patch := fmt.Sprintf(`{"status":{"lastSyncTime":%q}}`, query.Status.LastSyncTime.Add(ahead).UTC().Format(time.RFC3339))
-			// As the operator, whose clock was wrong: what others write doesn't count.
-			w.Kubectl("", "patch", "imagequery", golden, "--subresource=status", "--type=merge", "--field-manager="+cluster.ServiceAccount, "-p", patch)
+			w.PatchStatus(golden, patch)
 			w.another(len(name))
 			w.restart()
 			w.Until("the cloud's state is there without being asked for", w.matches)

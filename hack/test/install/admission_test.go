@@ -6,10 +6,13 @@ package install_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,87 +20,241 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// writes are the ways to change CloudImages. Each gets an image that is there, but for create, and has no business with others.
-var writes = map[string]func(context.Context, client.Client, *imagev1alpha1.CloudImage) error{
+// imageWrites are the ways to change CloudImages. Each gets an image that is there, but for create, and has no business with others.
+var imageWrites = map[string]func(context.Context, client.Client, *imagev1alpha1.CloudImage) error{
 	"create": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		return c.Create(ctx, newImage(image.Image.ID+"new"))
 	},
-	"update": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
+	"update of image": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		image.Image.Name = "another"
 		return c.Update(ctx, image)
 	},
-	"patch of metadata": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
-		return c.Patch(ctx, image, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"imagecatalog.dev/state":"NORMAL"}}}`)))
+	"update of lifecycle": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
+		image.Lifecycle.Presence = imagev1alpha1.PresenceGone
+		return c.Update(ctx, image)
+	},
+	"update of labels": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
+		return c.Patch(ctx, image, merge(`{"metadata":{"labels":{"imagecatalog.dev/state":"EVIL"}}}`))
+	},
+	"update of owners": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
+		return c.Patch(ctx, image, merge(`{"metadata":{"ownerReferences":null}}`))
+	},
+	"update of nothing": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
+		return c.Update(ctx, image)
+	},
+	// As Kubernetes' storage version migrator does it.
+	"migration": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
+		return c.Patch(ctx, image, apply(fmt.Sprintf(`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"CloudImage",
+			"metadata":{"name":%q,"uid":%q,"resourceVersion":%q}}`, image.Name, image.UID, image.ResourceVersion)), client.FieldOwner("migrator"))
 	},
 	"server-side apply": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
-		return c.Patch(ctx, image, client.RawPatch("application/apply-patch+yaml", []byte(
-			`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"CloudImage","metadata":{"name":"`+image.Name+`","annotations":{"example.com/note":"seen"}},
+		return c.Patch(ctx, image, apply(
+			`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"CloudImage","metadata":{"name":"`+image.Name+`","labels":{"imagecatalog.dev/state":"EVIL"}},
 			"image":{"id":"`+image.Image.ID+`","region":"ap-guangzhou","cloudInit":false,"deprecated":false,"sizeGiB":0},
 			"lifecycle":{"presence":"Present","firstSeenTime":"2026-11-24T00:00:00Z","lastChangeTime":"2026-11-24T00:00:00Z"}}`,
-		)), client.FieldOwner("test"), client.ForceOwnership)
+		), client.FieldOwner("test"), client.ForceOwnership)
 	},
 	"delete": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		return c.Delete(ctx, image)
 	},
 	"deletecollection": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
-		return c.DeleteAllOf(ctx, image, client.MatchingLabels{"test/image": image.Image.ID})
+		return c.DeleteAllOf(ctx, image, client.MatchingFields{"metadata.name": image.Name})
 	},
 }
 
+// What the policy lets everybody do who has the right, and what only the garbage collector.
+var (
+	harmless  = []string{"update of nothing", "migration"}
+	lettingGo = slices.Concat(harmless, []string{"update of owners", "delete", "deletecollection"})
+)
+
+func merge(patch string) client.Patch {
+	return client.RawPatch("application/merge-patch+json", []byte(patch))
+}
+
+func apply(object string) client.Patch {
+	return client.RawPatch("application/apply-patch+yaml", []byte(object))
+}
+
+// Those that are neither the operator nor the garbage collector, however near they come.
+var strangers = []string{
+	"admin",
+	"system:serviceaccount:image-catalog-system:default",
+	"system:serviceaccount:default:image-catalog-operator",
+	"system:serviceaccount:kube-system:namespace-controller",
+	"system:serviceaccount:kube-system:storage-version-migrator-controller",
+	"system:node:node-1",
+}
+
+// The garbage collector's own account, and the one that it has without --use-service-account-credentials.
+var collectors = []string{"system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"}
+
 func TestOnlyTheOperatorAndTheGarbageCollectorWriteCloudImages(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
-	operator := as(t, c, cluster.OperatorUser)
 	untilEnforced(t, c)
+	for _, tc := range []struct {
+		users   []string
+		allowed func(write string) bool
+	}{
+		{[]string{cluster.OperatorUser}, func(string) bool { return true }},
+		{collectors, among(lettingGo)},
+		{strangers, among(harmless)},
+	} {
+		for _, user := range tc.users {
+			for what, write := range imageWrites {
+				tryImageWrite(t, c, user, what, write, tc.allowed(what))
+			}
+		}
+	}
+}
 
-	image := func(id string) *imagev1alpha1.CloudImage {
-		t.Helper()
-		image := newImage(id)
-		image.Labels = map[string]string{"test/image": id}
-		if err := operator.Create(t.Context(), image); err != nil {
+func among(writes []string) func(string) bool {
+	return func(write string) bool { return slices.Contains(writes, write) }
+}
+
+// tryImageWrite has somebody write an image that a query owns, and looks whether it is done.
+func tryImageWrite(
+	t *testing.T, c *cluster.Cluster, user, what string, write func(context.Context, client.Client, *imagev1alpha1.CloudImage) error, allowed bool,
+) {
+	t.Helper()
+	operator := as(t, c, cluster.OperatorUser)
+	before := ownedBy(newImage("img-0000001"), imagev1alpha1.GroupVersion.String(), "ImageQuery")
+	if err := operator.Create(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := operator.DeleteAllOf(t.Context(), &imagev1alpha1.CloudImage{}); err != nil {
 			t.Fatal(err)
 		}
-		return image
+	}()
+	err := write(t.Context(), as(t, c, user), before.DeepCopy())
+	if allowed {
+		if err != nil {
+			t.Errorf("%s of a CloudImage by %s: %v", what, user, err)
+		}
+		return
 	}
-	for number, user := range []string{
-		cluster.OperatorUser,
-		"system:serviceaccount:kube-system:generic-garbage-collector",
-		"system:kube-controller-manager",
+	forbidden(t, err, what+" of a CloudImage by "+user, user, cluster.OperatorUser, "garbage collector", "change the ImageQuery")
+	after := &imagev1alpha1.CloudImage{}
+	if err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(before), after); err != nil || after.ResourceVersion != before.ResourceVersion {
+		t.Errorf("%s was forbidden to %s, and done: %v", what, user, err)
+	}
+}
+
+// forbidden wants a refusal in which who reads it finds words.
+func forbidden(t *testing.T, err error, what string, words ...string) {
+	t.Helper()
+	if !apierrors.IsForbidden(err) {
+		t.Errorf("%s is to be forbidden, but: %v", what, err)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: who reads this doesn't learn of %q: %v", what, word, err)
+		}
+	}
+}
+
+// ownedBy gives an image an owner.
+func ownedBy(image *imagev1alpha1.CloudImage, apiVersion, kind string) *imagev1alpha1.CloudImage {
+	image.OwnerReferences = append(image.OwnerReferences, metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: "query", UID: "1"})
+	return image
+}
+
+// What kubectl delete imagequery --cascade=orphan leaves, or a backup brings back, is nobody's: whoever may delete, does.
+func TestACloudImageWithoutAQueryIsDeletedByWhoeverMay(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
+	untilEnforced(t, c)
+	operator, admin := as(t, c, cluster.OperatorUser), as(t, c, "admin")
+	group := imagev1alpha1.GroupVersion.String()
+	for what, tc := range map[string]struct {
+		owners  [][2]string
+		deleted bool
+	}{
+		"no owner":                           {nil, true},
+		"an owner that is no query":          {[][2]string{{"v1", "ConfigMap"}}, true},
+		"an owner of another group":          {[][2]string{{"example.com/v1", "ImageQuery"}}, true},
+		"a query":                            {[][2]string{{group, "ImageQuery"}}, false},
+		"a query of another version":         {[][2]string{{"imagecatalog.dev/v1", "ImageQuery"}}, false},
+		"a query beside an owner of another": {[][2]string{{"v1", "ConfigMap"}, {group, "ImageQuery"}}, false},
 	} {
-		id := "img-a" + string(rune('0'+number))
-		for what, write := range writes {
-			if err := write(t.Context(), as(t, c, user), image(id)); err != nil {
-				t.Errorf("%s of a CloudImage by %s: %v", what, user, err)
+		for _, how := range []string{"delete", "deletecollection"} {
+			image := newImage("img-0000001")
+			for _, owner := range tc.owners {
+				ownedBy(image, owner[0], owner[1])
+				image.OwnerReferences[len(image.OwnerReferences)-1].UID += "1" // no two the same
 			}
-			if err := operator.DeleteAllOf(t.Context(), &imagev1alpha1.CloudImage{}); err != nil {
+			if err := operator.Create(t.Context(), image); err != nil {
+				t.Fatal(err)
+			}
+			forbidden(t, imageWrites["update of image"](t.Context(), admin, image.DeepCopy()), "update of an image with "+what)
+			err := imageWrites[how](t.Context(), admin, image.DeepCopy())
+			if tc.deleted && err != nil {
+				t.Errorf("%s of an image with %s: %v", how, what, err)
+			}
+			if !tc.deleted {
+				forbidden(t, err, how+" of an image with "+what, "no ImageQuery owns")
+			}
+			if err := client.IgnoreNotFound(operator.Delete(t.Context(), image)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for number, user := range []string{
-		"admin",
-		"system:serviceaccount:image-catalog-system:default",
-		"system:serviceaccount:default:image-catalog-operator",
-		"system:serviceaccount:kube-system:namespace-controller",
-		"system:node:node-1",
-	} {
-		id := "img-r" + string(rune('0'+number))
-		before := image(id)
-		for what, write := range writes {
-			err := write(t.Context(), as(t, c, user), before.DeepCopy())
-			if !apierrors.IsForbidden(err) {
-				t.Errorf("%s of a CloudImage by %s is to be forbidden, but: %v", what, user, err)
-				continue
-			}
-			for _, word := range []string{user, cluster.OperatorUser, "garbage collector", "change the ImageQuery"} {
-				if !strings.Contains(err.Error(), word) {
-					t.Errorf("%s by %s: who reads this doesn't learn of %q: %v", what, user, word, err)
-				}
-			}
+}
+
+// statusWrites are the ways to change the status of an ImageQuery that is there.
+var statusWrites = map[string]func(context.Context, client.Client, *imagev1alpha1.ImageQuery) error{
+	"update": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
+		query.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: evil}}
+		return c.Status().Update(ctx, query)
+	},
+	"patch": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
+		return c.Status().Patch(ctx, query, merge(`{"status":{"selected":[{"imageID":"`+evil+`"}]}}`))
+	},
+	"server-side apply": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
+		return c.Status().Patch(ctx, query, apply(`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"ImageQuery","metadata":{"name":"`+query.Name+`"},
+			"status":{"selected":[{"imageID":"`+evil+`"}]}}`), client.FieldOwner("test"), client.ForceOwnership)
+	},
+	"clearing": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
+		return c.Status().Patch(ctx, query, merge(`{"status":null}`))
+	},
+}
+
+// evil is the image that an attacker would have machines boot.
+const evil = "img-0000666"
+
+func TestOnlyTheOperatorWritesTheStatusOfQueries(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
+	untilEnforced(t, c)
+	query := newQuery()
+	if err := c.Client.Create(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+	operator := as(t, c, cluster.OperatorUser)
+	for what, write := range statusWrites {
+		if err := write(t.Context(), operator, query.DeepCopy()); err != nil {
+			t.Errorf("%s of a status by the operator: %v", what, err)
 		}
-		after := &imagev1alpha1.CloudImage{}
-		if err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(before), after); err != nil || after.ResourceVersion != before.ResourceVersion {
-			t.Errorf("what was forbidden to %s was done: %v", user, err)
+		if err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(query), query); err != nil {
+			t.Fatal(err)
 		}
+	}
+	query.Status = imagev1alpha1.ImageQueryStatus{ObservedGeneration: 1, Selected: []imagev1alpha1.SelectedImage{{ImageID: "img-0000001"}}}
+	if err := operator.Status().Update(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range slices.Concat(strangers, collectors) {
+		somebody := as(t, c, user)
+		for what, write := range statusWrites {
+			forbidden(t, write(t.Context(), somebody, query.DeepCopy()), what+" of a status by "+user, user, cluster.OperatorUser, "change the spec")
+		}
+		if err := somebody.Status().Update(t.Context(), query.DeepCopy()); err != nil {
+			t.Errorf("an update of a status that changes nothing, by %s: %v", user, err)
+		}
+	}
+	after := &imagev1alpha1.ImageQuery{}
+	if err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(query), after); err != nil || after.ResourceVersion != query.ResourceVersion {
+		t.Errorf("what was forbidden was done: %v", err)
 	}
 }
 
@@ -129,14 +286,25 @@ func TestTheOperatorsTokenWritesCloudImages(t *testing.T) {
 	}
 }
 
-// untilEnforced waits until the API server has read the policy, which takes it a moment.
+// untilEnforced waits until the API server has read the policies, which takes it a moment.
 func untilEnforced(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	admin := as(t, c, "admin")
-	c.Until("the policy is in force", func(ctx context.Context) error {
+	probe := newQuery()
+	probe.Name = "probe"
+	if err := c.Client.Create(t.Context(), probe); err != nil {
+		t.Fatal(err)
+	}
+	c.Until("the policies are in force", func(ctx context.Context) error {
 		if err := admin.Create(ctx, newImage("img-0000000"), client.DryRunAll); !apierrors.IsForbidden(err) {
 			return errors.Join(errors.New("an administrator may still create a CloudImage"), err)
 		}
+		if err := statusWrites["patch"](ctx, client.NewDryRunClient(admin), probe.DeepCopy()); !apierrors.IsForbidden(err) {
+			return errors.Join(errors.New("an administrator may still write a status"), err)
+		}
 		return nil
 	})
+	if err := c.Client.Delete(t.Context(), probe); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +30,17 @@ func as(t *testing.T, c *cluster.Cluster, user string) client.Client {
 		t.Fatal(err)
 	}
 	return somebody
+}
+
+// newQuery is one that asks for all that the account sees.
+func newQuery() *imagev1alpha1.ImageQuery {
+	return &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "query"}, Spec: imagev1alpha1.ImageQuerySpec{Region: "ap-guangzhou"}}
+}
+
+// queryOf is one with more lines in its spec.
+func queryOf(t *testing.T, spec string) *unstructured.Unstructured {
+	t.Helper()
+	return parse(t, "{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: query}, spec: {region: ap-guangzhou, "+spec+"}}")[0]
 }
 
 // newImage is a CloudImage as the operator would write it.

@@ -266,6 +266,8 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"a DNS policy that is none":    {"dnsPolicy=Never", "value must be one of"},
 		"an alias without a name":      {"hostAliases[0].ip=10.0.0.9", "missing property 'hostnames'"},
 		"a mount without a path":       {"volumeMounts[0].name=ca", "missing property 'mountPath'"},
+		"a writer that is no account":  {"admissionPolicy.writers[0]=image-catalog-system/shanghai", "writers"},
+		"a name that no object has":    {"fullnameOverride=Shanghai", "fullnameOverride"},
 	} {
 		if _, err := render(t, "--set", tc.value); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s (%s) is to be refused with the name %s, but: %v", what, tc.value, tc.want, err)

@@ -194,6 +194,9 @@ func TestMetricsAreServedOverHTTP1AndTodaysTLSOnly(t *testing.T) {
 	if response, _, err := get("http://"+manager.Metrics+"/metrics", "", nil); err == nil && response.StatusCode == http.StatusOK {
 		t.Error("metrics are served without TLS")
 	}
+	if response, _, err := get("https://"+manager.Metrics+"/debug/pprof/heap", "", &tls.Config{}); err != nil || response.StatusCode != http.StatusNotFound {
+		t.Errorf("the address of the metrics answers %s where memory could be dumped: %v", status(response), err)
+	}
 	for _, path := range []string{"/metrics", "/debug/pprof/"} {
 		if response, _, err := get("http://"+manager.Probes+path, "", nil); err != nil || response.StatusCode != http.StatusNotFound {
 			t.Errorf("the address of the probes answers %s on %s: %v", status(response), path, err)

@@ -20,7 +20,6 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
-	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
 var update = flag.Bool("update", false, "write what the operator produces into config/argocd")
@@ -104,8 +103,7 @@ func withKey(c cvmtest.Credential) func(s *stage, name, region string) {
 func outage(s *stage, name, _ string) {
 	s.manager.Stop()
 	patch := `{"status":{"lastSyncTime":"2026-01-01T00:00:00Z"}}`
-	// As the operator before the outage: what others write doesn't count.
-	s.Kubectl("", "patch", "imagequery", name, "--subresource=status", "--type=merge", "--field-manager="+cluster.ServiceAccount, "-p", patch)
+	s.PatchStatus(name, patch)
 	s.manager = s.whole.RestartManager(s.manager)
 }
 
