@@ -46,7 +46,7 @@ type applier struct {
 	live   client.Reader
 
 	// peers completes the queries that a claim knows by those that an object names.
-	peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error)
+	peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *entry) (map[string]*imagev1alpha1.ImageQuery, error)
 }
 
 // refusals counts the writes that the API server did not take. One refused object holds back no other.
@@ -125,7 +125,7 @@ func (a applier) one(ctx context.Context, c claim, s *step) error {
 				return false, err
 			}
 		}
-		s.result = s.desire(c, current)
+		s.result = s.desire(c, current.object())
 		conflict = a.write(ctx, current, s.result)
 		if kindMissing := current == nil && apierrors.IsNotFound(conflict); stale(conflict) && !kindMissing {
 			return false, nil
@@ -143,7 +143,7 @@ func stale(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, errPartial)
 }
 
-func (a applier) read(ctx context.Context, name string) (*imagev1alpha1.CloudImage, error) {
+func (a applier) read(ctx context.Context, name string) (*entry, error) {
 	image := &imagev1alpha1.CloudImage{}
 	err := a.live.Get(ctx, types.NamespacedName{Name: name}, image)
 	if apierrors.IsNotFound(err) {
@@ -152,20 +152,19 @@ func (a applier) read(ctx context.Context, name string) (*imagev1alpha1.CloudIma
 	if err == nil && image.DeletionTimestamp != nil {
 		err = errTerminating
 	}
-	withoutFacts(image)
-	return image, err
+	return newEntry(image), err
 }
 
-func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.CloudImage) error {
+func (a applier) write(ctx context.Context, current *entry, desired *imagev1alpha1.CloudImage) error {
 	switch {
-	case sameObject(current, desired):
+	case current.isAt(desired):
 		return nil
-	case isPartial(current):
+	case current != nil && current.partial:
 		return errPartial
 	case current == nil:
 		return a.images.create(ctx, desired)
 	case desired == nil:
-		return a.images.delete(ctx, current)
+		return a.images.delete(ctx, current.CloudImage)
 	}
 	return a.images.update(ctx, desired)
 }
@@ -173,8 +172,10 @@ func (a applier) write(ctx context.Context, current, desired *imagev1alpha1.Clou
 // imageWriter writes CloudImages and counts the writes. A client.Client would decode each answer, of which nobody reads more
 // than the resourceVersion: a sixth of all that a first sync cost the operator.
 type imageWriter struct {
-	api     rest.Interface
-	metrics *Metrics
+	api rest.Interface
+
+	// count is told of each write and its result.
+	count func(operation string, err error)
 
 	// deleted are the UIDs of objects that this process deletes, until the watch tells of it.
 	deleted *lru.Cache
@@ -183,21 +184,21 @@ type imageWriter struct {
 	written *written
 }
 
-func newImageWriter(mgr ctrl.Manager, metrics *Metrics) (imageWriter, error) {
+func newImageWriter(mgr ctrl.Manager, count func(operation string, err error)) (imageWriter, error) {
 	kind := imagev1alpha1.GroupVersion.WithKind("CloudImage")
 	api, err := apiutil.RESTClientForGVK(kind, false, false, mgr.GetConfig(), serializer.NewCodecFactory(mgr.GetScheme()), mgr.GetHTTPClient())
 	if err != nil {
 		return imageWriter{}, fmt.Errorf("preparing to write CloudImages: %w", err)
 	}
-	return imageWriter{api: api, metrics: metrics, deleted: lru.New(maxDeleted)}, nil
+	return imageWriter{api: api, count: count, deleted: lru.New(maxDeleted)}, nil
 }
 
 func (w imageWriter) create(ctx context.Context, image *imagev1alpha1.CloudImage) error {
-	return w.put(ctx, "create", w.api.Post().Body(withFacts(image)))
+	return w.put(ctx, "create", w.api.Post().Body(withDerived(image)))
 }
 
 func (w imageWriter) update(ctx context.Context, image *imagev1alpha1.CloudImage) error {
-	return w.put(ctx, "update", w.api.Put().Name(image.Name).Body(withFacts(image)))
+	return w.put(ctx, "update", w.api.Put().Name(image.Name).Body(withDerived(image)))
 }
 
 // delete deletes the object only as it was read.
@@ -226,7 +227,7 @@ func (w imageWriter) put(ctx context.Context, operation string, request *rest.Re
 func (w imageWriter) send(ctx context.Context, operation string, request *rest.Request) ([]byte, error) {
 	result := request.Resource("cloudimages").Do(ctx)
 	err := result.Error() // Raw's error doesn't say why
-	w.metrics.cloudImages.WithLabelValues(operation, writeResult(err)).Inc()
+	w.count(operation, err)
 	answer, _ := result.Raw()
 	return answer, err
 }

@@ -115,8 +115,8 @@ func (l *leftOut) note(h holder, image *imagev1alpha1.CloudImage) {
 	}
 }
 
-// message says in Ready's message what is left out, and what to do.
-func (l leftOut) message() string {
+// leftOutNote says in Ready's message what is left out, and what to do.
+func leftOutNote(l leftOut) string {
 	var out string
 	if len(l.objects) > 0 {
 		slices.Sort(l.objects)

@@ -41,19 +41,20 @@ func listed(b *testing.B) []catalog.Image {
 }
 
 // inCache are the objects of images, as the cache has them: decoded from JSON, none of them shared with the images.
-func inCache(b *testing.B, c claim, images []catalog.Image) map[string]*imagev1alpha1.CloudImage {
+func allInCache(b *testing.B, c claim, images []catalog.Image) map[string]*entry {
 	b.Helper()
-	existing := map[string]*imagev1alpha1.CloudImage{}
+	existing := map[string]*entry{}
 	for _, image := range images {
 		name := c.scope.objectName(image.ID)
 		raw, err := json.Marshal(c.keep(nil, name, toRecord(image, c.scope), imagev1alpha1.QueryMember))
 		if err != nil {
 			b.Fatal(err)
 		}
-		existing[name] = &imagev1alpha1.CloudImage{}
-		if err := json.Unmarshal(raw, existing[name]); err != nil {
+		object := &imagev1alpha1.CloudImage{}
+		if err := json.Unmarshal(raw, object); err != nil {
 			b.Fatal(err)
 		}
+		existing[name] = inCache(object)
 	}
 	return existing
 }
@@ -75,7 +76,7 @@ func BenchmarkMatch(b *testing.B) {
 	images := listed(b)
 	m, bad := newMatcher(&imagev1alpha1.ImageMatch{NameRegex: `-[0-9]+$`, Architectures: []imagev1alpha1.Architecture{"amd64"}})
 	if bad != nil {
-		b.Fatal(bad.message)
+		b.Fatal(bad.Error())
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -96,7 +97,7 @@ func BenchmarkSelect(b *testing.B) {
 			q.Spec.Selection.OrderBy = order
 			rules, bad := newRules(&q.Spec)
 			if bad != nil {
-				b.Fatal(bad.message)
+				b.Fatal(bad.Error())
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -112,11 +113,11 @@ func BenchmarkSelect(b *testing.B) {
 func BenchmarkPlan(b *testing.B) {
 	images := listed(b)
 	c := claimOf("golden")
-	existing := inCache(b, c, images)
+	existing := allInCache(b, c, images)
 	v := verdict{members: images}
 	b.ReportAllocs()
 	for b.Loop() {
-		if p := c.makePlan(v, existing); !p.empty() {
+		if p := makePlan(c, v, existing); !p.empty() {
 			b.Fatalf("%d steps, want none", len(p.keep)+len(p.release))
 		}
 	}
@@ -127,17 +128,17 @@ func BenchmarkPoll(b *testing.B) {
 	images := listed(b)
 	c := claimOf("golden")
 	c.query.Spec.CloudImages.MaxImages = 2 * manyImages
-	existing := inCache(b, c, images)
+	existing := allInCache(b, c, images)
 	b.ReportAllocs()
 	for b.Loop() {
 		r, bad := newRules(&c.query.Spec)
 		if bad != nil {
-			b.Fatal(bad.message)
+			b.Fatal(bad.Error())
 		}
-		known := c.knowledgeOf(existing, nil)
+		known := knowledgeOf(c.holder, existing, nil)
 		seen := view{listing: catalog.Listing{Images: images}, matching: r.matcher.members(images)}
 		o := &outcome{began: noon, published: true, verdict: r.decide(c.query, known, seen, noon)}
-		c.makePlan(o.verdict, existing)
+		makePlan(c, o.verdict, existing)
 		finished(c.query, o, &memory{}, 500, noon)
 	}
 }

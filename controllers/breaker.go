@@ -74,8 +74,8 @@ func approveCommand(query *imagev1alpha1.ImageQuery, token string) string {
 	return fmt.Sprintf("kubectl annotate imagequery %s %s=%s --overwrite", query.Name, imagev1alpha1.AnnotationApproveRemoval, token)
 }
 
-// note says in Ready's message what is held back.
-func (d departure) note(query *imagev1alpha1.ImageQuery) string {
+// blockedNote says in Ready's message what is held back.
+func blockedNote(query *imagev1alpha1.ImageQuery, d departure) string {
 	gone := 0
 	for _, reason := range d.leaving {
 		if reason == imagev1alpha1.RemovedGone {

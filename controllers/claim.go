@@ -34,7 +34,7 @@ func holderOf(query *imagev1alpha1.ImageQuery) holder {
 }
 
 // claim is what a query asks of CloudImages at one time. Its methods say what an object should be, but for what repeats its
-// own facts (withFacts); they are pure.
+// record (withDerived); they are pure.
 type claim struct {
 	holder
 	now time.Time
@@ -86,7 +86,7 @@ func (h holder) leftOut(current *imagev1alpha1.CloudImage) bool {
 // isMember says whether an object is that of a member: the query owns it, and it did not leave. Where somebody took the
 // label or the owner reference off, the image must not leave without being asked for all the same.
 func (h holder) isMember(current *imagev1alpha1.CloudImage) bool {
-	return h.ours(current) && h.entry(current) == nil && current.DeletionTimestamp == nil
+	return h.ours(current) && h.leaving(current) == nil && current.DeletionTimestamp == nil
 }
 
 // ours says whether the query owns an object, or has its label on one that nobody owns.
@@ -103,8 +103,8 @@ func (c claim) own(image *imagev1alpha1.CloudImage) {
 	}
 }
 
-// entry is what an object remembers of the query's leaving; nil if it didn't leave.
-func (h holder) entry(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
+// leaving is what an object remembers of the query's leaving; nil if it didn't leave.
+func (h holder) leaving(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
 	for i := range image.Lifecycle.Leaving {
 		if image.Lifecycle.Leaving[i].Query == h.query.Name {
 			return &image.Lifecycle.Leaving[i]
@@ -165,11 +165,11 @@ func (d departing) letGo(c claim, current *imagev1alpha1.CloudImage) *imagev1alp
 		return c.release(current)
 	}
 	since := c.stamp()
-	if entry := c.entry(current); entry != nil {
+	if entry := c.leaving(current); entry != nil {
 		since = entry.Since
 	}
 	deleteAfter := metav1.NewTime(since.Add(gracePeriod(c.query)).Truncate(time.Second))
-	full := c.entry(current) == nil && len(current.Lifecycle.Leaving) >= maxLeaving
+	full := c.leaving(current) == nil && len(current.Lifecycle.Leaving) >= maxLeaving
 	if !d.stays && (full || !deleteAfter.After(c.now)) {
 		return c.release(current)
 	}
@@ -217,8 +217,7 @@ func (c claim) forget(image *imagev1alpha1.CloudImage) {
 
 // settle brings what depends on all queries of an object up to date: presence, deleteAfter and the labels that queries ask
 // for. What is left of queries that don't exist any more goes, but for their owner references, which are the garbage
-// collector's. What repeats facts counts as right, since the writer puts it on. left is why the image left this query, if
-// it did just now.
+// collector's. left is why the image left this query, if it did just now.
 func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
 	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)
@@ -247,7 +246,6 @@ func (c claim) settle(image *imagev1alpha1.CloudImage, left imagev1alpha1.Remova
 		l.LastChangeTime = c.stamp()
 	}
 	c.relabel(image, members)
-	image.Labels = merged(image.Labels, factsRight)
 }
 
 // deleted says whether a query is known not to exist.

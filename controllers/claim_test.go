@@ -39,7 +39,7 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 		newest = newClaim(q, noon, peers)
 		image = newest.keep(image, plannedName, toRecord(planned, newest.scope), imagev1alpha1.QueryMember)
 	}
-	after := carryOut(t, newest, step{name: plannedName, current: image, desire: claim.tidied})
+	after := carryOut(t, newest, step{name: plannedName, current: inCache(image), desire: claim.tidied})
 	asked := 0
 	for key := range after.Labels {
 		if strings.HasSuffix(key, "/k") || key == "approved" {
@@ -51,8 +51,8 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 	}
 	var lacks leftOut
 	lacks.note(newest.holder, after)
-	if len(lacks.labels) != 16 || !strings.Contains(lacks.message(), "approved") {
-		t.Errorf("the newest query lacks %d labels: %s", len(lacks.labels), lacks.message())
+	if len(lacks.labels) != 16 || !strings.Contains(leftOutNote(lacks), "approved") {
+		t.Errorf("the newest query lacks %d labels: %s", len(lacks.labels), leftOutNote(lacks))
 	}
 }
 
@@ -102,7 +102,7 @@ func TestUnowned(t *testing.T) {
 			image := stored("golden")
 			tc.change(image)
 			image.OwnerReferences = nil
-			after := carryOut(t, c, step{name: plannedName, current: image, desire: func(c claim, i *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage { return unowned(i, c.now) }})
+			after := carryOut(t, c, step{name: plannedName, current: inCache(image), desire: func(c claim, i *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage { return unowned(i, c.now) }})
 			switch {
 			case tc.want == "" && after == nil:
 				return
@@ -133,7 +133,7 @@ func TestHalfFactsAreNotRemembered(t *testing.T) {
 func TestAStoredRecordStaysWhereOnlyStatusTellsOfTheImage(t *testing.T) {
 	c := claimOf("golden")
 	partial := catalog.Image{ID: planned.ID, Name: planned.Name}
-	p := c.makePlan(verdict{members: []catalog.Image{partial}, partial: map[string]bool{planned.ID: true}}, map[string]*imagev1alpha1.CloudImage{plannedName: stored("other")})
+	p := makePlan(c, verdict{members: []catalog.Image{partial}, partial: map[string]bool{planned.ID: true}}, map[string]*entry{plannedName: inCache(stored("other"))})
 	if len(p.keep) != 1 {
 		t.Fatalf("%d steps", len(p.keep))
 	}

@@ -87,10 +87,11 @@ type texts struct {
 func (t *texts) compact(o any) (any, error) {
 	image, ok := o.(*imagev1alpha1.CloudImage)
 	if !ok {
-		return o, nil // what the watch says of an object that it lost
+		return o, nil // an entry already, or what the watch says of an object that it lost
 	}
-	withoutForeign(image)
-	withoutFacts(image)
+	partial := dropForeign(image)
+	e := newEntry(image)
+	e.partial = partial
 	i := &image.Image
 	if strings.HasSuffix(image.Name, i.ID) {
 		i.ID = image.Name[len(image.Name)-len(i.ID):]
@@ -115,36 +116,26 @@ func (t *texts) compact(o any) (any, error) {
 		t.share(&image.Lifecycle.Leaving[k].Query)
 	}
 	image.Labels, image.Annotations = t.sharedMap(image.Labels), t.sharedMap(image.Annotations)
-	return image, nil
+	return e, nil
 }
 
-// partialMark is a label that no object of the API server can have. It is on an object without the metadata of others: what
-// the cache has of that one must never be written.
-const partialMark = "/partial"
-
-func isPartial(image *imagev1alpha1.CloudImage) bool {
-	return image != nil && hasKey(image.Labels, partialMark)
-}
-
-// withoutForeign leaves of a CloudImage's metadata what we read. Done twice it is done once.
-func withoutForeign(image *imagev1alpha1.CloudImage) {
+// dropForeign leaves of a CloudImage's metadata what we read. It says whether that wasn't all.
+func dropForeign(image *imagev1alpha1.CloudImage) bool {
 	before := image.ObjectMeta
 	asked := image.Annotations[imagev1alpha1.AnnotationLabelKeys]
 	ours := strings.Split(asked, ",")
 	facts := factLabels(image)
 	image.ObjectMeta = identity(&before)
 	image.Labels = withoutKeys(before.Labels, func(key string) bool {
-		return !hasKey(facts, key) && key != factsMark && key != partialMark && !slices.Contains(ours, key) &&
+		return !hasKey(facts, key) && !slices.Contains(ours, key) &&
 			!strings.HasPrefix(key, imagev1alpha1.LabelQueryPrefix) && !strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix)
 	})
 	image.Annotations = withoutKeys(before.Annotations, func(key string) bool {
 		return key != imagev1alpha1.AnnotationDisplayName && (key != imagev1alpha1.AnnotationLabelKeys || len(asked) > maxLabelKeys)
 	})
 	image.OwnerReferences = without(before.OwnerReferences, func(ref metav1.OwnerReference) bool { return !isImageQuery(ref) })
-	if len(image.Labels) < len(before.Labels) || len(image.Annotations) < len(before.Annotations) ||
-		len(image.OwnerReferences) < len(before.OwnerReferences) || len(before.Finalizers) > 0 {
-		image.Labels = merged(image.Labels, map[string]string{partialMark: "yes"})
-	}
+	return len(image.Labels) < len(before.Labels) || len(image.Annotations) < len(before.Annotations) ||
+		len(image.OwnerReferences) < len(before.OwnerReferences) || len(before.Finalizers) > 0
 }
 
 // sharedMap is a map with shared text, as small as it can be; nil if there is nothing in it.

@@ -51,13 +51,13 @@ type rules struct {
 	chooser chooser
 }
 
-func newRules(spec *imagev1alpha1.ImageQuerySpec) (rules, *failure) {
-	m, bad := newMatcher(&spec.Match)
-	if bad != nil {
-		return rules{}, bad
+func newRules(spec *imagev1alpha1.ImageQuerySpec) (rules, error) {
+	m, err := newMatcher(&spec.Match)
+	if err != nil {
+		return rules{}, err
 	}
-	c, bad := newChooser(spec)
-	return rules{matcher: m, chooser: c}, bad
+	c, err := newChooser(spec)
+	return rules{matcher: m, chooser: c}, err
 }
 
 // decide says what a view of the cloud means, given what was known before.

@@ -143,7 +143,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			}
 			r, bad := newRules(&q.Spec)
 			if bad != nil {
-				t.Fatal(bad.message)
+				t.Fatal(bad.Error())
 			}
 			v := view{matching: slices.SortedFunc(slices.Values(tc.listed), newestFirst), missing: tc.missing, there: byID(tc.there), gone: map[string]bool{}}
 			for _, id := range tc.gone {
@@ -210,7 +210,7 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.blocked, namesOf(got.choice.selected))
 		}
 		q.Status = *finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
-		k = holderOf(q).knowledgeOf(nil, got.members)
+		k = knowledgeOf(holderOf(q), nil, got.members)
 		if k.established(r.chooser) != len(old) {
 			t.Fatalf("poll %d: %d members count, want %d", poll, k.established(r.chooser), len(old))
 		}
@@ -326,7 +326,7 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 			q, _ := remembered(nil)
 			q.Status.Images = summaries([]catalog.Image{build("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
 			q.Status.ImagesTruncated = new(true)
-			if k := holderOf(q).knowledgeOf(nil, nil); k.blind != tc.want {
+			if k := knowledgeOf(holderOf(q), nil, nil); k.blind != tc.want {
 				t.Errorf("blind is %t, want %t", k.blind, tc.want)
 			}
 		})

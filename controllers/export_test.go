@@ -24,11 +24,11 @@ func carryOut(t interface {
 	Fatalf(string, ...any)
 }, c claim, s step) *imagev1alpha1.CloudImage {
 	t.Helper()
-	after := s.desire(c, s.current)
+	after := s.desire(c, s.current.object())
 	if after == nil {
 		return nil
 	}
-	written := withFacts(after)
+	written := withDerived(after)
 	written.ResourceVersion, written.UID = "", ""
 	if err := DryRun(written); err != nil {
 		t.Fatalf("the API server would refuse what is made of %s: %v", s.name, err)

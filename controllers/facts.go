@@ -11,36 +11,19 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// factsMark is a label that no object of the API server can have. It is on an object without facts and says whether those
-// that it had were right.
-const factsMark = "/facts"
-
-var (
-	factsRight = map[string]string{factsMark: "right"}
-	factsWrong = map[string]string{factsMark: "wrong"}
-)
-
-// withoutFacts takes off an object what repeats its own facts: labels, and the annotation with the image's name. Plans are
-// made without it, and it is put on when the object is written. So ten labels of every image needn't be kept in memory, nor
-// made and compared at each poll. Done twice it is done once.
-func withoutFacts(image *imagev1alpha1.CloudImage) {
-	if hasKey(image.Labels, factsMark) {
-		return
-	}
+// dropDerived takes the derived labels and annotations off an object. It says whether they were all there and right.
+func dropDerived(image *imagev1alpha1.CloudImage) bool {
 	labels, annotations := factLabels(image), factAnnotations(image)
-	mark := factsWrong
-	if hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations) {
-		mark = factsRight
-	}
+	intact := hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations)
 	image.Labels = withoutKeys(image.Labels, func(key string) bool { return hasKey(labels, key) })
-	image.Labels = merged(image.Labels, mark)
 	image.Annotations = withoutKeys(image.Annotations, func(key string) bool { return hasKey(annotations, key) })
+	return intact
 }
 
-// withFacts is an object as it is written.
-func withFacts(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+// withDerived is an object as it is written.
+func withDerived(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	out := *image
-	out.Labels = withoutKeys(merged(image.Labels, factLabels(image)), func(key string) bool { return key == factsMark })
+	out.Labels = merged(image.Labels, factLabels(image))
 	out.Annotations = merged(image.Annotations, factAnnotations(image))
 	return &out
 }

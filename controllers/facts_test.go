@@ -29,7 +29,7 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 		"no name":      func(o *imagev1alpha1.CloudImage) { o.Annotations = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			right := withFacts(stored("golden"))
+			right := withDerived(stored("golden"))
 			spoiled := right.DeepCopy()
 			spoil(spoiled)
 			for what, v := range map[string]verdict{
@@ -37,13 +37,13 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 				"leaving": {leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: imagev1alpha1.RemovedNotMatched}},
 			} {
 				c := claimOf("golden")
-				p := c.makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: compacted(t, &texts{}, spoiled)})
+				p := makePlan(c, v, map[string]*entry{plannedName: compacted(t, &texts{}, spoiled)})
 				steps := slices.Concat(p.keep, p.release)
 				if len(steps) != 1 {
 					t.Fatalf("%s: %d steps, want one", what, len(steps))
 				}
-				written := withFacts(carryOut(t, c, steps[0]))
-				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) || hasKey(written.Labels, factsMark) {
+				written := withDerived(carryOut(t, c, steps[0]))
+				if !hasAll(written.Labels, factLabels(written)) || !hasAll(written.Annotations, factAnnotations(written)) {
 					t.Errorf("%s: %v and %v are written", what, written.Labels, written.Annotations)
 				}
 			}

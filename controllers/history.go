@@ -23,8 +23,8 @@ const (
 	maxHistoryIDs = 50
 )
 
-// bound leaves out what status.selected has no room for, so that labels, verdicts and status say the same.
-func (c *choice) bound() {
+// boundSelection leaves out what status.selected has no room for, so that labels, verdicts and status say the same.
+func boundSelection(c *choice) {
 	room := len(fitting(selectedImages(c.selected[:min(len(c.selected), maxSelected)]), maxSelectedBytes))
 	for _, image := range c.selected[room:] {
 		if _, member := c.verdicts[image.ID]; member {
@@ -91,13 +91,13 @@ func summaryOf(selected []imagev1alpha1.SelectedImage) string {
 }
 
 // selectionReason says why the selection of a poll replaces the one before, if it does.
-func selectionReason(query *imagev1alpha1.ImageQuery, o *outcome) imagev1alpha1.SelectionReason {
+func selectionReason(query *imagev1alpha1.ImageQuery, v verdict) imagev1alpha1.SelectionReason {
 	status := &query.Status
 	if status.SyncedGeneration != query.Generation {
 		return imagev1alpha1.SelectedSpecChanged
 	}
-	now := o.choice.ids()
-	members := selectedAmong(o.members, status)
+	now := v.choice.ids()
+	members := selectedAmong(v.members, status)
 	var found []imagev1alpha1.SelectionReason
 	for _, was := range status.Selected {
 		if slices.Contains(now, was.ImageID) {
@@ -105,7 +105,7 @@ func selectionReason(query *imagev1alpha1.ImageQuery, o *outcome) imagev1alpha1.
 		}
 		image, member := members[was.ImageID]
 		switch {
-		case o.gone[was.ImageID]:
+		case v.gone[was.ImageID]:
 			found = append(found, imagev1alpha1.SelectedGone)
 		case !member:
 			found = append(found, imagev1alpha1.SelectedNotMatched)

@@ -188,7 +188,7 @@ func (r *Reconciler) announce(ctx context.Context, query *imagev1alpha1.ImageQue
 	if err != nil {
 		return err
 	}
-	known, now := holderOf(query).knowledgeOf(existing, r.memories.of(query).members), r.Clock.Now()
+	known, now := knowledgeOf(holderOf(query), existing, r.memories.of(query).members), r.Clock.Now()
 	return r.status().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, matcher{match: &q.Spec.Match}, known, now)
 	})
@@ -201,16 +201,16 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if missing != nil {
 		return o, nil
 	}
-	decider, bad := newRules(&query.Spec)
-	if bad != nil {
-		o.failure = bad
-		return o, nil
+	decider, err := newRules(&query.Spec)
+	if err != nil {
+		o.failure = &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: err.Error()}
+		return o, nil //nolint:nilerr // the status says what is wrong with the spec
 	}
 	existing, err := r.images.of(query.Name)
 	if err != nil {
 		return nil, err
 	}
-	known := holderOf(query).knowledgeOf(existing, m.members)
+	known := knowledgeOf(holderOf(query), existing, m.members)
 	seen, bad := r.ask(ctx, query, account, decider.matcher, known, m.fresh)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -219,7 +219,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 		return o, nil
 	}
 	o.verdict = decider.decide(query, known, seen, o.began)
-	o.choice.bound()
+	boundSelection(&o.choice)
 	if o.failure = tooMany(query, o.verdict); o.failure != nil {
 		return o, nil
 	}
@@ -257,7 +257,7 @@ func (r *Reconciler) materialise(ctx context.Context, query *imagev1alpha1.Image
 		return nil, err
 	}
 	c := newClaim(query, o.began, peers)
-	p := c.makePlan(o.verdict, existing)
+	p := makePlan(c, o.verdict, existing)
 	o.removing, o.nextRemoval, o.leftOut = p.removing, nextRemoval(p.removing, o.began), p.leftOut
 	defer r.nudge(ctx, c, o, existing)
 	if p.empty() {
@@ -277,7 +277,7 @@ func (r *Reconciler) materialise(ctx context.Context, query *imagev1alpha1.Image
 	}
 	release := p.release
 	if refused.count > 0 {
-		release = slices.DeleteFunc(release, func(s step) bool { return s.current == nil || !c.inScope(s.current) })
+		release = slices.DeleteFunc(release, func(s step) bool { return s.current == nil || !c.inScope(s.current.CloudImage) })
 	}
 	notReleased, err := a.run(ctx, c, release)
 	if err != nil {
@@ -289,7 +289,7 @@ func (r *Reconciler) materialise(ctx context.Context, query *imagev1alpha1.Image
 
 // existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those that only
 // others have of its images and of images that it asked for by id.
-func (r *Reconciler) existing(h holder, o *outcome) (map[string]*imagev1alpha1.CloudImage, error) {
+func (r *Reconciler) existing(h holder, o *outcome) (map[string]*entry, error) {
 	existing, err := r.images.of(h.query.Name)
 	if err != nil {
 		return nil, err
@@ -314,19 +314,19 @@ func (r *Reconciler) existing(h holder, o *outcome) (map[string]*imagev1alpha1.C
 
 // nudge makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon. It is
 // made due once for an image, until that has come back: an image that is held back is found to be gone at every poll.
-func (r *Reconciler) nudge(ctx context.Context, c claim, o *outcome, existing map[string]*imagev1alpha1.CloudImage) {
+func (r *Reconciler) nudge(ctx context.Context, c claim, o *outcome, existing map[string]*entry) {
 	isGone := func(name string) bool {
 		image := existing[name]
-		return image != nil && (o.gone[image.Image.ID] || o.listing.Unsettled || !c.inScope(image))
+		return image != nil && (o.gone[image.Image.ID] || o.listing.Unsettled || !c.inScope(image.CloudImage))
 	}
 	r.memories.retainGone(c.query.Name, isGone)
 	due := map[string]bool{}
 	for name, image := range existing {
-		if !o.gone[image.Image.ID] || !c.inScope(image) {
+		if !o.gone[image.Image.ID] || !c.inScope(image.CloudImage) {
 			continue
 		}
 		r.memories.noteGone(c.query.Name, name)
-		for _, member := range c.members(image) {
+		for _, member := range c.members(image.CloudImage) {
 			if member != c.query.Name && c.peers[member] != nil && r.memories.noteGone(member, name) {
 				due[member] = true
 			}
@@ -378,7 +378,7 @@ func (r *Reconciler) tell(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	log := ctrl.LoggerFrom(ctx)
 	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, fmt.Sprintf("%d images match", len(o.members))
 	if o.blocked != nil {
-		word, kind, message = imagev1alpha1.ReasonRemovalBlocked, corev1.EventTypeWarning, message+o.blocked.note(query)
+		word, kind, message = imagev1alpha1.ReasonRemovalBlocked, corev1.EventTypeWarning, message+blockedNote(query, *o.blocked)
 	}
 	if f := o.failure; f != nil {
 		word, kind, message = f.reason, corev1.EventTypeWarning, f.message
@@ -490,7 +490,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if r.images, err = newImageCache(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	if r.writer, err = newImageWriter(mgr, r.Metrics); err != nil {
+	if r.writer, err = newImageWriter(mgr, r.Metrics.cloudImageWritten); err != nil {
 		return err
 	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &imagev1alpha1.ImageQuery{}, indexSecret, r.secretsOf); err != nil {

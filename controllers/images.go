@@ -52,10 +52,10 @@ func (c imageCache) filled() bool { return c.informer.HasSynced() }
 func (c imageCache) version() string { return c.informer.GetStore().LastStoreSyncResourceVersion() }
 
 // all are the objects, in no order.
-func (c imageCache) all() iter.Seq[*imagev1alpha1.CloudImage] {
-	return func(yield func(*imagev1alpha1.CloudImage) bool) {
+func (c imageCache) all() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
 		for _, o := range c.informer.GetIndexer().List() {
-			if !yield(o.(*imagev1alpha1.CloudImage)) {
+			if !yield(o.(*entry)) {
 				return
 			}
 		}
@@ -63,24 +63,24 @@ func (c imageCache) all() iter.Seq[*imagev1alpha1.CloudImage] {
 }
 
 // named is the object of a name, nil if there is none.
-func (c imageCache) named(name string) *imagev1alpha1.CloudImage {
+func (c imageCache) named(name string) *entry {
 	o, found, err := c.informer.GetIndexer().GetByKey(name)
 	if err != nil || !found {
 		return nil
 	}
-	return o.(*imagev1alpha1.CloudImage)
+	return o.(*entry)
 }
 
 // of are the objects, by name, that have something of a query: its label, an owner reference, or what they remember of
 // its leaving.
-func (c imageCache) of(query string) (map[string]*imagev1alpha1.CloudImage, error) {
+func (c imageCache) of(query string) (map[string]*entry, error) {
 	found, err := c.informer.GetIndexer().ByIndex(indexQuery, query)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the CloudImages of %s: %w", query, err)
 	}
-	out := make(map[string]*imagev1alpha1.CloudImage, len(found))
+	out := make(map[string]*entry, len(found))
 	for _, o := range found {
-		image := o.(*imagev1alpha1.CloudImage)
+		image := o.(*entry)
 		out[image.Name] = image
 	}
 	return out, nil
@@ -92,11 +92,11 @@ func (c imageCache) queries() []string {
 }
 
 func queriesIn(o any) ([]string, error) {
-	image, ok := o.(*imagev1alpha1.CloudImage)
+	image, ok := o.(*entry)
 	if !ok {
 		return nil, fmt.Errorf("a %T is no CloudImage", o)
 	}
-	names := slices.Collect(namesIn(image))
+	names := slices.Collect(namesIn(image.CloudImage))
 	for _, ref := range image.OwnerReferences {
 		if isImageQuery(ref) {
 			names = append(names, ref.Name)

@@ -39,18 +39,18 @@ type knowledge struct {
 // knowledgeOf gathers what CloudImages and status tell. Objects have all facts; where there are none, because of
 // cloudImages.policy or because the API server refused them, remembered has the facts since the process began, and
 // status.images the names.
-func (h holder) knowledgeOf(existing map[string]*imagev1alpha1.CloudImage, remembered []catalog.Image) knowledge {
+func knowledgeOf(h holder, existing map[string]*entry, remembered []catalog.Image) knowledge {
 	k := knowledge{
 		members: map[string]catalog.Image{}, partial: map[string]bool{}, inGrace: map[string]catalog.Image{},
 		verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{}, withObject: map[string]bool{},
 	}
 	for _, image := range existing {
 		switch {
-		case !h.inScope(image):
-		case h.isMember(image):
+		case !h.inScope(image.CloudImage):
+		case h.isMember(image.CloudImage):
 			k.members[image.Image.ID] = fromRecord(&image.Image)
 			k.withObject[image.Image.ID] = true
-		case h.owns(image) && image.DeletionTimestamp == nil:
+		case h.owns(image.CloudImage) && image.DeletionTimestamp == nil:
 			k.inGrace[image.Image.ID] = fromRecord(&image.Image)
 			k.withObject[image.Image.ID] = true
 		}

@@ -21,17 +21,14 @@ type matcher struct {
 
 // newMatcher fails where the expression can't be compiled. Admission refuses that by CEL, which uses the same syntax;
 // what slips through is a query that can never work.
-func newMatcher(match *imagev1alpha1.ImageMatch) (matcher, *failure) {
+func newMatcher(match *imagev1alpha1.ImageMatch) (matcher, error) {
 	m := matcher{match: match}
 	if match.NameRegex == "" {
 		return m, nil
 	}
 	name, err := regexp.Compile(match.NameRegex)
 	if err != nil {
-		return m, &failure{
-			reason: imagev1alpha1.ReasonInvalidQuery, stalled: true,
-			message: fmt.Sprintf("spec.match.nameRegex is no regular expression in RE2 syntax: %v; correct it", err),
-		}
+		return m, fmt.Errorf("spec.match.nameRegex is no regular expression in RE2 syntax: %w; correct it", err)
 	}
 	m.name = name
 	return m, nil

@@ -140,6 +140,11 @@ func (m *Metrics) forget(name string) {
 	delete(m.queries, name)
 }
 
+// cloudImageWritten counts a write of a CloudImage.
+func (m *Metrics) cloudImageWritten(operation string, err error) {
+	m.cloudImages.WithLabelValues(operation, writeResult(err)).Inc()
+}
+
 // polled counts a poll by what it came to.
 func (m *Metrics) polled(result string) { m.polls.WithLabelValues(result).Inc() }
 

@@ -31,7 +31,7 @@ func (r *Reconciler) missing() handler.Funcs {
 
 // deleted makes the members' queries of a deleted object due, unless the deletion was our own.
 func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
-	image, ok := o.(*imagev1alpha1.CloudImage)
+	image, ok := o.(*entry)
 	if !ok {
 		return
 	}
@@ -39,15 +39,15 @@ func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
 		r.writer.deleted.Remove(image.UID)
 		return
 	}
-	for _, ref := range membersOf(image) {
+	for _, ref := range membersOf(image.CloudImage) {
 		r.lose(ref.Name, ref.UID, queue)
 	}
 }
 
 // disowned makes the queries due whose label an object without owners has: those that have the image take it up.
 func (r *Reconciler) disowned(o client.Object, queue requestQueue) {
-	image, ok := o.(*imagev1alpha1.CloudImage)
-	if !ok || !ownerless(image) {
+	image, ok := o.(*entry)
+	if !ok || !ownerless(image.CloudImage) {
 		return
 	}
 	for label := range image.Labels {
@@ -78,7 +78,7 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 			crowded && trust.distrusts(fromSummary(shown)) {
 			continue
 		}
-		if image := r.images.named(h.scope.objectName(shown.ImageID)); image == nil || !h.owns(image) && !h.leftOut(image) {
+		if image := r.images.named(h.scope.objectName(shown.ImageID)); image == nil || !h.owns(image.CloudImage) && !h.leftOut(image.CloudImage) {
 			return true
 		}
 	}
@@ -93,7 +93,7 @@ func (r *Reconciler) lacksUnshown(h holder) bool {
 	}
 	members := 0
 	for _, image := range existing {
-		if h.inScope(image) && h.isMember(image) {
+		if h.inScope(image.CloudImage) && h.isMember(image.CloudImage) {
 			members++
 		}
 	}

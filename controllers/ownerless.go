@@ -29,8 +29,8 @@ const ownerlessGrace = 24 * time.Hour
 // --cascade=orphan and restored backups leave them. No poll ever comes by them.
 func (r *Reconciler) sweepOwnerless(mgr ctrl.Manager) error {
 	concerns := predicate.NewPredicateFuncs(func(o client.Object) bool {
-		image, ok := o.(*imagev1alpha1.CloudImage)
-		return ok && ownerless(image) && r.Shard.covers(image.Image.Region)
+		image, ok := o.(*entry)
+		return ok && ownerless(image.CloudImage) && r.Shard.covers(image.Image.Region)
 	})
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("cloudimage").
@@ -46,13 +46,13 @@ func (r *Reconciler) sweepOwnerless(mgr ctrl.Manager) error {
 func (r *Reconciler) sweep(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	a, now := r.applier(), r.Clock.Now()
 	current, err := a.read(ctx, request.Name)
-	if errors.Is(err, errTerminating) || err == nil && (current == nil || !ownerless(current)) {
+	if errors.Is(err, errTerminating) || err == nil && (current == nil || !ownerless(current.CloudImage)) {
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading a CloudImage without owners: %w", err)
 	}
-	desired := unowned(current, now)
+	desired := unowned(current.CloudImage, now)
 	if err := a.write(ctx, current, desired); stale(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	} else if apierrors.IsInvalid(err) {
@@ -86,6 +86,5 @@ func unowned(current *imagev1alpha1.CloudImage, now time.Time) *imagev1alpha1.Cl
 		desired.Lifecycle.Presence = imagev1alpha1.PresenceNotMatched
 		desired.Lifecycle.LastChangeTime = metav1.NewTime(now.Truncate(time.Second))
 	}
-	desired.Labels = merged(desired.Labels, factsRight)
 	return &desired
 }

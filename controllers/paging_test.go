@@ -67,7 +67,7 @@ type story struct {
 
 	public  []cvmtest.Image // to come
 	query   *imagev1alpha1.ImageQuery
-	objects map[string]*imagev1alpha1.CloudImage
+	objects map[string]*entry
 	now     time.Time
 }
 
@@ -76,7 +76,7 @@ func newStory(cloud *cvmtest.Server, pool []cvmtest.Image, images int) *story {
 	query.Spec.Region = "ap-guangzhou"
 	query.Spec.Removal.GracePeriod = &metav1.Duration{}
 	query.Status.ObservedQuery = ""
-	s := &story{cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*imagev1alpha1.CloudImage{}, now: noon}
+	s := &story{cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*entry{}, now: noon}
 	cloud.OnRequest(nil)
 	cloud.Clear("ap-guangzhou")
 	cloud.Put("ap-guangzhou", pool[:images]...)
@@ -140,13 +140,13 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 
 	r, _ := newRules(&s.query.Spec)
 	c := newClaim(s.query, s.now, nil)
-	k := c.knowledgeOf(s.objects, nil)
+	k := knowledgeOf(c.holder, s.objects, nil)
 	a := asker{lister: client, account: account, query: toQuery(&s.query.Spec)}
 	v, bad := a.look(t.Context(), r.matcher, k, selectedIDs(s.query.Status.Selected), 1)
 	o := &outcome{began: s.now, failure: bad}
 	if bad == nil {
 		o.published, o.verdict = true, r.decide(s.query, k, v, s.now)
-		p := c.makePlan(o.verdict, s.objects)
+		p := makePlan(c, o.verdict, s.objects)
 		for _, step := range slices.Concat(p.keep, p.release) {
 			after := carryOut(t, c, step)
 			if after == nil && s.exists[step.current.Image.ID] {
@@ -155,7 +155,7 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 			if after == nil {
 				delete(s.objects, step.name)
 			} else {
-				s.objects[step.name] = after
+				s.objects[step.name] = inCache(after)
 			}
 		}
 		for _, image := range o.choice.selected {

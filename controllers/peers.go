@@ -18,7 +18,7 @@ import (
 // peersOf returns the queries that objects name in labels and in what they remember of leaving, nil for those that do not
 // exist. The cache may not know a new one yet, so only the API server's word counts for that; it is asked for names that
 // the cache lacks, which are few.
-func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	peers := map[string]*imagev1alpha1.ImageQuery{}
 	for _, image := range existing {
 		if err := r.addPeers(ctx, peers, image); err != nil {
@@ -30,7 +30,7 @@ func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1al
 
 // morePeers are the queries that are known and those that a newer state of an object names. One that was known not to exist
 // may have been created since.
-func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	if image == nil {
 		return known, nil
 	}
@@ -39,8 +39,8 @@ func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alp
 	return peers, r.addPeers(ctx, peers, image)
 }
 
-func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) error {
-	for name := range namesIn(image) {
+func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *entry) error {
+	for name := range namesIn(image.CloudImage) {
 		if _, known := peers[name]; known {
 			continue
 		}

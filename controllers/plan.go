@@ -19,7 +19,7 @@ type step struct {
 	name string
 
 	// current is the object as the cache has it, nil if there is none. It is shared with the cache: read only.
-	current *imagev1alpha1.CloudImage
+	current *entry
 
 	// desire says what the object should be; it is asked again when the object turns out to be another than current.
 	desire desire
@@ -46,7 +46,7 @@ type plan struct {
 func (p plan) empty() bool { return len(p.keep)+len(p.release) == 0 }
 
 // makePlan compares what a good listing means with what is there of it: see Reconciler.existing.
-func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage) plan {
+func makePlan(c claim, v verdict, existing map[string]*entry) plan {
 	var p plan
 	selected, members := idsOf(v.choice.selected), idsOf(v.members)
 	wanted := make(map[string]bool, len(v.members))
@@ -60,21 +60,21 @@ func (c claim) makePlan(v verdict, existing map[string]*imagev1alpha1.CloudImage
 		before := len(p.keep)
 		p.keep = c.add(p.keep, name, existing[name], c.keeping(image, v.partial[image.ID], value))
 		if len(p.keep) == before {
-			p.leftOut.note(c.holder, existing[name])
+			p.leftOut.note(c.holder, existing[name].object())
 		}
 	}
 	for name, current := range existing {
-		if wanted[name] || !c.has(current) {
+		if wanted[name] || !c.has(current.CloudImage) {
 			continue
 		}
 		desire := desire(claim.release)
-		if c.inScope(current) {
+		if c.inScope(current.CloudImage) {
 			id := current.Image.ID
 			desire = departing{reason: v.leaving[id], member: members[id], stays: selected[id] || v.blocked != nil, gone: v.gone[id]}.letGo
 		}
 		p.release = c.add(p.release, name, current, desire)
-		if c.inScope(current) && current.DeletionTimestamp == nil {
-			p.removing = append(p.removing, c.removing(desire(c, current), v)...)
+		if c.inScope(current.CloudImage) && current.DeletionTimestamp == nil {
+			p.removing = append(p.removing, c.removing(desire(c, current.CloudImage), v)...)
 		}
 	}
 	slices.SortFunc(p.keep, byName)
@@ -104,11 +104,11 @@ func (c claim) keeping(image catalog.Image, partial bool, value string) desire {
 }
 
 // add appends a step unless nothing would change. An object on its way out counts as absent.
-func (c claim) add(steps []step, name string, current *imagev1alpha1.CloudImage, desire desire) []step {
+func (c claim) add(steps []step, name string, current *entry, desire desire) []step {
 	if current != nil && current.DeletionTimestamp != nil {
 		current = nil
 	}
-	if desired := desire(c, current); !sameObject(current, desired) {
+	if !current.isAt(desire(c, current.object())) {
 		steps = append(steps, step{name: name, current: current, desire: desire})
 	}
 	return steps
@@ -120,7 +120,7 @@ func (c claim) removing(desired *imagev1alpha1.CloudImage, v verdict) []imagev1a
 	if desired == nil {
 		return nil
 	}
-	entry := c.entry(desired)
+	entry := c.leaving(desired)
 	if entry == nil {
 		return nil
 	}
@@ -152,7 +152,7 @@ func nextRemoval(removing []imagev1alpha1.RemovingImage, now time.Time) time.Tim
 
 // forgetPlan takes the label of a query that was deleted off what others own. What it alone owned is the garbage
 // collector's.
-func (c claim) forgetPlan(existing map[string]*imagev1alpha1.CloudImage) []step {
+func (c claim) forgetPlan(existing map[string]*entry) []step {
 	var steps []step
 	for name, current := range existing {
 		if !slices.ContainsFunc(current.OwnerReferences, func(ref metav1.OwnerReference) bool { return isImageQuery(ref) && ref.Name != c.query.Name }) {

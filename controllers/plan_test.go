@@ -37,6 +37,14 @@ func stored(queries ...string) *imagev1alpha1.CloudImage {
 	return image
 }
 
+// inCache is an object as the cache has it, with nothing to mend.
+func inCache(image *imagev1alpha1.CloudImage) *entry {
+	if image == nil {
+		return nil
+	}
+	return &entry{CloudImage: image, derivedIntact: true}
+}
+
 // left is a CloudImage whose image stopped being a member of a query some hours before noon.
 func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
 	c := claimOf(query)
@@ -124,12 +132,12 @@ func TestPlan(t *testing.T) {
 			if tc.blocked {
 				v.blocked = &departure{}
 			}
-			existing := map[string]*imagev1alpha1.CloudImage{}
+			existing := map[string]*entry{}
 			if tc.existing != nil {
-				existing[plannedName] = tc.existing
+				existing[plannedName] = inCache(tc.existing)
 			}
 			before := tc.existing.DeepCopy()
-			p := c.makePlan(v, existing)
+			p := makePlan(c, v, existing)
 
 			got, steps := "", append(p.keep, p.release...)
 			switch {
@@ -199,7 +207,7 @@ func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	if !moved.Lifecycle.FirstSeenTime.Time.Equal(noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(noon.Add(time.Hour)) {
 		t.Errorf("lifecycle is %+v", moved.Lifecycle)
 	}
-	if withFacts(moved).Labels[imagev1alpha1.LabelState] != "SYNCING" {
+	if withDerived(moved).Labels[imagev1alpha1.LabelState] != "SYNCING" {
 		t.Errorf("labels are %v", moved.Labels)
 	}
 }

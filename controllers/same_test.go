@@ -123,7 +123,7 @@ func TestPlansLeaveTheCacheAlone(t *testing.T) {
 			current.Labels["old"] = "x"
 			current.Annotations = map[string]string{imagev1alpha1.AnnotationLabelKeys: "old"}
 			before := current.DeepCopy()
-			p := c.makePlan(v, map[string]*imagev1alpha1.CloudImage{plannedName: current})
+			p := makePlan(c, v, map[string]*entry{plannedName: inCache(current)})
 			if p.empty() {
 				t.Error("nothing is planned")
 			}

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -33,24 +34,21 @@ type chooser struct {
 }
 
 // newChooser fails where a range or an expression can't work; only another spec helps then, so the cloud isn't asked.
-func newChooser(spec *imagev1alpha1.ImageQuerySpec) (chooser, *failure) {
+func newChooser(spec *imagev1alpha1.ImageQuerySpec) (chooser, error) {
 	c := chooser{spec: spec}
-	invalid := func(format string, args ...any) (chooser, *failure) {
-		return c, &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: fmt.Sprintf(format, args...)}
-	}
 	s := &spec.Selection
 	var err error
 	if s.Extract != "" {
 		if c.extract, err = regexp.Compile(s.Extract); err != nil {
-			return invalid("spec.selection.extract is no regular expression in RE2 syntax: %v; correct it", err)
+			return c, fmt.Errorf("spec.selection.extract is no regular expression in RE2 syntax: %w; correct it", err)
 		}
 		if c.extract.NumSubexp() == 0 {
-			return invalid(`spec.selection.extract has no group to capture; put parentheses around the version, such as v(\d+\.\d+\.\d+)`)
+			return c, errors.New(`spec.selection.extract has no group to capture; put parentheses around the version, such as v(\d+\.\d+\.\d+)`)
 		}
 	}
 	if s.Range != "" {
 		if c.within, err = semver.NewConstraint(s.Range); err != nil {
-			return invalid("spec.selection.range is no range of versions; write one such as >=1.30 <1.32, ~1.30 or ^1.30")
+			return c, errors.New("spec.selection.range is no range of versions; write one such as >=1.30 <1.32, ~1.30 or ^1.30")
 		}
 	}
 	return c, nil

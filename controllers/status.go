@@ -147,7 +147,7 @@ func finished(query *imagev1alpha1.ImageQuery, o *outcome, m *memory, maxImages 
 // publish shows what the listing held, and what it means.
 func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages int) {
 	s := e.status
-	reason := selectionReason(query, o)
+	reason := selectionReason(query, o.verdict)
 	s.SyncedGeneration = query.Generation
 	s.ObservedQuery = observedQuery(query)
 	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
@@ -201,9 +201,9 @@ func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
 	message += notes(o.listing)
 	if o.blocked != nil {
 		reason = imagev1alpha1.ReasonRemovalBlocked
-		message += o.blocked.note(query)
+		message += blockedNote(query, *o.blocked)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.verdict)+o.leftOut.message()+selectionNotes(query, o.choice))
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.verdict)+leftOutNote(o.leftOut)+selectionNotes(query, o.choice))
 	e.blocked(query, o)
 	e.only(imagev1alpha1.ConditionRemovalBlocked)
 }

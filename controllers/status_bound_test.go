@@ -34,7 +34,7 @@ func TestAStatusFitsWhateverIsInIt(t *testing.T) {
 		for _, image := range c.selected {
 			c.verdicts[image.ID] = imagev1alpha1.VerdictSelected
 		}
-		c.bound()
+		boundSelection(&c)
 		s := imagev1alpha1.ImageQueryStatus{
 			Selected: selectedImages(c.selected), Images: summaries(longest(n), c.verdicts),
 			Conditions: slices.Repeat([]metav1.Condition{{Message: shorten(strings.Repeat("<", 40_000))}}, 4),

@@ -349,7 +349,7 @@ func (r *Reconciler) withoutForeign(query *imagev1alpha1.ImageQuery, foreign []s
 		q.Status = *e.status
 	}
 	q.Status.Conditions, q.Status.SyncedGeneration = nil, 0
-	known := h.knowledgeOf(existing, nil)
+	known := knowledgeOf(h, existing, nil)
 	if q.Spec.Suspend {
 		return suspended(q, m, known, now), nil
 	}
@@ -358,16 +358,16 @@ func (r *Reconciler) withoutForeign(query *imagev1alpha1.ImageQuery, foreign []s
 
 // labelled are the images that the query's CloudImages call selected, and that the spec doesn't rule out, in the order of
 // their groups.
-func labelled(h holder, m matcher, existing map[string]*imagev1alpha1.CloudImage) []catalog.Image {
+func labelled(h holder, m matcher, existing map[string]*entry) []catalog.Image {
 	var out []catalog.Image
 	for _, image := range existing {
 		facts := fromRecord(&image.Image)
-		if h.inScope(image) && h.isMember(image) && image.Labels[h.label()] == imagev1alpha1.QuerySelected && !m.distrusts(facts) {
+		if h.inScope(image.CloudImage) && h.isMember(image.CloudImage) && image.Labels[h.label()] == imagev1alpha1.QuerySelected && !m.distrusts(facts) {
 			out = append(out, facts)
 		}
 	}
-	c, bad := newChooser(&h.query.Spec)
-	if bad != nil {
+	c, err := newChooser(&h.query.Spec)
+	if err != nil {
 		c = chooser{spec: &h.query.Spec} // the next poll says what is wrong with it
 	}
 	c.arrange(out, nil)
