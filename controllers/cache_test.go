@@ -63,6 +63,7 @@ func TestAStatusWrittenWithoutMetadataLosesNone(t *testing.T) {
 	w.release(query)
 	w.untilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
 	w.idle()
+	w.tampered.Store(true) // it writes as somebody else, who is told so
 	bare := &imagev1alpha1.ImageQuery{}
 	w.eventually(func() error {
 		if err := w.client.Get(w.ctx, client.ObjectKey{Name: "golden"}, query); err != nil {
@@ -127,7 +128,7 @@ func TestTheOperatorKeepsOfQueriesAndImagesWhatItReads(t *testing.T) {
 	w.idle()
 	w.writes.take()
 	w.poll("golden")
-	if diff := cmp.Diff([]string{"PATCH imagequeries/golden/status"}, w.writes.take()); diff != "" {
+	if diff := cmp.Diff([]string{"PUT imagequeries/golden/status"}, w.writes.take()); diff != "" {
 		t.Errorf("writes of a poll without news (-want +got):\n%s", diff)
 	}
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageDescription = "rebuilt" })
