@@ -169,6 +169,12 @@ func (a applier) write(ctx context.Context, current *entry, desired *imagev1alph
 	return a.images.update(ctx, desired)
 }
 
+// tracker is told of writes that were done: of the API server's answer, and of deleted objects.
+type tracker interface {
+	Stored(answer []byte)
+	Deleted(image *imagev1alpha1.CloudImage)
+}
+
 // imageWriter writes CloudImages and counts the writes. A client.Client would decode each answer, of which nobody reads more
 // than the resourceVersion: a sixth of all that a first sync cost the operator.
 type imageWriter struct {
@@ -181,7 +187,7 @@ type imageWriter struct {
 	deleted *lru.Cache
 
 	// written takes note of what was done, where that isn't nil.
-	written *written
+	written tracker
 }
 
 func newImageWriter(mgr ctrl.Manager, count func(operation string, err error)) (imageWriter, error) {
@@ -210,7 +216,7 @@ func (w imageWriter) delete(ctx context.Context, image *imagev1alpha1.CloudImage
 	case err != nil:
 		w.deleted.Remove(image.UID)
 	case w.written != nil:
-		w.written.removed(image)
+		w.written.Deleted(image)
 	}
 	return err
 }
@@ -218,7 +224,7 @@ func (w imageWriter) delete(ctx context.Context, image *imagev1alpha1.CloudImage
 func (w imageWriter) put(ctx context.Context, operation string, request *rest.Request) error {
 	answer, err := w.send(ctx, operation, request)
 	if err == nil && w.written != nil {
-		w.written.stored(answer)
+		w.written.Stored(answer)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 
@@ -45,7 +46,7 @@ func allInCache(b *testing.B, c claim, images []catalog.Image) map[string]*entry
 	b.Helper()
 	existing := map[string]*entry{}
 	for _, image := range images {
-		name := c.scope.objectName(image.ID)
+		name := objectNameOf(c.scope, image.ID)
 		raw, err := json.Marshal(c.keep(nil, name, toRecord(image, c.scope), imagev1alpha1.QueryMember))
 		if err != nil {
 			b.Fatal(err)
@@ -101,7 +102,7 @@ func BenchmarkSelect(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if len(rules.chooser.choose(ballot{members: images, now: noon}).selected) == 0 {
+				if len(rules.chooser.choose(ballot{members: images, now: catalogtest.Noon}).selected) == 0 {
 					b.Fatal("nothing is selected")
 				}
 			}
@@ -137,8 +138,8 @@ func BenchmarkPoll(b *testing.B) {
 		}
 		known := knowledgeOf(c.holder, existing, nil)
 		seen := view{listing: catalog.Listing{Images: images}, matching: r.matcher.members(images)}
-		o := &outcome{began: noon, published: true, verdict: r.decide(c.query, known, seen, noon)}
+		o := &outcome{began: catalogtest.Noon, published: true, verdict: r.decide(c.query, known, seen, catalogtest.Noon)}
 		makePlan(c, o.verdict, existing)
-		finished(c.query, o, &memory{}, 500, noon)
+		finished(c.query, o, &memory{}, 500, catalogtest.Noon)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 func TestNoClaimIsMadeWithoutTheTime(t *testing.T) {
@@ -30,13 +31,13 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 	peers, newest := map[string]*imagev1alpha1.ImageQuery{}, claim{}
 	for i := range 56 {
 		q := claimOf(fmt.Sprintf("q%02d", 99-i)).query
-		q.CreationTimestamp = metav1.NewTime(noon.Add(time.Duration(i) * time.Minute))
+		q.CreationTimestamp = metav1.NewTime(catalogtest.Noon.Add(time.Duration(i) * time.Minute))
 		q.Spec.CloudImages.Labels = map[string]imagev1alpha1.LabelValue{"approved": imagev1alpha1.LabelValue(fmt.Sprint("by-", i))}
 		for k := range 15 {
 			q.Spec.CloudImages.Labels[fmt.Sprintf("%s.%02d.%02d/k", strings.Repeat("x", 240), i, k)] = "v"
 		}
 		peers[q.Name] = q
-		newest = newClaim(q, noon, peers)
+		newest = newClaim(q, catalogtest.Noon, peers)
 		image = newest.keep(image, plannedName, toRecord(planned, newest.scope), imagev1alpha1.QueryMember)
 	}
 	after := carryOut(t, newest, step{name: plannedName, current: inCache(image), desire: claim.tidied})
@@ -81,7 +82,7 @@ func TestANamesakesLabelMakesNoMember(t *testing.T) {
 }
 
 func TestUnowned(t *testing.T) {
-	ago := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: noon.Add(-d)} }
+	ago := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: catalogtest.Noon.Add(-d)} }
 	c := claimOf("golden")
 	for name, tc := range map[string]struct {
 		change       func(*imagev1alpha1.CloudImage)
@@ -90,10 +91,10 @@ func TestUnowned(t *testing.T) {
 	}{
 		"a member's":                    {change: func(*imagev1alpha1.CloudImage) {}, want: "NotMatched", wantDeletion: 24 * time.Hour},
 		"one in its grace period":       {change: func(i *imagev1alpha1.CloudImage) { *i = *left(i, "golden", 1, imagev1alpha1.RemovedGone) }, want: "Gone", wantDeletion: 24 * time.Hour},
-		"one that was marked":           {change: func(i *imagev1alpha1.CloudImage) { *i = *unowned(i, noon.Add(-20*time.Hour)) }, want: "NotMatched", wantDeletion: 4 * time.Hour},
-		"one that was marked a day ago": {change: func(i *imagev1alpha1.CloudImage) { *i = *unowned(i, noon.Add(-24*time.Hour)) }},
+		"one that was marked":           {change: func(i *imagev1alpha1.CloudImage) { *i = *unowned(i, catalogtest.Noon.Add(-20*time.Hour)) }, want: "NotMatched", wantDeletion: 4 * time.Hour},
+		"one that was marked a day ago": {change: func(i *imagev1alpha1.CloudImage) { *i = *unowned(i, catalogtest.Noon.Add(-24*time.Hour)) }},
 		"one that somebody would keep": {change: func(i *imagev1alpha1.CloudImage) {
-			*i = *unowned(i, noon)
+			*i = *unowned(i, catalogtest.Noon)
 			i.Lifecycle.DeleteAfter = ago(-9999 * time.Hour)
 		}, want: "NotMatched", wantDeletion: 24 * time.Hour},
 		"a member's, due by its lifecycle": {change: func(i *imagev1alpha1.CloudImage) { i.Lifecycle.DeleteAfter = ago(time.Hour) }, want: "NotMatched", wantDeletion: 24 * time.Hour},
@@ -109,10 +110,10 @@ func TestUnowned(t *testing.T) {
 			case tc.want == "" || after == nil:
 				t.Fatalf("it becomes %+v", after)
 			}
-			if l := after.Lifecycle; string(l.Presence) != tc.want || len(l.Leaving) > 0 || l.DeleteAfter.Sub(noon) != tc.wantDeletion || after.Labels[c.label()] != "" {
+			if l := after.Lifecycle; string(l.Presence) != tc.want || len(l.Leaving) > 0 || l.DeleteAfter.Sub(catalogtest.Noon) != tc.wantDeletion || after.Labels[c.label()] != "" {
 				t.Errorf("it becomes %+v with labels %v", l, after.Labels)
 			}
-			if !sameObject(after, unowned(after, noon)) {
+			if !sameObject(after, unowned(after, catalogtest.Noon)) {
 				t.Error("it would be written again")
 			}
 		})
@@ -124,7 +125,7 @@ func TestHalfFactsAreNotRemembered(t *testing.T) {
 	q, m := syncedQuery(0), &memory{}
 	q.Spec.CloudImages.Policy = imagev1alpha1.CloudImagesNone
 	known := catalog.Image{ID: "img-00000002", State: "NORMAL"}
-	m.ended(q, &outcome{published: true, verdict: verdict{members: []catalog.Image{planned, known}, partial: map[string]bool{planned.ID: true}}}, noon)
+	m.ended(q, &outcome{published: true, verdict: verdict{members: []catalog.Image{planned, known}, partial: map[string]bool{planned.ID: true}}}, catalogtest.Noon)
 	if len(m.members) != 1 || m.members[0].ID != known.ID {
 		t.Errorf("remembered are %+v", m.members)
 	}

@@ -41,8 +41,8 @@ func scopeOf(query *imagev1alpha1.ImageQuery) scope {
 	return s
 }
 
-// objectName is the name of an image's CloudImage. Neither credentials nor a region has a '.', so it is unambiguous.
-func (s scope) objectName(imageID string) string {
+// objectNameOf is the name of an image's CloudImage. Neither credentials nor a region has a '.', so it is unambiguous.
+func objectNameOf(s scope, imageID string) string {
 	name := s.region + "-" + imageID
 	if s.credentials != "" {
 		name = s.credentials + "." + name

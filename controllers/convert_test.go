@@ -63,7 +63,7 @@ func TestObjectNames(t *testing.T) {
 		"ap-guangzhou-img-00000001":       {region: "ap-guangzhou"},
 		"acct2.ap-guangzhou-img-00000001": {region: "ap-guangzhou", credentials: "acct2"},
 	} {
-		if got := s.objectName("img-00000001"); got != want {
+		if got := objectNameOf(s, "img-00000001"); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
@@ -79,18 +80,18 @@ func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.Ima
 			q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
 		}
 	}
-	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{ImageIDs: selectedIDs(q.Status.Selected), SelectedTime: metav1.Time{Time: noon}, Reason: imagev1alpha1.SelectedFirst}}
+	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{ImageIDs: selectedIDs(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon}, Reason: imagev1alpha1.SelectedFirst}}
 	return q, k
 }
 
 // Rule 3: the cloud alone never empties or endangers what is selected.
 func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
-	a, b, c := build("a", 1), build("b", 2), build("c", 3)
+	a, b, c := catalogtest.Image("a", 1), catalogtest.Image("b", 2), catalogtest.Image("c", 3)
 	known := []catalog.Image{a, b, c}
 	changed := func(image catalog.Image, words ...string) catalog.Image {
-		return build(image.Name, int(noon.Sub(image.CreatedTime).Hours()), words...)
+		return catalogtest.Image(image.Name, int(catalogtest.Noon.Sub(image.CreatedTime).Hours()), words...)
 	}
-	squatter := build("z", 0, "shared")
+	squatter := catalogtest.Image("z", 0, "shared")
 	squatter.Name = "a"
 
 	for name, tc := range map[string]struct {
@@ -109,7 +110,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		wantNote    string
 	}{
 		"it is there as before":                     {listed: known, want: "a", wantMembers: "a b c"},
-		"a new image replaces it":                   {listed: append([]catalog.Image{build("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
+		"a new image replaces it":                   {listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
 		"it is SYNCING":                             {listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c", wantNote: "which stays"},
 		"it is deprecated":                          {listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedDeprecated},
 		"all are deprecated":                        {listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")}, want: "a", wantMembers: "a b c"},
@@ -120,7 +121,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		"it left before, and no other is fit":       {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a}, want: "a", wantMembers: "b", unlabeled: true, wantNote: "which stays"},
 		"it left before and is gone now":            {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "", wantMembers: "b", unlabeled: true, wantNote: "none of them qualifies"},
 		"all are gone: blocked":                     {missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c", wantBlocked: true, wantNote: "would leave"},
-		"another account's images instead: blocked": {listed: []catalog.Image{build("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected"},
+		"another account's images instead: blocked": {listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected"},
 		"a stranger shares an image of its name":    {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
 		"the cloud contradicts itself":              {listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c"},
 
@@ -149,17 +150,17 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			for _, id := range tc.gone {
 				v.gone[id] = true
 			}
-			got := r.decide(q, k, v, noon)
-			if names := namesOf(got.choice.selected); names != tc.want {
+			got := r.decide(q, k, v, catalogtest.Noon)
+			if names := catalogtest.Names(got.choice.selected); names != tc.want {
 				t.Errorf("selected is %q, want %q", names, tc.want)
 			}
-			if names := namesOf(got.members); names != tc.wantMembers {
+			if names := catalogtest.Names(got.members); names != tc.wantMembers {
 				t.Errorf("members are %q, want %q", names, tc.wantMembers)
 			}
 			if (got.blocked != nil) != tc.wantBlocked || tc.wantBlocked && len(got.leaving) > 0 {
 				t.Errorf("blocked is %v and %d leave, want blocked %t", got.blocked, len(got.leaving), tc.wantBlocked)
 			}
-			status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
+			status := finished(q, &outcome{began: catalogtest.Noon, published: true, verdict: got}, &memory{}, 500, catalogtest.Noon)
 			CheckSelection(t, status)
 			message := status.Conditions[0].Message
 			if !strings.Contains(message, tc.wantNote) {
@@ -198,18 +199,18 @@ func ranged(within string) func(*imagev1alpha1.ImageQuery) {
 
 // What came while removals are blocked is neither selected nor counted: else it would outweigh what is missing by and by.
 func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
-	old := []catalog.Image{build("a", 1), build("b", 2)}
+	old := []catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2)}
 	q, k := remembered(old, "a")
 	r, _ := newRules(&q.Spec)
 	var foreign []catalog.Image
 	for poll := range 4 {
-		foreign = append(foreign, build(fmt.Sprintf("foreign-%d", poll), 0), build(fmt.Sprintf("strange-%d", poll), 0))
+		foreign = append(foreign, catalogtest.Image(fmt.Sprintf("foreign-%d", poll), 0), catalogtest.Image(fmt.Sprintf("strange-%d", poll), 0))
 		v := view{matching: foreign, missing: reasonsFor("Gone", old...), gone: map[string]bool{old[0].ID: true, old[1].ID: true}}
-		got := r.decide(q, k, v, noon)
-		if got.blocked == nil || namesOf(got.choice.selected) != "a" {
-			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.blocked, namesOf(got.choice.selected))
+		got := r.decide(q, k, v, catalogtest.Noon)
+		if got.blocked == nil || catalogtest.Names(got.choice.selected) != "a" {
+			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.blocked, catalogtest.Names(got.choice.selected))
 		}
-		q.Status = *finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
+		q.Status = *finished(q, &outcome{began: catalogtest.Noon, published: true, verdict: got}, &memory{}, 500, catalogtest.Noon)
 		k = knowledgeOf(holderOf(q), nil, got.members)
 		if k.established(r.chooser) != len(old) {
 			t.Fatalf("poll %d: %d members count, want %d", poll, k.established(r.chooser), len(old))
@@ -217,15 +218,15 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	}
 	// Approved by the token that is shown, what is there is selected.
 	q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: tokenIn(q)}
-	got := r.decide(q, k, view{matching: foreign, missing: reasonsFor("Gone", old...), gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, noon)
-	if got.blocked != nil || len(got.leaving) != 2 || namesOf(got.choice.selected) != "foreign-0" {
-		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.blocked, len(got.leaving), namesOf(got.choice.selected))
+	got := r.decide(q, k, view{matching: foreign, missing: reasonsFor("Gone", old...), gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, catalogtest.Noon)
+	if got.blocked != nil || len(got.leaving) != 2 || catalogtest.Names(got.choice.selected) != "foreign-0" {
+		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.blocked, len(got.leaving), catalogtest.Names(got.choice.selected))
 	}
 }
 
 // A group falls back to its last image: the same images are selected in the same order, so nobody is told of another selection.
 func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
-	amd, arm := build("amd", 1), build("arm", 2, "arm64")
+	amd, arm := catalogtest.Image("amd", 1), catalogtest.Image("arm", 2, "arm64")
 	amd.Platform, arm.Platform = "Ubuntu", "CentOS"
 	for name, tc := range map[string]struct {
 		groupBy  imagev1alpha1.SelectionGroup
@@ -250,10 +251,10 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 			if tc.partial {
 				v = view{matching: []catalog.Image{arm}, missing: reasonsFor("", amd)}
 			}
-			got := r.decide(q, k, v, noon)
-			status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
-			if namesOf(got.choice.selected) != namesOf(tc.selected) || len(status.SelectedHistory) != 1 {
-				t.Errorf("selected is %q, want %q; the history is %+v", namesOf(got.choice.selected), namesOf(tc.selected), status.SelectedHistory)
+			got := r.decide(q, k, v, catalogtest.Noon)
+			status := finished(q, &outcome{began: catalogtest.Noon, published: true, verdict: got}, &memory{}, 500, catalogtest.Noon)
+			if catalogtest.Names(got.choice.selected) != catalogtest.Names(tc.selected) || len(status.SelectedHistory) != 1 {
+				t.Errorf("selected is %q, want %q; the history is %+v", catalogtest.Names(got.choice.selected), catalogtest.Names(tc.selected), status.SelectedHistory)
 			}
 		})
 	}
@@ -261,7 +262,7 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 
 // What the listing shows counts, and not the little that a status tells: one of an older version tells neither type nor creator.
 func TestWithoutTrustNothingStaysSelected(t *testing.T) {
-	foreign, ours := build("foreign", 1, "shared"), build("ours", 2, "CREATING")
+	foreign, ours := catalogtest.Image("foreign", 1, "shared"), catalogtest.Image("ours", 2, "CREATING")
 	for name, tc := range map[string]struct {
 		missing bool // the listing lacks the image, and the cloud contradicts itself
 		told    bool // status tells type and creator
@@ -286,22 +287,22 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 				v = view{matching: []catalog.Image{ours}, missing: reasonsFor("", foreign)}
 			}
 			r, _ := newRules(&q.Spec)
-			got := r.decide(q, k, v, noon)
-			if namesOf(got.choice.selected) != tc.want {
-				t.Errorf("selected is %q, want %q", namesOf(got.choice.selected), tc.want)
+			got := r.decide(q, k, v, catalogtest.Noon)
+			if catalogtest.Names(got.choice.selected) != tc.want {
+				t.Errorf("selected is %q, want %q", catalogtest.Names(got.choice.selected), tc.want)
 			}
-			CheckSelection(t, finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon))
+			CheckSelection(t, finished(q, &outcome{began: catalogtest.Noon, published: true, verdict: got}, &memory{}, 500, catalogtest.Noon))
 		})
 	}
 }
 
 func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
-	images := []catalog.Image{build("z", 0, "shared"), build("a", 1), build("y", 2, "shared"), build("b", 3)}
+	images := []catalog.Image{catalogtest.Image("z", 0, "shared"), catalogtest.Image("a", 1), catalogtest.Image("y", 2, "shared"), catalogtest.Image("b", 3)}
 	q := syncedQuery(0)
 	r, _ := newRules(&q.Spec)
 	for most, want := range map[int]string{4: "z a y b", 3: "z a b", 2: "a b", 1: "a"} {
-		got := r.decide(q, knowledge{}, view{matching: images}, noon)
-		status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, most, noon)
+		got := r.decide(q, knowledge{}, view{matching: images}, catalogtest.Noon)
+		status := finished(q, &outcome{began: catalogtest.Noon, published: true, verdict: got}, &memory{}, most, catalogtest.Noon)
 		var names []string
 		for _, image := range status.Images {
 			names = append(names, image.Name)
@@ -318,13 +319,13 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 		shown catalog.Image
 		want  bool
 	}{
-		"our own were cut":    {shown: build("a", 1), want: true},
-		"only others' were":   {shown: build("z", 1, "shared")},
-		"a type nobody knows": {shown: build("z", 1, "MARKET_IMAGE")},
+		"our own were cut":    {shown: catalogtest.Image("a", 1), want: true},
+		"only others' were":   {shown: catalogtest.Image("z", 1, "shared")},
+		"a type nobody knows": {shown: catalogtest.Image("z", 1, "MARKET_IMAGE")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, _ := remembered(nil)
-			q.Status.Images = summaries([]catalog.Image{build("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
+			q.Status.Images = summaries([]catalog.Image{catalogtest.Image("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
 			q.Status.ImagesTruncated = new(true)
 			if k := knowledgeOf(holderOf(q), nil, nil); k.blind != tc.want {
 				t.Errorf("blind is %t, want %t", k.blind, tc.want)
@@ -346,7 +347,7 @@ func tokenIn(q *imagev1alpha1.ImageQuery) string {
 }
 
 func TestTooManyCountsWhatThePolicyAsksFor(t *testing.T) {
-	members := []catalog.Image{build("a", 1), build("b", 2), build("c", 3)}
+	members := []catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2), catalogtest.Image("c", 3)}
 	v := verdict{members: members, choice: choice{selected: members[:1]}}
 	for name, tc := range map[string]struct {
 		policy imagev1alpha1.CloudImageScope
@@ -372,7 +373,7 @@ func TestTooManyCountsWhatThePolicyAsksFor(t *testing.T) {
 }
 
 func TestWhatChangedUnderTheSameID(t *testing.T) {
-	was := build("a", 1)
+	was := catalogtest.Image("a", 1)
 	was.Creator, was.SizeGiB, was.Snapshots = "1", 20, []catalog.Snapshot{{ID: "snap-1"}}
 	q, k := remembered([]catalog.Image{was}, "a")
 	for name, tc := range map[string]struct {
@@ -384,7 +385,7 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 		"the size":              {change: func(i *catalog.Image) { i.SizeGiB = 50 }, wantRebuilt: []string{"img-a"}},
 		"the snapshots":         {change: func(i *catalog.Image) { i.Snapshots = []catalog.Snapshot{{ID: "snap-2"}} }, wantRebuilt: []string{"img-a"}},
 		"the operating system":  {change: func(i *catalog.Image) { i.OSName = "TencentOS 4" }, wantRebuilt: []string{"img-a"}},
-		"the creation time":     {change: func(i *catalog.Image) { i.CreatedTime = noon }, wantRebuilt: []string{"img-a"}},
+		"the creation time":     {change: func(i *catalog.Image) { i.CreatedTime = catalogtest.Noon }, wantRebuilt: []string{"img-a"}},
 		"the creator":           {change: func(i *catalog.Image) { i.Creator = "2" }, wantImpostors: []string{"img-a"}},
 		"another by that name":  {change: func(i *catalog.Image) { i.ID, i.Creator = "img-b", "2" }, wantImpostors: []string{"img-b"}},
 		"its owner's next":      {change: func(i *catalog.Image) { i.ID = "img-b" }},
@@ -406,7 +407,7 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 
 // Without objects, after a restart, status alone tells who made the images that were selected.
 func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
-	was, now := build("a", 2), build("a", 1)
+	was, now := catalogtest.Image("a", 2), catalogtest.Image("a", 1)
 	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
 	if got := impostors(selectedImages([]catalog.Image{was}), knowledge{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
 		t.Errorf("impostors are %v, want img-b", got)
@@ -426,7 +427,7 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 	image.Tags = []catalog.Tag{{Key: "role", Value: "k8s node"}, {Key: "rôle", Value: "x"}, {Key: "other", Value: "y"}}
 	record := toRecord(image, scope{region: "ap-guangzhou"})
 	as := func(q *imagev1alpha1.ImageQuery) claim {
-		return newClaim(q, noon, peers)
+		return newClaim(q, catalogtest.Noon, peers)
 	}
 	ours := func(image *imagev1alpha1.CloudImage) map[string]string {
 		out := map[string]string{}
@@ -463,13 +464,13 @@ func TestAGracePeriodsEndAndAnAgeAreDueAfterARestart(t *testing.T) {
 	q := syncedQuery(0)
 	q.Spec.Interval.Duration = 168 * 3600e9
 	q.Spec.Selection.MinAge = metav1.Duration{Duration: 72 * 3600e9}
-	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: noon.Add(-70 * 3600e9)}}}
-	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: noon.Add(3 * 3600e9)}}}
-	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon, noon); !at.Equal(noon.Add(2 * 3600e9)) {
+	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: catalogtest.Noon.Add(-70 * 3600e9)}}}
+	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(3 * 3600e9)}}}
+	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, catalogtest.Noon, catalogtest.Noon); !at.Equal(catalogtest.Noon.Add(2 * 3600e9)) {
 		t.Errorf("due at %s, want when the image is old enough, in two hours", at)
 	}
 	q.Status.Images = nil
-	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon, noon); !at.Equal(noon.Add(3 * 3600e9)) {
+	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, catalogtest.Noon, catalogtest.Noon); !at.Equal(catalogtest.Noon.Add(3 * 3600e9)) {
 		t.Errorf("due at %s, want when the grace period ends, in three hours", at)
 	}
 }

@@ -295,7 +295,7 @@ func (r *Reconciler) existing(h holder, o *outcome) (map[string]*entry, error) {
 		return nil, err
 	}
 	add := func(id string) {
-		name := h.scope.objectName(id)
+		name := objectNameOf(h.scope, id)
 		if existing[name] != nil {
 			return
 		}

@@ -78,7 +78,7 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 			crowded && trust.distrusts(fromSummary(shown)) {
 			continue
 		}
-		if image := r.images.named(h.scope.objectName(shown.ImageID)); image == nil || !h.owns(image.CloudImage) && !h.leftOut(image.CloudImage) {
+		if image := r.images.named(objectNameOf(h.scope, shown.ImageID)); image == nil || !h.owns(image.CloudImage) && !h.leftOut(image.CloudImage) {
 			return true
 		}
 	}

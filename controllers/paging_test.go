@@ -16,6 +16,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
@@ -40,7 +41,7 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	account := catalog.Account{Source: "test", SecretID: catalog.Secret(cvmtest.DefaultCredential.SecretID), SecretKey: catalog.Secret(cvmtest.DefaultCredential.SecretKey)}
 	pool := cvmtest.PrivateImages(3, 230, cvmtest.DefaultCredential.UIN)
 	for i := range pool {
-		created := noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
+		created := catalogtest.Noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
 		pool[i].CreatedTime, pool[i].ImageState = &created, "NORMAL"
 	}
 
@@ -76,7 +77,7 @@ func newStory(cloud *cvmtest.Server, pool []cvmtest.Image, images int) *story {
 	query.Spec.Region = "ap-guangzhou"
 	query.Spec.Removal.GracePeriod = &metav1.Duration{}
 	query.Status.ObservedQuery = ""
-	s := &story{cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*entry{}, now: noon}
+	s := &story{cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*entry{}, now: catalogtest.Noon}
 	cloud.OnRequest(nil)
 	cloud.Clear("ap-guangzhou")
 	cloud.Put("ap-guangzhou", pool[:images]...)

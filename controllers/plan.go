@@ -51,7 +51,7 @@ func makePlan(c claim, v verdict, existing map[string]*entry) plan {
 	selected, members := idsOf(v.choice.selected), idsOf(v.members)
 	wanted := make(map[string]bool, len(v.members))
 	for _, image := range v.withObjects(c.query.Spec.CloudImages.Policy) {
-		name := c.scope.objectName(image.ID)
+		name := objectNameOf(c.scope, image.ID)
 		wanted[name] = true
 		value := imagev1alpha1.QueryMember
 		if selected[image.ID] {
@@ -91,7 +91,7 @@ func makePlan(c claim, v verdict, existing map[string]*entry) plan {
 // keeping makes an object a member's. Where only status tells of the image, the object keeps the record that it has, and
 // there is none without one: half of the facts would pass for all of them at the next poll.
 func (c claim) keeping(image catalog.Image, partial bool, value string) desire {
-	name, record := c.scope.objectName(image.ID), toRecord(image, c.scope)
+	name, record := objectNameOf(c.scope, image.ID), toRecord(image, c.scope)
 	return func(c claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 		switch {
 		case !partial:

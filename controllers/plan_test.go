@@ -14,6 +14,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 var planned = catalog.Image{ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64"}
@@ -25,7 +26,7 @@ func claimOf(name string) claim {
 	q := syncedQuery(0)
 	q.Name, q.UID = name, types.UID("uid of "+name)
 	q.Spec.Region = "ap-guangzhou"
-	return newClaim(q, noon, nil)
+	return newClaim(q, catalogtest.Noon, nil)
 }
 
 // stored is the image's CloudImage as these queries have it.
@@ -48,7 +49,7 @@ func inCache(image *imagev1alpha1.CloudImage) *entry {
 // left is a CloudImage whose image stopped being a member of a query some hours before noon.
 func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
 	c := claimOf(query)
-	c.now = noon.Add(-time.Duration(hours) * time.Hour)
+	c.now = catalogtest.Noon.Add(-time.Duration(hours) * time.Hour)
 	return departing{reason: reason}.letGo(c, image)
 }
 
@@ -56,14 +57,14 @@ func TestPlan(t *testing.T) {
 	changed := planned
 	changed.Description = "rebuilt"
 	deleting := stored("golden")
-	deleting.DeletionTimestamp = &metav1.Time{Time: noon}
+	deleting.DeletionTimestamp = &metav1.Time{Time: catalogtest.Noon}
 	unlabelled := stored("golden")
 	delete(unlabelled.Labels, "query.imagecatalog.dev/golden")
 	elsewhere := stored("golden")
 	elsewhere.Image.Region = "ap-shanghai"
 	remembered := stored("golden", "other")
 	for i := range maxLeaving {
-		remembered.Lifecycle.Leaving = append(remembered.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: fmt.Sprintf("q%d", i), Since: metav1.Time{Time: noon}, DeleteAfter: metav1.Time{Time: noon}})
+		remembered.Lifecycle.Leaving = append(remembered.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: fmt.Sprintf("q%d", i), Since: metav1.Time{Time: catalogtest.Noon}, DeleteAfter: metav1.Time{Time: catalogtest.Noon}})
 	}
 
 	member := []catalog.Image{planned}
@@ -197,14 +198,14 @@ func outline(image *imagev1alpha1.CloudImage) string {
 func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	first := stored("golden")
 	later := claimOf("golden")
-	later.now = noon.Add(time.Hour)
+	later.now = catalogtest.Noon.Add(time.Hour)
 	record := toRecord(planned, later.scope)
 	if same := later.keep(first, plannedName, record, imagev1alpha1.QueryMember); !sameObject(first, same) {
 		t.Error("an unchanged image was changed")
 	}
 	record.State = "SYNCING"
 	moved := later.keep(first, plannedName, record, imagev1alpha1.QueryMember)
-	if !moved.Lifecycle.FirstSeenTime.Time.Equal(noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(noon.Add(time.Hour)) {
+	if !moved.Lifecycle.FirstSeenTime.Time.Equal(catalogtest.Noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(catalogtest.Noon.Add(time.Hour)) {
 		t.Errorf("lifecycle is %+v", moved.Lifecycle)
 	}
 	if withDerived(moved).Labels[imagev1alpha1.LabelState] != "SYNCING" {

@@ -14,11 +14,12 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 // full is an object in which every field that is compared has a value.
 func full() *imagev1alpha1.CloudImage {
-	at := metav1.Time{Time: noon}
+	at := metav1.Time{Time: catalogtest.Noon}
 	return &imagev1alpha1.CloudImage{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"a": "b"},
@@ -99,7 +100,7 @@ func change(v reflect.Value, path []any) {
 	case reflect.Slice:
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 	case reflect.Struct:
-		v.Set(reflect.ValueOf(metav1.Time{Time: noon.Add(time.Second)}))
+		v.Set(reflect.ValueOf(metav1.Time{Time: catalogtest.Noon.Add(time.Second)}))
 	default:
 		panic(v.Kind())
 	}

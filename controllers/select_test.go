@@ -18,44 +18,15 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
-
-// build is a golden image, by its name and how many hours before noon it was made. What a case is about follows: arm64,
-// other architectures, deprecated, SYNCING, undated, shared (by account 7), untyped and other types (of account 7).
-func build(name string, hours int, more ...string) catalog.Image {
-	image := catalog.Image{
-		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",
-		Architecture: "amd64", CreatedTime: noon.Add(-time.Duration(hours) * time.Hour),
-	}
-	for _, word := range more {
-		switch word {
-		case "arm64":
-			image.Architecture = word
-		case "deprecated":
-			image.Deprecated = true
-		case "undated":
-			image.CreatedTime = time.Time{}
-		case "shared":
-			image.Type, image.Creator = "SHARED_IMAGE", "7"
-		case "untyped":
-			image.Type = ""
-		case "MARKET_IMAGE", "COMMUNITY_IMAGE", "shared_image":
-			image.Type, image.Creator = word, "7"
-		case "386", "riscv64", "no architecture":
-			image.Architecture = strings.TrimPrefix(word, "no architecture")
-		default:
-			image.State = word
-		}
-	}
-	return image
-}
 
 // The cases read as the recipes of docs/recipes.md.
 func TestSelection(t *testing.T) {
-	nightly := []catalog.Image{build("node-v1.30.4", 1), build("node-v1.30.3", 30), build("node-v1.29.9", 80), build("base", 200)}
-	both := []catalog.Image{build("amd-2", 2), build("arm-1", 1, "arm64"), build("amd-3", 3), build("arm-4", 4, "arm64")}
+	nightly := []catalog.Image{catalogtest.Image("node-v1.30.4", 1), catalogtest.Image("node-v1.30.3", 30), catalogtest.Image("node-v1.29.9", 80), catalogtest.Image("base", 200)}
+	both := []catalog.Image{catalogtest.Image("amd-2", 2), catalogtest.Image("arm-1", 1, "arm64"), catalogtest.Image("amd-3", 3), catalogtest.Image("arm-4", 4, "arm64")}
 	const version = `v(\d+\.\d+\.\d+)$`
-	public := build("public", 0, "undated")
+	public := catalogtest.Image("public", 0, "undated")
 	public.Type = "PUBLIC_IMAGE"
 	byArchitecture := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}}
 
@@ -64,7 +35,7 @@ func TestSelection(t *testing.T) {
 		creators  []string
 		imageIDs  []imagev1alpha1.ImageID
 		members   []catalog.Image
-		last      []string // names of the last selection, which are members or build(name, 999)
+		last      []string // names of the last selection, which are members or catalogtest.Image(name, 999)
 		heldBack  []string
 		absent    []string
 
@@ -96,7 +67,7 @@ func TestSelection(t *testing.T) {
 		},
 		"the highest version, whenever it was built": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version},
-			members:   []catalog.Image{build("node-v1.9.0", 1), build("node-v1.10.0", 9), build("base", 0)},
+			members:   []catalog.Image{catalogtest.Image("node-v1.9.0", 1), catalogtest.Image("node-v1.10.0", 9), catalogtest.Image("base", 0)},
 			want:      "node-v1.10.0", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"node-v1.9.0": "NotNewest", "base": "NoVersion"},
 		},
 		"the highest version in a range": {
@@ -105,88 +76,88 @@ func TestSelection(t *testing.T) {
 		},
 		"a name that is a version needs no expression": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
-			members:   []catalog.Image{build("v1.2", 1), build("1.10", 2)}, want: "1.10",
+			members:   []catalog.Image{catalogtest.Image("v1.2", 1), catalogtest.Image("1.10", 2)}, want: "1.10",
 		},
 		"equal versions are ordered by their time": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `v(\d+\.\d+)`},
-			members:   []catalog.Image{build("a-v1.2", 5), build("b-v1.2", 1)}, want: "b-v1.2",
+			members:   []catalog.Image{catalogtest.Image("a-v1.2", 5), catalogtest.Image("b-v1.2", 1)}, want: "b-v1.2",
 		},
 		"the last by name": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName},
-			members:   []catalog.Image{build("release-20261101", 1), build("release-20261120", 9)}, want: "release-20261120",
+			members:   []catalog.Image{catalogtest.Image("release-20261101", 1), catalogtest.Image("release-20261120", 9)}, want: "release-20261120",
 		},
 		"the last by a part of the name": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: `-(\d+)$`},
-			members:   []catalog.Image{build("z-20261101", 1), build("a-20261120", 9), build("other", 0)}, want: "a-20261120", wantVerdicts: verdicts("NoVersion", "other"),
+			members:   []catalog.Image{catalogtest.Image("z-20261101", 1), catalogtest.Image("a-20261120", 9), catalogtest.Image("other", 0)}, want: "a-20261120", wantVerdicts: verdicts("NoVersion", "other"),
 		},
-		"deprecated images come last": {members: []catalog.Image{build("new", 1, "deprecated"), build("old", 9)}, want: "old"},
-		"but before none":             {members: []catalog.Image{build("new", 1, "deprecated"), build("old", 9, "deprecated")}, want: "new"},
+		"deprecated images come last": {members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9)}, want: "old"},
+		"but before none":             {members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9, "deprecated")}, want: "new"},
 		"only NORMAL images": {
-			members: []catalog.Image{build("new", 1, "CREATING"), build("old", 9)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
+			members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 9)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
 		},
-		"nothing, when nothing qualifies and nothing was": {members: []catalog.Image{build("new", 1, "CREATING")}, wantVerdicts: verdicts("NotNormal", "new")},
+		"nothing, when nothing qualifies and nothing was": {members: []catalog.Image{catalogtest.Image("new", 1, "CREATING")}, wantVerdicts: verdicts("NotNormal", "new")},
 		"public images come after dated ones, by name": {
 			selection: imagev1alpha1.ImageSelection{Limit: 3},
-			members:   []catalog.Image{build("b", 0, "undated"), build("a", 0, "undated"), build("dated", 999)}, want: "dated a b",
+			members:   []catalog.Image{catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated a b",
 		},
 		"public images never pass minAge": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: time.Second}},
-			members:   []catalog.Image{build("a", 0, "undated")}, wantVerdicts: verdicts("TooYoung", "a"),
+			members:   []catalog.Image{catalogtest.Image("a", 0, "undated")}, wantVerdicts: verdicts("TooYoung", "a"),
 		},
 		"nobody's shared image by its name alone": {
-			members: []catalog.Image{build("node-v1.30.9", 0, "shared"), build("node-v1.30.4", 1)},
+			members: []catalog.Image{catalogtest.Image("node-v1.30.9", 0, "shared"), catalogtest.Image("node-v1.30.4", 1)},
 			want:    "node-v1.30.4", wantVerdicts: verdicts("UntrustedCreator", "node-v1.30.9"),
 		},
 		"nobody's image of a type that nobody knows": {
-			members: []catalog.Image{build("a", 0, "MARKET_IMAGE"), build("b", 0, "COMMUNITY_IMAGE"), build("c", 0, "shared_image"), build("d", 0, "untyped"), build("ours", 9)},
+			members: []catalog.Image{catalogtest.Image("a", 0, "MARKET_IMAGE"), catalogtest.Image("b", 0, "COMMUNITY_IMAGE"), catalogtest.Image("c", 0, "shared_image"), catalogtest.Image("d", 0, "untyped"), catalogtest.Image("ours", 9)},
 			want:    "ours", wantVerdicts: verdicts("UntrustedCreator", "a", "b", "c", "d"),
 		},
 		"a public image needs no creator": {members: []catalog.Image{public}, want: "public"},
 		"an image of a creator that selection trusts": {
 			selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"7"}, Limit: 2},
-			members:   []catalog.Image{build("market", 0, "MARKET_IMAGE"), build("shared", 1, "shared"), build("untyped", 0, "untyped"), build("ours", 9)},
+			members:   []catalog.Image{catalogtest.Image("market", 0, "MARKET_IMAGE"), catalogtest.Image("shared", 1, "shared"), catalogtest.Image("untyped", 0, "untyped"), catalogtest.Image("ours", 9)},
 			want:      "market shared", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"untyped": "UntrustedCreator", "ours": "NotNewest"},
 		},
-		"a trusted creator's shared image": {creators: []string{"7"}, members: []catalog.Image{build("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9"},
+		"a trusted creator's shared image": {creators: []string{"7"}, members: []catalog.Image{catalogtest.Image("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9"},
 		"a shared image that is named by its id": {
-			imageIDs: []imagev1alpha1.ImageID{imagev1alpha1.ImageID(build("node-v1.30.9", 0).ID)},
-			members:  []catalog.Image{build("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9",
+			imageIDs: []imagev1alpha1.ImageID{imagev1alpha1.ImageID(catalogtest.Image("node-v1.30.9", 0).ID)},
+			members:  []catalog.Image{catalogtest.Image("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9",
 		},
 
 		"a selected image that is SYNCING isn't replaced by an older one": {
-			members: []catalog.Image{build("new", 1, "SYNCING"), build("old", 9)}, last: []string{"new"}, want: "new", wantStays: "new",
+			members: []catalog.Image{catalogtest.Image("new", 1, "SYNCING"), catalogtest.Image("old", 9)}, last: []string{"new"}, want: "new", wantStays: "new",
 		},
 		"but by a newer one": {
-			members: []catalog.Image{build("newer", 0), build("new", 1, "SYNCING"), build("old", 9)}, last: []string{"new"},
+			members: []catalog.Image{catalogtest.Image("newer", 0), catalogtest.Image("new", 1, "SYNCING"), catalogtest.Image("old", 9)}, last: []string{"new"},
 			want: "newer", wantVerdicts: verdicts("NotNormal", "new"),
 		},
 		"a selected image that is deprecated is replaced": {
-			members: []catalog.Image{build("new", 1, "deprecated"), build("old", 9)}, last: []string{"new"}, want: "old",
+			members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9)}, last: []string{"new"}, want: "old",
 		},
 		"the last selection stays where no member qualifies": {
-			members: []catalog.Image{build("coming", 0, "CREATING")}, last: []string{"departed"},
+			members: []catalog.Image{catalogtest.Image("coming", 0, "CREATING")}, last: []string{"departed"},
 			want: "departed", wantStays: "departed", wantVerdicts: verdicts("NotNormal", "coming"),
 		},
-		"it goes where one does": {members: []catalog.Image{build("old", 9)}, last: []string{"departed"}, want: "old"},
+		"it goes where one does": {members: []catalog.Image{catalogtest.Image("old", 9)}, last: []string{"departed"}, want: "old"},
 		"it stays in its own group only": {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
-			members:   []catalog.Image{build("arm", 1, "arm64")}, last: []string{"departed"}, want: "departed arm", wantStays: "departed",
+			members:   []catalog.Image{catalogtest.Image("arm", 1, "arm64")}, last: []string{"departed"}, want: "departed arm", wantStays: "departed",
 		},
 		"groups are in the order of their architectures, however new their images": {
 			selection: byArchitecture,
 			members: []catalog.Image{
-				build("none", 0, "no architecture"), build("riscv", 1, "riscv64"), build("old", 2, "386"), build("arm", 3, "arm64"), build("amd", 4),
+				catalogtest.Image("none", 0, "no architecture"), catalogtest.Image("riscv", 1, "riscv64"), catalogtest.Image("old", 2, "386"), catalogtest.Image("arm", 3, "arm64"), catalogtest.Image("amd", 4),
 			},
 			want: "amd arm old riscv none",
 		},
 		"a group that falls back keeps its place": {
 			selection: byArchitecture,
-			members:   []catalog.Image{build("amd", 1, "CREATING"), build("arm", 1, "arm64"), build("old", 1, "386")}, last: []string{"departed"},
+			members:   []catalog.Image{catalogtest.Image("amd", 1, "CREATING"), catalogtest.Image("arm", 1, "arm64"), catalogtest.Image("old", 1, "386")}, last: []string{"departed"},
 			want: "departed arm old", wantStays: "departed", wantVerdicts: verdicts("NotNormal", "amd"),
 		},
 		"an image that falls back keeps its place in its group": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Limit: 2},
-			members:   []catalog.Image{build("node-v1.9.0", 1, "CREATING")}, last: []string{"a-v1.30.0", "b-v1.31.0"},
+			members:   []catalog.Image{catalogtest.Image("node-v1.9.0", 1, "CREATING")}, last: []string{"a-v1.30.0", "b-v1.31.0"},
 			want: "b-v1.31.0 a-v1.30.0", wantStays: "a-v1.30.0 b-v1.31.0",
 		},
 		"an absent image that stays keeps its place before an older one": {
@@ -217,11 +188,11 @@ func TestSelection(t *testing.T) {
 			for _, image := range tc.members {
 				byName[image.Name] = image
 			}
-			b := ballot{members: tc.members, now: noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
+			b := ballot{members: tc.members, now: catalogtest.Noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
 			for _, name := range tc.last {
 				image, member := byName[name]
 				if !member {
-					image = build(name, 999)
+					image = catalogtest.Image(name, 999)
 				}
 				b.last = append(b.last, lastSelected{Image: image})
 			}
@@ -232,10 +203,10 @@ func TestSelection(t *testing.T) {
 				b.absent[byName[name].ID] = ""
 			}
 			got := c.choose(b)
-			if names := namesOf(got.selected); names != tc.want {
+			if names := catalogtest.Names(got.selected); names != tc.want {
 				t.Errorf("selected %q, want %q", names, tc.want)
 			}
-			if names := namesOf(got.stays); names != tc.wantStays {
+			if names := catalogtest.Names(got.stays); names != tc.wantStays {
 				t.Errorf("%q stays, want %q", names, tc.wantStays)
 			}
 			for name, want := range tc.wantVerdicts {
@@ -261,14 +232,6 @@ func verdicts(verdict imagev1alpha1.SelectionVerdict, names ...string) map[strin
 		out[name] = verdict
 	}
 	return out
-}
-
-func namesOf(images []catalog.Image) string {
-	var names []string
-	for _, image := range images {
-		names = append(names, image.Name)
-	}
-	return strings.Join(names, " ")
 }
 
 func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
@@ -300,7 +263,7 @@ func drawImage(t *rapid.T, i int) catalog.Image {
 		Deprecated:   rapid.Bool().Draw(t, "deprecated"),
 	}
 	if hours := rapid.IntRange(-1, 5).Draw(t, "hours"); hours >= 0 {
-		image.CreatedTime = noon.Add(-time.Duration(hours) * time.Hour)
+		image.CreatedTime = catalogtest.Noon.Add(-time.Duration(hours) * time.Hour)
 	}
 	return image
 }
@@ -329,7 +292,7 @@ func TestASelectionDependsOnNoOrder(t *testing.T) {
 		if bad != nil {
 			t.Fatal(bad.Error())
 		}
-		b := ballot{now: noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
+		b := ballot{now: catalogtest.Noon, heldBack: map[string]bool{}, absent: map[string]imagev1alpha1.SelectionVerdict{}}
 		last := map[string]bool{}
 		for i := range rapid.IntRange(0, 12).Draw(t, "members") {
 			image := drawImage(t, i)

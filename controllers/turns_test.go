@@ -7,6 +7,8 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -39,9 +41,9 @@ func TestTurns(t *testing.T) {
 					got = append(got, told(turns.give(source, 2)))
 					continue
 				}
-				q := waiter{name: who, first: who >= "A", due: noon}
+				q := waiter{name: who, first: who >= "A", due: catalogtest.Noon}
 				if !q.first {
-					q.due = noon.Add(time.Duration(who[0]-'0') * time.Minute)
+					q.due = catalogtest.Noon.Add(time.Duration(who[0]-'0') * time.Minute)
 				}
 				got = append(got, map[bool]string{true: "yes", false: "no"}[turns.take(source, q, 2)])
 			}

@@ -45,8 +45,8 @@ func (w *written) reconciled(query *imagev1alpha1.ImageQuery) {
 	w.query = later(w.query, query.ResourceVersion)
 }
 
-// stored notes the API server's answer to a write.
-func (w *written) stored(answer []byte) {
+// Stored notes the API server's answer to a write.
+func (w *written) Stored(answer []byte) {
 	var object struct {
 		Metadata struct {
 			ResourceVersion string `json:"resourceVersion"`
@@ -60,7 +60,8 @@ func (w *written) stored(answer []byte) {
 	w.image = later(w.image, object.Metadata.ResourceVersion)
 }
 
-func (w *written) removed(image *imagev1alpha1.CloudImage) {
+// Deleted notes a deletion.
+func (w *written) Deleted(image *imagev1alpha1.CloudImage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.deleted == nil {
