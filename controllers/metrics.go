@@ -9,11 +9,12 @@ import (
 	"sync"
 	"time"
 
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
-
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 const (
@@ -67,7 +68,7 @@ type Metrics struct {
 	// elected is closed once the process works; images has its cache, and shard says which regions' images are counted
 	// here. All are nil before SetupWithManager.
 	elected <-chan struct{}
-	images  imageCache
+	images  cache.Cache
 	shard   Shard
 }
 
@@ -211,12 +212,12 @@ func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
 	default:
 		return // a standby, whose counts would be added to the leader's
 	}
-	if !m.images.filled() {
+	if !m.images.HasSynced() {
 		return
 	}
 	type labels struct{ region, platform, architecture, state, presence string }
 	counts := map[labels]int{}
-	for o := range m.images.all() {
+	for o := range m.images.All() {
 		image := &o.Image
 		if !m.shard.covers(image.Region) {
 			continue
@@ -242,7 +243,7 @@ func writeResult(err error) string {
 	switch {
 	case err == nil:
 		return "written"
-	case stale(err):
+	case writer.IsStale(err):
 		return "conflict"
 	}
 	return "failed"

@@ -7,12 +7,11 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // syncedQuery was last synced some time before noon.
@@ -32,19 +31,19 @@ func TestNextPoll(t *testing.T) {
 		q.Generation++
 		return q
 	}
-	polled := memory{attempt: catalogtest.Noon.Add(-time.Minute), generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}
-	lost := func(m memory, losses int) memory {
+	polled := pollState{lastAttempt: catalogtest.Noon.Add(-time.Minute), generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}
+	lost := func(m pollState, losses int) pollState {
 		m.lost, m.losses = true, losses
 		return m
 	}
 	handled := polled
 	handled.requestedAt = "now"
 	justPolled := polled
-	justPolled.attempt = catalogtest.Noon.Add(-100 * time.Millisecond)
+	justPolled.lastAttempt = catalogtest.Noon.Add(-100 * time.Millisecond)
 
 	for name, tc := range map[string]struct {
 		query   *imagev1alpha1.ImageQuery
-		memory  memory
+		memory  pollState
 		account catalog.Account
 		wantAt  time.Time // before or at noon: now
 	}{
@@ -53,10 +52,10 @@ func TestNextPoll(t *testing.T) {
 		"after a restart, an unsynced generation is due at once":       {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
 		"after a restart, a new request is due at once":                {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
 		"a first loss is looked at soon":                               {query: syncedQuery(time.Minute), memory: lost(polled, 0), wantAt: catalogtest.Noon},
-		"a loss just after a poll waits for a moment":                  {query: syncedQuery(0), memory: lost(memory{attempt: catalogtest.Noon, generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}, 0), wantAt: catalogtest.Noon.Add(5 * time.Second)},
+		"a loss just after a poll waits for a moment":                  {query: syncedQuery(0), memory: lost(pollState{lastAttempt: catalogtest.Noon, generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}, 0), wantAt: catalogtest.Noon.Add(5 * time.Second)},
 		"losses again and again are looked at more and more seldom":    {query: syncedQuery(time.Minute), memory: lost(polled, 4), wantAt: catalogtest.Noon.Add(20 * time.Second)},
 		"and not after the interval":                                   {query: syncedQuery(time.Minute), memory: lost(polled, 40), wantAt: catalogtest.Noon.Add(9 * time.Minute)},
-		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: memory{nudged: true}, wantAt: catalogtest.Noon},
+		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: pollState{peerDue: true}, wantAt: catalogtest.Noon},
 		"a polled query waits for its due time":                        {query: syncedQuery(time.Minute), memory: polled, wantAt: catalogtest.Noon.Add(9 * time.Minute)},
 		"an edit is due at once":                                       {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon},
 		"a request is due at once":                                     {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon},
@@ -88,12 +87,12 @@ func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 	edited.Generation++
 	for name, tc := range map[string]struct {
 		query  *imagev1alpha1.ImageQuery
-		memory memory
+		memory pollState
 		want   bool
 	}{
 		"never tried":                        {query: edited, want: true},
-		"tried, and not synced":              {query: edited, memory: memory{generation: edited.Generation}},
-		"the generation before it was tried": {query: edited, memory: memory{generation: synced.Generation}, want: true},
+		"tried, and not synced":              {query: edited, memory: pollState{generation: edited.Generation}},
+		"the generation before it was tried": {query: edited, memory: pollState{generation: synced.Generation}, want: true},
 		"synced by an earlier process":       {query: synced},
 	} {
 		if got := tc.memory.isNew(tc.query); got != tc.want {
@@ -139,19 +138,19 @@ func TestRetriesDoubleUpToTheInterval(t *testing.T) {
 }
 
 func TestAPollsEndSetsTheNextDueTime(t *testing.T) {
-	bad := &outcome{failure: &failure{reason: imagev1alpha1.ReasonUnavailable}}
+	bad := &pollResult{failure: &failure{reason: imagev1alpha1.ReasonUnavailable}}
 	for name, tc := range map[string]struct {
 		success  time.Duration // ago
-		outcome  *outcome
+		outcome  *pollResult
 		min, max time.Duration
 	}{
-		"success: the interval and up to a fifth":            {success: time.Minute, outcome: &outcome{}, min: 10 * time.Minute, max: 12 * time.Minute},
+		"success: the interval and up to a fifth":            {success: time.Minute, outcome: &pollResult{}, min: 10 * time.Minute, max: 12 * time.Minute},
 		"failure: a first retry":                             {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
 		"failure just before data gets stale: be there then": {success: 40*time.Minute - 2*time.Second, outcome: bad, min: 2 * time.Second, max: 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q, m := syncedQuery(tc.success), &memory{}
-			m.ended(q, tc.outcome, catalogtest.Noon)
+			q, m := syncedQuery(tc.success), &pollState{}
+			m.pollFinished(q, tc.outcome, catalogtest.Noon)
 			if got := m.due.Sub(catalogtest.Noon); got < tc.min || got > tc.max {
 				t.Errorf("due after %s, want between %s and %s", got, tc.min, tc.max)
 			}
@@ -176,7 +175,7 @@ func TestFreshnessEnds(t *testing.T) {
 }
 
 func TestANamesakeHasNoMemories(t *testing.T) {
-	var all memories
+	var all pollStates
 	first := syncedQuery(0)
 	all.of(first).failures = 3
 	if all.of(first).failures != 3 {
@@ -189,11 +188,11 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 	}
 	all.forget("golden")
 	// Another query that read the cache a moment ago may still make it due.
-	if !all.noteGone("golden", "img") || !all.nudge("golden") {
+	if !all.noteGone("golden", "img") || !all.markDue("golden") {
 		t.Error("a query that is not known can't be made due")
 	}
 	all.forget("golden")
-	if len(all.byUID)+len(all.names)+len(all.nudges)+len(all.gone) != 0 {
+	if len(all.byUID)+len(all.names)+len(all.due)+len(all.gone) != 0 {
 		t.Error("a deleted query is remembered")
 	}
 }
@@ -221,7 +220,7 @@ func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
 			if tc.age > 0 {
 				query.Status.LastSyncTime = &shown
 			}
-			e := editor{status: query.Status.DeepCopy()}
+			e := statusBuilder{status: query.Status.DeepCopy()}
 			if tc.news {
 				e.status.SelectedSummary = "another"
 			}

@@ -74,23 +74,7 @@ func run(m *testing.M) int {
 		}
 	}()
 	apiServer.QPS = -1
-	if controllers.DryRun, err = dryRun(apiServer); err != nil {
-		fmt.Fprintln(os.Stderr, "preparing to validate CloudImages:", err)
-		return 1
-	}
 	return m.Run()
-}
-
-// dryRun asks the API server whether it would take a CloudImage.
-func dryRun(config *rest.Config) (func(*imagev1alpha1.CloudImage) error, error) {
-	scheme := runtime.NewScheme()
-	if err := imagev1alpha1.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	direct, err := client.New(config, client.Options{Scheme: scheme})
-	return func(image *imagev1alpha1.CloudImage) error {
-		return client.IgnoreAlreadyExists(direct.Create(context.Background(), image, client.DryRunAll))
-	}, err
 }
 
 // world is a cluster, a cloud, and the operator between them.

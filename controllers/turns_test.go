@@ -7,10 +7,9 @@ import (
 	"context"
 	"strings"
 	"testing"
-
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"time"
 
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
@@ -33,19 +32,19 @@ func TestTurns(t *testing.T) {
 		"a turn that was not taken is told again":  {"a1? a2? a3? a4? a5? a! a!", "yes yes no no no 3 4,5"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var turns turns
+			var turns pollSlots
 			var got []string
 			for word := range strings.FieldsSeq(tc.script) {
 				source, who := word[:1], word[1:len(word)-1]
 				if who == "" {
-					got = append(got, told(turns.give(source, 2)))
+					got = append(got, told(turns.release(source, 2)))
 					continue
 				}
 				q := waiter{name: who, first: who >= "A", due: catalogtest.Noon}
 				if !q.first {
 					q.due = catalogtest.Noon.Add(time.Duration(who[0]-'0') * time.Minute)
 				}
-				got = append(got, map[bool]string{true: "yes", false: "no"}[turns.take(source, q, 2)])
+				got = append(got, map[bool]string{true: "yes", false: "no"}[turns.acquire(source, q, 2)])
 			}
 			if got := strings.Join(got, " "); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
@@ -56,13 +55,13 @@ func TestTurns(t *testing.T) {
 
 // Who ends its turn while the process ends must not wait for a receiver that is gone.
 func TestAPollEndsWithTheProcess(t *testing.T) {
-	r := &Reconciler{Concurrent: 1, nudged: make(chan event.GenericEvent)}
-	r.turns.take("a", waiter{name: "1"}, 1)
-	r.turns.take("a", waiter{name: "2"}, 1)
+	r := &Reconciler{Concurrent: 1, requeue: make(chan event.GenericEvent)}
+	r.slots.acquire("a", waiter{name: "1"}, 1)
+	r.slots.acquire("a", waiter{name: "2"}, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
-		r.pass(ctx, "a")
+		r.releaseSlot(ctx, "a")
 		close(ended)
 	}()
 	cancel()

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 const (
@@ -71,20 +71,20 @@ func (w *written) Deleted(image *imagev1alpha1.CloudImage) {
 }
 
 // shownBy says whether a query and CloudImages, as the caches have them, show what was written.
-func (w *written) shownBy(query *imagev1alpha1.ImageQuery, images imageCache) bool {
+func (w *written) shownBy(query *imagev1alpha1.ImageQuery, images cache.Cache) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, uid := range w.deleted {
-		if image := images.named(name); image != nil && image.UID == uid && image.DeletionTimestamp == nil {
+		if image := images.Get(name); image != nil && image.UID == uid && image.DeletionTimestamp == nil {
 			return false
 		}
 	}
 	w.deleted = nil
-	return !older(query.ResourceVersion, w.query) && !older(images.version(), w.image)
+	return !older(query.ResourceVersion, w.query) && !older(images.ResourceVersion(), w.image)
 }
 
 // awaits says whether a query has to wait for the caches, and no longer than it should.
-func (w *written) awaits(query *imagev1alpha1.ImageQuery, images imageCache, now time.Time) bool {
+func (w *written) awaits(query *imagev1alpha1.ImageQuery, images cache.Cache, now time.Time) bool {
 	if w.shownBy(query, images) {
 		w.behindSince = time.Time{}
 		return false

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
-
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 func TestAQueryWaitsForItsOwnWrites(t *testing.T) {
@@ -43,12 +44,16 @@ func TestAQueryWaitsForItsOwnWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			informer := toolscache.NewSharedIndexInformer(&toolscache.ListWatch{}, &imagev1alpha1.CloudImage{}, 0, toolscache.Indexers{})
+			images, err := cache.FromInformer(informer)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, o := range tc.cached {
-				if err := informer.GetStore().Add(o); err != nil {
+				if err := informer.GetStore().Add(cloudimage.NewEntry(o)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			query, w, images, now := version(tc.query), &written{}, imageCache{informer}, time.Now()
+			query, w, now := version(tc.query), &written{}, time.Now()
 			tc.write(w)
 			if got := w.awaits(query, images, now); got != tc.waits {
 				t.Errorf("it waits: %t, want %t", got, tc.waits)
