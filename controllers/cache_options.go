@@ -7,12 +7,13 @@ import (
 	"maps"
 	"slices"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
 // CacheOptions are those of the cache that the operator reads from: Secrets of one namespace, and of each object only what is

@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -20,6 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
 // forget gives up what a deleted query leaves behind: Kubernetes' garbage collector deletes what it alone owned, and

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // remembered is a query at noon whose last poll came to these members and this selection (names of builds).

@@ -13,10 +13,6 @@ import (
 	"sync"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
-	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,6 +21,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 const (
@@ -278,7 +279,7 @@ func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQ
 	}
 	managers := live.ManagedFields
 	if live.ResourceVersion != query.ResourceVersion {
-		now, err := reread(ctx, r.Live, query)
+		now, err := reread(ctx, r.APIReader, query)
 		if err != nil {
 			return err
 		}
@@ -301,7 +302,7 @@ func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQ
 func (r *Reconciler) liveMetadata(ctx context.Context, query *imagev1alpha1.ImageQuery) (*metav1.PartialObjectMetadata, error) {
 	live := &metav1.PartialObjectMetadata{}
 	live.SetGroupVersionKind(imagev1alpha1.GroupVersion.WithKind("ImageQuery"))
-	err := r.Live.Get(ctx, client.ObjectKeyFromObject(query), live)
+	err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(query), live)
 	if apierrors.IsNotFound(err) || err == nil && live.UID != query.UID {
 		return nil, errSuperseded
 	}

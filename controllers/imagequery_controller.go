@@ -9,12 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
-	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -22,6 +16,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 // +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries,verbs=get;list;watch
@@ -35,10 +36,10 @@ import (
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
-	// Client reads queries and Secrets from the cache and writes status; Live reads from the API server, where the cache's
+	// Client reads queries and Secrets from the cache and writes status; APIReader reads from the API server, where the cache's
 	// word isn't enough.
-	Client client.Client
-	Live   client.Reader
+	Client    client.Client
+	APIReader client.Reader
 
 	Lister      catalog.Lister
 	Credentials Credentials

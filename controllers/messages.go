@@ -13,12 +13,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/utils/ptr"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	"k8s.io/apimachinery/pkg/util/duration"
-	"k8s.io/utils/ptr"
 )
 
 // approveCommand is the command that approves a removal, as the condition RemovalBlocked shows it.
@@ -36,7 +37,7 @@ func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) stri
 	}
 	return fmt.Sprintf("; %d of %d images would leave (%d gone, %d that match no more), which is all of them or more than removal.maxRemovedPercent (%d): "+
 		"nothing is removed and no new image is selected until somebody runs the command that the condition %s shows",
-		len(d.Leaving), d.Members, gone, len(d.Leaving)-gone, selection.MaxRemovedPercent(query), imagev1alpha1.ConditionRemovalBlocked)
+		len(d.Leaving), d.Members, gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
 }
 
 // LeftOutNote says in Ready's message what is left out, and what to do.
@@ -68,7 +69,7 @@ func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) strin
 		return ""
 	}
 	return fmt.Sprintf("; %d images that can't be selected for want of trust have no CloudImage, because with them there would be more than "+
-		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", len(v.WithoutObject), selection.MaxObjects(query))
+		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", len(v.WithoutObject), query.Spec.CloudImages.GetMaxImages())
 }
 
 // selectionNotes is what a person should know of a selection that is not simply the newest image.

@@ -9,12 +9,13 @@ import (
 	"sync"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
 const (

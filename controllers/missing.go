@@ -7,9 +7,6 @@ import (
 	"context"
 	"strings"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
-	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
@@ -17,6 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -73,7 +74,7 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 		return false
 	}
 	// Beyond maxImages, members without trust have no object.
-	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > selection.MaxObjects(query), selection.Selector{Spec: &query.Spec}
+	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > query.Spec.CloudImages.GetMaxImages(), selection.Selector{Spec: &query.Spec}
 	for _, shown := range status.Images {
 		if spec.Policy == imagev1alpha1.CloudImagesSelected && shown.Selection != imagev1alpha1.VerdictSelected ||
 			crowded && trust.Distrusts(selection.FromSummary(shown)) {
@@ -98,5 +99,5 @@ func (r *Reconciler) lacksUnshown(h cloudimage.Owner) bool {
 			members++
 		}
 	}
-	return members < min(int(ptr.Deref(h.Query.Status.ImageCount, 0)), selection.MaxObjects(h.Query))
+	return members < min(int(ptr.Deref(h.Query.Status.ImageCount, 0)), h.Query.Spec.CloudImages.GetMaxImages())
 }

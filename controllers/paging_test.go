@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
@@ -19,8 +22,6 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cloudimagetest"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"pgregory.net/rapid"
 )
 
 // coming is a change in the cloud just before a request is answered: an image comes, or goes for good. Ids don't return.

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"maps"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
 // enqueue brings a query here. Where many are on their way it waits, but not beyond the end of the process: nobody
@@ -92,7 +93,7 @@ func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alph
 }
 
 func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.ImageQuery, error) {
-	for _, reader := range []client.Reader{r.Client, r.Live} {
+	for _, reader := range []client.Reader{r.Client, r.APIReader} {
 		peer := &imagev1alpha1.ImageQuery{}
 		err := reader.Get(ctx, types.NamespacedName{Name: name}, peer)
 		if err == nil {

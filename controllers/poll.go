@@ -8,18 +8,18 @@ import (
 	"fmt"
 	"slices"
 
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
 func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
-	objects, most := 0, selection.MaxObjects(query)
+	objects, most := 0, query.Spec.CloudImages.GetMaxImages()
 	for _, image := range v.WithObjects(query.Spec.CloudImages.Policy) {
 		if !v.Untrusted[image.ID] {
 			objects++
@@ -81,10 +81,8 @@ func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuer
 			selected = append(selected, image.ImageID)
 		}
 	}
-	return a.observe(ctx, m, known, selected, minImages(query))
+	return a.observe(ctx, m, known, selected, query.Spec.GetMinImages())
 }
-
-func minImages(query *imagev1alpha1.ImageQuery) int { return int(ptr.Deref(query.Spec.MinImages, 1)) }
 
 // syncCloudImages brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
 // of a former region or account are let go only once all that replaces them is there.
@@ -104,7 +102,7 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 	if p.Empty() {
 		return nil, nil //nolint:nilnil // neither failed
 	}
-	if _, err := reread(ctx, r.Live, c.Query); err != nil {
+	if _, err := reread(ctx, r.APIReader, c.Query); err != nil {
 		return nil, err
 	}
 	a := r.writer()

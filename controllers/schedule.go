@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	"k8s.io/apimachinery/pkg/api/meta"
 )
 
 const (

@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"maps"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -23,17 +20,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
 // indexSecret files an ImageQuery under the name of every Secret that its account may come from.
 const indexSecret = "secret"
 
 func (r *Reconciler) writer() writer.Writer {
-	return writer.Writer{Images: r.requests, Live: r.Live, Peers: r.morePeers}
+	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Peers: r.morePeers}
 }
 
 func (r *Reconciler) statusWriter() statusWriter {
-	return statusWriter{client: r.Client, live: r.Live, own: &r.statuses, metrics: r.Metrics}
+	return statusWriter{client: r.Client, live: r.APIReader, own: &r.statuses, metrics: r.Metrics}
 }
 
 // SetupWithManager registers the controller.

@@ -174,7 +174,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.metrics = controllers.NewMetrics()
 	w.operator = &controllers.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
 		Credentials: controllers.Credentials{Reader: mgr.GetClient(), Namespace: namespace},
 		Events:      mgr.GetEventRecorder("image-catalog-operator"), Clock: w.clock,
 		Metrics: w.metrics, MaxStatusImages: 500, Concurrent: 4,

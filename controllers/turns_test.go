@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 // A script of turns: "a1?" asks for a turn of query 1, due at one minute past noon, with source a; "a!" ends one of a's. Queries

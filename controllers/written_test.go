@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 )
 
 func TestAQueryWaitsForItsOwnWrites(t *testing.T) {

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 // maxLeaving is how many queries an object remembers as leaving: the schema's bound.
@@ -43,11 +44,11 @@ func (c Claim) addOwner(image *imagev1alpha1.CloudImage) {
 	}
 }
 
-// EnsureMember is an object as a member: what is there, with the facts, our labels and our owner reference merged in. What
+// ensureMember is an object as a member: what is there, with the facts, our labels and our owner reference merged in. What
 // others put there stays. Maps and slices that need no change are those of current: almost every object of almost every
 // poll is as it should be, and a deep copy of each would be most of what a poll costs. An object that the query is left
 // out of stays as the others have it.
-func (c Claim) EnsureMember(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string) *imagev1alpha1.CloudImage {
+func (c Claim) ensureMember(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string) *imagev1alpha1.CloudImage {
 	desired := &imagev1alpha1.CloudImage{}
 	if current != nil {
 		if c.LeftOut(current) {
@@ -98,7 +99,7 @@ func (d departure) startGrace(c Claim, current *imagev1alpha1.CloudImage) *image
 	if entry := c.leaving(current); entry != nil {
 		since = entry.Since
 	}
-	deleteAfter := metav1.NewTime(since.Add(gracePeriod(c.Query)).Truncate(time.Second))
+	deleteAfter := metav1.NewTime(since.Add(c.Query.Spec.Removal.GetGracePeriod()).Truncate(time.Second))
 	full := c.leaving(current) == nil && len(current.Lifecycle.Leaving) >= maxLeaving
 	if !d.stays && (full || !deleteAfter.After(c.time)) {
 		return c.dropOwner(current)

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestNoClaimIsMadeWithoutTheTime(t *testing.T) {
@@ -39,7 +40,7 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 		}
 		peers[q.Name] = q
 		newest = NewClaim(q, catalogtest.Noon, peers)
-		image = newest.EnsureMember(image, plannedName, ToRecord(planned, newest.Scope), imagev1alpha1.QueryMember)
+		image = newest.ensureMember(image, plannedName, toRecord(planned, newest.Scope), imagev1alpha1.QueryMember)
 	}
 	after := carryOut(t, newest, Step{Name: plannedName, Current: inCache(image), Desire: Claim.tidied})
 	asked := 0
@@ -144,7 +145,7 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 	peers := map[string]*imagev1alpha1.ImageQuery{"alpha": alpha, "beta": beta}
 	image := planned
 	image.Tags = []catalog.Tag{{Key: "role", Value: "k8s node"}, {Key: "rôle", Value: "x"}, {Key: "other", Value: "y"}}
-	record := ToRecord(image, selection.Scope{Region: "ap-guangzhou"})
+	record := toRecord(image, selection.Scope{Region: "ap-guangzhou"})
 	as := func(q *imagev1alpha1.ImageQuery) Claim {
 		return NewClaim(q, catalogtest.Noon, peers)
 	}
@@ -164,16 +165,16 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 		}
 	}
 
-	one := as(alpha).EnsureMember(nil, plannedName, record, imagev1alpha1.QueryMember)
+	one := as(alpha).ensureMember(nil, plannedName, record, imagev1alpha1.QueryMember)
 	one.Labels["mine"] = "stays"
 	want("alpha alone", one, map[string]string{"team": "infra", "tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
-	both := as(beta).EnsureMember(one, plannedName, record, imagev1alpha1.QueryMember)
+	both := as(beta).ensureMember(one, plannedName, record, imagev1alpha1.QueryMember)
 	want("with beta", both, map[string]string{"team": "infra", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
-	if again := as(alpha).EnsureMember(both, plannedName, record, imagev1alpha1.QueryMember); !sameObject(both, again) {
+	if again := as(alpha).ensureMember(both, plannedName, record, imagev1alpha1.QueryMember); !sameObject(both, again) {
 		t.Errorf("alpha would write against beta:\n%s", cmp.Diff(both, again))
 	}
 	alpha.Spec.CloudImages.Labels = nil
-	edited := as(alpha).EnsureMember(both, plannedName, record, imagev1alpha1.QueryMember)
+	edited := as(alpha).ensureMember(both, plannedName, record, imagev1alpha1.QueryMember)
 	want("alpha names none any more", edited, map[string]string{"team": "web", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
 	left := departure{reason: imagev1alpha1.RemovedNotMatched}.startGrace(as(beta), edited)
 	want("beta has left", left, map[string]string{"tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})

@@ -6,8 +6,9 @@ package cloudimage
 import (
 	"strings"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 // dropDerived takes the derived labels and annotations off an object. It says whether they were all there and right.

@@ -7,9 +7,10 @@ import (
 	"maps"
 	"slices"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 // sameObject compares what we write of an object. Both may be nil. It is asked for each object at each poll, which

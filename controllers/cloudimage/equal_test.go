@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // full is an object in which every field that is compared has a value.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 // ownerlessGrace is how long a CloudImage without an ImageQuery among its owners stays.

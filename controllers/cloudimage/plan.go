@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Step brings one CloudImage to what a query wants of it.
@@ -91,15 +92,15 @@ func MakePlan(c Claim, v selection.Decision, existing map[string]*Entry) Plan {
 // keeping makes an object a member's. Where only status tells of the image, the object keeps the record that it has, and
 // there is none without one: half of the facts would pass for all of them at the next poll.
 func (c Claim) keeping(image catalog.Image, partial bool, value string) Desire {
-	name, record := ObjectName(c.Scope, image.ID), ToRecord(image, c.Scope)
+	name, record := ObjectName(c.Scope, image.ID), toRecord(image, c.Scope)
 	return func(c Claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 		switch {
 		case !partial:
-			return c.EnsureMember(current, name, record, value)
+			return c.ensureMember(current, name, record, value)
 		case current == nil:
 			return nil
 		}
-		return c.EnsureMember(current, name, current.Image, value)
+		return c.ensureMember(current, name, current.Image, value)
 	}
 }
 

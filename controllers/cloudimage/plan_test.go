@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cloudimagetest"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 var planned = catalog.Image{ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64"}
@@ -33,7 +34,7 @@ func claimOf(name string) Claim {
 func stored(queries ...string) *imagev1alpha1.CloudImage {
 	var image *imagev1alpha1.CloudImage
 	for _, name := range queries {
-		image = claimOf(name).EnsureMember(image, plannedName, ToRecord(planned, selection.Scope{Region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
+		image = claimOf(name).ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
 	}
 	return image
 }
@@ -199,12 +200,12 @@ func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	first := stored("golden")
 	later := claimOf("golden")
 	later.time = catalogtest.Noon.Add(time.Hour)
-	record := ToRecord(planned, later.Scope)
-	if same := later.EnsureMember(first, plannedName, record, imagev1alpha1.QueryMember); !sameObject(first, same) {
+	record := toRecord(planned, later.Scope)
+	if same := later.ensureMember(first, plannedName, record, imagev1alpha1.QueryMember); !sameObject(first, same) {
 		t.Error("an unchanged image was changed")
 	}
 	record.State = "SYNCING"
-	moved := later.EnsureMember(first, plannedName, record, imagev1alpha1.QueryMember)
+	moved := later.ensureMember(first, plannedName, record, imagev1alpha1.QueryMember)
 	if !moved.Lifecycle.FirstSeenTime.Time.Equal(catalogtest.Noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(catalogtest.Noon.Add(time.Hour)) {
 		t.Errorf("lifecycle is %+v", moved.Lifecycle)
 	}

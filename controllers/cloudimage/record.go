@@ -6,10 +6,11 @@ package cloudimage
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // ObjectName is the name of an image's CloudImage. Neither credentials nor a region has a '.', so it is unambiguous.
@@ -21,8 +22,8 @@ func ObjectName(s selection.Scope, imageID string) string {
 	return name
 }
 
-// ToRecord is an image as CloudImage stores it.
-func ToRecord(image catalog.Image, s selection.Scope) imagev1alpha1.Image {
+// toRecord is an image as CloudImage stores it.
+func toRecord(image catalog.Image, s selection.Scope) imagev1alpha1.Image {
 	record := imagev1alpha1.Image{
 		ID: image.ID, Region: s.Region, Credentials: s.Credentials,
 		Name: image.Name, Description: image.Description, Type: image.Type, Source: image.Source, Creator: image.Creator,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
@@ -20,7 +21,7 @@ func TestARecordTellsAllOfAnImage(t *testing.T) {
 		Tags:      []catalog.Tag{{Key: "k", Value: "v"}},
 		Snapshots: []catalog.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}},
 	}
-	record := ToRecord(image, selection.Scope{Credentials: "acct2", Region: "ap-guangzhou"})
+	record := toRecord(image, selection.Scope{Credentials: "acct2", Region: "ap-guangzhou"})
 	if diff := cmp.Diff(image, FromRecord(&record)); diff != "" {
 		t.Errorf("there and back (-want +got):\n%s", diff)
 	}

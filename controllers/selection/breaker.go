@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"k8s.io/utils/ptr"
 )
 
 // breakerLeast is how many images must leave before a share of them trips the breaker: a share of few says nothing.
@@ -33,7 +32,7 @@ type RemovalBatch struct {
 
 // trips says whether so many images would leave that somebody should look first. A revoked permission, a lost tag or
 // another account behind the same Secret look like that.
-func (d RemovalBatch) trips(maxRemovedPercent int32) bool {
+func (d RemovalBatch) trips(maxRemovedPercent int) bool {
 	leaving := 0
 	for _, reason := range d.Leaving {
 		if !d.edited || reason == imagev1alpha1.RemovedGone {
@@ -50,7 +49,7 @@ func (d RemovalBatch) trips(maxRemovedPercent int32) bool {
 	if all < breakerLeast {
 		return false
 	}
-	return d.HeldBackUnknown || all*100 > int(maxRemovedPercent)*(d.Members+d.inGrace)
+	return d.HeldBackUnknown || all*100 > maxRemovedPercent*(d.Members+d.inGrace)
 }
 
 // Token names one removal: what would leave, from what. Approving it approves nothing else.
@@ -65,10 +64,6 @@ func (d RemovalBatch) ids() []string {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-func MaxRemovedPercent(query *imagev1alpha1.ImageQuery) int32 {
-	return ptr.Deref(query.Spec.Removal.MaxRemovedPercent, 50)
 }
 
 // removalBatch is what would leave of the images that the breaker counts, by what was known of them.

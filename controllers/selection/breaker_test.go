@@ -27,7 +27,7 @@ func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		departure RemovalBatch
-		percent   int32
+		percent   int
 		want      bool
 	}{
 		"nobody leaves":           {departure: RemovalBatch{Members: 10}, percent: 0},

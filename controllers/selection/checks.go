@@ -7,39 +7,83 @@ import (
 	"slices"
 
 	"github.com/Masterminds/semver/v3"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// evaluate returns a contender, or the first verdict that rules the image out.
-func (c Selector) evaluate(image *catalog.Image, b Input, wasSelected bool) (candidate, imagev1alpha1.SelectionVerdict) {
-	one := candidate{image: image}
-	if former, absent := b.Missing[image.ID]; absent {
-		one.retained = wasSelected
-		if !wasSelected {
-			return one, c.evaluateMissing(*image, former)
+// check rules a member out of the selection, with a verdict that says why.
+type check struct {
+	verdict imagev1alpha1.SelectionVerdict
+
+	// fails says whether the check rules the member out.
+	fails func(s Selector, in Input, c *candidate) bool
+}
+
+// memberChecks look at a member alone, rankChecks at its place among those of its group that passed all memberChecks. The
+// first check that fails gives the verdict. docs/imagequery.md lists the verdicts in this order.
+var (
+	memberChecks = []check{
+		{imagev1alpha1.VerdictHeldBack, isHeldBack},
+		{imagev1alpha1.VerdictUntrustedCreator, isUntrusted},
+		{imagev1alpha1.VerdictNotNormal, isNotNormal},
+		{imagev1alpha1.VerdictNoVersion, hasNoVersion},
+		{imagev1alpha1.VerdictOutOfRange, isOutOfRange},
+		{imagev1alpha1.VerdictTooYoung, isTooYoung},
+	}
+	rankChecks = []check{
+		{imagev1alpha1.VerdictSkipped, isSkipped},
+		{imagev1alpha1.VerdictNotNewest, isNotNewest},
+	}
+)
+
+// firstFailed is the verdict of the first check that fails; "" if none does.
+func (c Selector) firstFailed(checks []check, in Input, one *candidate) imagev1alpha1.SelectionVerdict {
+	for _, check := range checks {
+		if check.fails(c, in, one) {
+			return check.verdict
 		}
-		return one, ""
 	}
+	return ""
+}
+
+// isHeldBack: it came while removals are blocked.
+func isHeldBack(_ Selector, in Input, c *candidate) bool { return in.heldBack[c.image.ID] }
+
+func isUntrusted(s Selector, _ Input, c *candidate) bool { return !s.trusts(*c.image) }
+
+// isNotNormal passes what was selected: it keeps its rank, so that a newer image replaces it and an older one doesn't.
+func isNotNormal(_ Selector, _ Input, c *candidate) bool { return !c.normal() && !c.wasSelected }
+
+func hasNoVersion(s Selector, _ Input, c *candidate) bool { return !s.readVersion(c) }
+
+func isOutOfRange(s Selector, _ Input, c *candidate) bool {
+	return s.within != nil && c.version != nil && !s.within.Check(c.version)
+}
+
+// isTooYoung: minAge has not passed since the image was created. Of an image without a creation time it never has.
+func isTooYoung(s Selector, in Input, c *candidate) bool {
+	age := s.Spec.Selection.MinAge.Duration
+	return age > 0 && (c.image.CreatedTime.IsZero() || in.Now.Before(c.image.CreatedTime.Add(age)))
+}
+
+func isSkipped(s Selector, _ Input, c *candidate) bool { return c.rank < int(s.Spec.Selection.Skip) }
+
+func isNotNewest(s Selector, _ Input, c *candidate) bool {
+	return c.rank >= int(s.Spec.Selection.Skip)+c.places
+}
+
+// evaluate is the verdict that rules a member out whatever its rank; "" if none does.
+func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
+	former, missing := in.Missing[one.image.ID]
 	switch {
-	case b.heldBack[image.ID]:
-		return one, imagev1alpha1.VerdictHeldBack
-	case !c.trusts(*image):
-		return one, imagev1alpha1.VerdictUntrustedCreator
-	case image.State != string(imagev1alpha1.ImageStateNormal) && !wasSelected:
-		return one, imagev1alpha1.VerdictNotNormal
+	case !missing:
+		return c.firstFailed(memberChecks, in, one)
+	case one.wasSelected:
+		one.retained = true
+		return ""
 	}
-	if verdict := c.readVersion(&one); verdict != "" {
-		return one, verdict
-	}
-	if age := c.Spec.Selection.MinAge.Duration; age > 0 && (image.CreatedTime.IsZero() || b.Now.Before(image.CreatedTime.Add(age))) {
-		return one, imagev1alpha1.VerdictTooYoung
-	}
-	// A selected image that only stopped being NORMAL keeps its rank: a newer one replaces it, an older one doesn't.
-	if image.State != string(imagev1alpha1.ImageStateNormal) {
-		one.fallback = imagev1alpha1.VerdictNotNormal
-	}
-	return one, ""
+	return c.evaluateMissing(*one.image, former)
 }
 
 // evaluateMissing is the verdict of an image that the listing lacks and that isn't selected: the one that it had, unless it was
@@ -54,28 +98,22 @@ func (c Selector) evaluateMissing(image catalog.Image, former imagev1alpha1.Sele
 	return imagev1alpha1.VerdictNotNewest
 }
 
-// readVersion takes what orders an image out of its name.
-func (c Selector) readVersion(one *candidate) imagev1alpha1.SelectionVerdict {
+// readVersion takes what orders an image out of its name. It says whether there is such a thing.
+func (c Selector) readVersion(one *candidate) bool {
 	one.text = one.image.Name
 	if c.extract != nil {
 		found := c.extract.FindStringSubmatch(one.text)
 		if found == nil || found[1] == "" {
-			return imagev1alpha1.VerdictNoVersion
+			return false
 		}
 		one.text = found[1]
 	}
-	if c.order() != imagev1alpha1.OrderBySemVer {
-		return ""
+	if c.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
+		return true
 	}
-	version, err := semver.NewVersion(one.text)
-	if err != nil {
-		return imagev1alpha1.VerdictNoVersion
-	}
-	one.version = version
-	if c.within != nil && !c.within.Check(version) {
-		return imagev1alpha1.VerdictOutOfRange
-	}
-	return ""
+	var err error
+	one.version, err = semver.NewVersion(one.text)
+	return err == nil
 }
 
 // rulesOut says whether the spec as it is now would not have let an image be selected, by what was known of it when it
@@ -86,5 +124,5 @@ func (c Selector) rulesOut(image imagev1alpha1.SelectedImage, m Matcher) bool {
 	return slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(then.ID)) ||
 		m.name != nil && !m.name.MatchString(then.Name) ||
 		!among(m.Match.Architectures, then.Architecture) ||
-		c.readVersion(&one) != ""
+		hasNoVersion(c, Input{}, &one) || isOutOfRange(c, Input{}, &one)
 }

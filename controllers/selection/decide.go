@@ -65,7 +65,7 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 		Leaving: map[string]imagev1alpha1.RemovalReason{}, Partial: map[string]bool{}}
 	d := r.removalBatch(query, k, v)
 	approval := query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
-	if d.trips(MaxRemovedPercent(query)) && approval != d.Token(query.Status.Revision) {
+	if d.trips(query.Spec.Removal.GetMaxRemovedPercent()) && approval != d.Token(query.Status.Revision) {
 		out.Blocked = &d
 	}
 	b := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
@@ -108,8 +108,8 @@ func (r Rules) untrusted(members []catalog.Image) map[string]bool {
 // withoutObject are the untrusted members for which maxImages leaves no room. Those that have an object keep it as long as
 // there is room for it, so that others that are shared don't take it away. Other policies give them no object anyway.
 func withoutObject(query *imagev1alpha1.ImageQuery, k Known, v Decision) map[string]bool {
-	room := max(0, MaxObjects(query)-(len(v.Members)-len(v.Untrusted)))
-	if len(v.Untrusted) <= room || !objectsForAll(query) {
+	room := max(0, query.Spec.CloudImages.GetMaxImages()-(len(v.Members)-len(v.Untrusted)))
+	if len(v.Untrusted) <= room || query.Spec.CloudImages.GetPolicy() != imagev1alpha1.CloudImagesAll {
 		return nil
 	}
 	ids := slices.SortedFunc(maps.Keys(v.Untrusted), func(a, b string) int {
@@ -164,7 +164,7 @@ func factsOf(id string, members map[string]catalog.Image, k Known, v Observation
 	if image, found := v.FoundByID[id]; found {
 		return image, true
 	}
-	return k.Facts(id)
+	return k.facts(id)
 }
 
 // FactsChanged are members that have another size, other snapshots, another operating system or another creation time than
@@ -172,7 +172,7 @@ func factsOf(id string, members map[string]catalog.Image, k Known, v Observation
 func FactsChanged(k Known, matching []catalog.Image) []string {
 	var ids []string
 	for _, now := range matching {
-		before, known := k.Facts(now.ID)
+		before, known := k.facts(now.ID)
 		if known && (before.SizeGiB != now.SizeGiB || before.OSName != now.OSName || before.Platform != now.Platform ||
 			!before.CreatedTime.Equal(now.CreatedTime) || !slices.Equal(before.Snapshots, now.Snapshots)) {
 			ids = append(ids, now.ID)
@@ -187,7 +187,7 @@ func CreatorChanged(before []imagev1alpha1.SelectedImage, k Known, now []catalog
 	var ids []string
 	for _, image := range now {
 		for _, was := range before {
-			facts, _ := k.Facts(was.ImageID)
+			facts, _ := k.facts(was.ImageID)
 			creator := cmp.Or(facts.Creator, was.Creator)
 			if (was.ImageID == image.ID || was.Name == image.Name) && creator != "" && image.Creator != "" && creator != image.Creator {
 				ids = append(ids, image.ID)

@@ -42,8 +42,8 @@ func (k Known) EstablishedCount(c Selector) int {
 	return count
 }
 
-// Facts returns all that is known of an image, and false if that is nothing or little.
-func (k Known) Facts(id string) (catalog.Image, bool) {
+// facts returns all that is known of an image, and false if that is nothing or little.
+func (k Known) facts(id string) (catalog.Image, bool) {
 	if image, ok := k.Members[id]; ok && !k.Partial[id] {
 		return image, true
 	}
@@ -53,7 +53,7 @@ func (k Known) Facts(id string) (catalog.Image, bool) {
 
 // Best is what is known of an image that status shows.
 func (k Known) Best(shown catalog.Image) catalog.Image {
-	if facts, known := k.Facts(shown.ID); known {
+	if facts, known := k.facts(shown.ID); known {
 		return facts
 	}
 	return shown

@@ -4,7 +4,6 @@
 package selection
 
 import (
-	"cmp"
 	"slices"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -25,17 +24,4 @@ func (v Decision) WithObjects(policy imagev1alpha1.CloudImageScope) []catalog.Im
 		return v.Members
 	}
 	return slices.DeleteFunc(slices.Clone(v.Members), func(image catalog.Image) bool { return v.WithoutObject[image.ID] })
-}
-
-func objectsForAll(query *imagev1alpha1.ImageQuery) bool {
-	return cmp.Or(query.Spec.CloudImages.Policy, imagev1alpha1.CloudImagesAll) == imagev1alpha1.CloudImagesAll
-}
-
-// MaxObjects is how many CloudImages a query may have.
-func MaxObjects(query *imagev1alpha1.ImageQuery) int {
-	most := cmp.Or(int(query.Spec.CloudImages.MaxImages), 1000)
-	if !objectsForAll(query) {
-		most = min(most, 500) // the default that was stored with policy All may have stayed behind
-	}
-	return most
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
@@ -23,10 +24,6 @@ func NewestFirst(a, b catalog.Image) int {
 	)
 }
 
-func (c Selector) order() imagev1alpha1.SelectionOrder {
-	return cmp.Or(c.Spec.Selection.OrderBy, imagev1alpha1.OrderByCreatedTime)
-}
-
 // compare is a total order: what only stays comes last, deprecated images come after all others, and else the newest
 // comes first.
 func (c Selector) compare(a, b candidate) int {
@@ -36,9 +33,9 @@ func (c Selector) compare(a, b candidate) int {
 		by = FalseFirst(a.retained, b.retained)
 	case a.image.Deprecated != b.image.Deprecated:
 		by = FalseFirst(a.image.Deprecated, b.image.Deprecated)
-	case c.order() == imagev1alpha1.OrderBySemVer:
+	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:
 		by = compareVersions(b.version, a.version)
-	case c.order() == imagev1alpha1.OrderByName:
+	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByName:
 		by = cmp.Compare(b.text, a.text)
 	}
 	return cmp.Or(by, NewestFirst(*a.image, *b.image))

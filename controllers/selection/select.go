@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
@@ -102,12 +103,15 @@ type candidate struct {
 	text    string
 	version *semver.Version
 
-	// stays: it was selected and the listing lacks it; it keeps its place without comparison.
-	retained bool
+	// wasSelected says that it was selected and may stay so. It is retained if the listing lacks it, too: it keeps its place
+	// without comparison.
+	wasSelected, retained bool
 
-	// unless is the verdict if it isn't selected.
-	fallback imagev1alpha1.SelectionVerdict
+	// rank is its place in its group, from 0, and places is how many of the group are selected.
+	rank, places int
 }
+
+func (c *candidate) normal() bool { return c.image.State == string(imagev1alpha1.ImageStateNormal) }
 
 // Select selects in each group. Equal input in any order gives equal output.
 func (c Selector) Select(b Input) Selection {
@@ -120,8 +124,8 @@ func (c Selector) Select(b Input) Selection {
 	dated := 0
 	for i := range b.Members {
 		image := &b.Members[i]
-		one, verdict := c.evaluate(image, b, was[image.ID])
-		if verdict != "" {
+		one := candidate{image: image, wasSelected: was[image.ID]}
+		if verdict := c.evaluate(&one, b); verdict != "" {
 			out.Verdicts[image.ID] = verdict
 			if due := image.CreatedTime.Add(c.Spec.Selection.MinAge.Duration); verdict == imagev1alpha1.VerdictTooYoung && !image.CreatedTime.IsZero() {
 				out.Next = Earlier(out.Next, due)
@@ -134,10 +138,10 @@ func (c Selector) Select(b Input) Selection {
 		key := c.group(*image)
 		groups[key] = append(groups[key], one)
 	}
-	out.Undated = len(groups) > 0 && dated == 0 && c.order() == imagev1alpha1.OrderByCreatedTime
+	out.Undated = len(groups) > 0 && dated == 0 && c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByCreatedTime
 	filled := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		filled[key] = c.fillGroup(&out, groups[key])
+		filled[key] = c.fillGroup(&out, b, groups[key])
 	}
 	c.retainPrevious(&out, b.Previous, filled)
 	c.Arrange(out.Selected, b.Previous)
@@ -145,41 +149,47 @@ func (c Selector) Select(b Input) Selection {
 }
 
 // fillGroup selects in one group, and says whether anything was.
-func (c Selector) fillGroup(out *Selection, group []candidate) bool {
+func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 	slices.SortFunc(group, c.compare)
-	skip, limit := int(c.Spec.Selection.Skip), max(1, int(c.Spec.Selection.Limit))
-	for _, one := range group {
-		if one.retained {
-			limit--
+	places := c.Spec.Selection.GetLimit()
+	for i := range group {
+		if group[i].retained {
+			places--
 		}
 	}
 	rank, filled := 0, false
-	for _, one := range group {
-		verdict := one.fallback
-		switch {
-		case one.retained:
-			verdict = imagev1alpha1.VerdictSelected
-			out.Retained = append(out.Retained, *one.image)
-		case rank >= skip && rank-skip < limit:
-			verdict = imagev1alpha1.VerdictSelected
-			if one.fallback == imagev1alpha1.VerdictNotNormal {
-				out.Retained = append(out.Retained, *one.image)
-			}
-		case one.fallback != "":
-		case rank < skip:
-			verdict = imagev1alpha1.VerdictSkipped
-		default:
-			verdict = imagev1alpha1.VerdictNotNewest
-		}
+	for i := range group {
+		one := &group[i]
+		one.rank, one.places = rank, places
+		verdict := c.verdictByRank(in, one)
 		if !one.retained {
 			rank++
 		}
 		out.Verdicts[one.image.ID] = verdict
-		if verdict == imagev1alpha1.VerdictSelected {
-			out.Selected, filled = append(out.Selected, *one.image), true
+		if verdict != imagev1alpha1.VerdictSelected {
+			continue
+		}
+		out.Selected, filled = append(out.Selected, *one.image), true
+		if one.retained || !one.normal() {
+			out.Retained = append(out.Retained, *one.image)
 		}
 	}
 	return filled
+}
+
+// verdictByRank is the verdict of a candidate whose place in its group is known.
+func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
+	if one.retained {
+		return imagev1alpha1.VerdictSelected
+	}
+	verdict := c.firstFailed(rankChecks, in, one)
+	switch {
+	case verdict == "":
+		return imagev1alpha1.VerdictSelected
+	case !one.normal():
+		return imagev1alpha1.VerdictNotNormal
+	}
+	return verdict
 }
 
 // retainPrevious lets the last selection stay in groups in which nothing is selected: the cloud alone never empties it. Of

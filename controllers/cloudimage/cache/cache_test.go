@@ -4,17 +4,18 @@
 package cache
 
 import (
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
-	"github.com/image-catalog/image-catalog-operator/controllers/selection"
-	"k8s.io/apimachinery/pkg/types"
 	"slices"
 	"testing"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 var planned = catalog.Image{ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64"}

@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"time"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
 // writesAtOnce bounds the writes of one query that are under way together. From four on the API server is the
@@ -28,8 +29,8 @@ var conflictBackoff = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Ji
 
 // Writer carries plans out. It is the only writer of CloudImages.
 type Writer struct {
-	Images Requests
-	Live   client.Reader
+	Images    Requests
+	APIReader client.Reader
 
 	// Peers completes the queries that a claim knows by those that an object names.
 	Peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error)
@@ -131,7 +132,7 @@ func IsStale(err error) bool {
 
 func (a Writer) Read(ctx context.Context, name string) (*cloudimage.Entry, error) {
 	image := &imagev1alpha1.CloudImage{}
-	err := a.Live.Get(ctx, types.NamespacedName{Name: name}, image)
+	err := a.APIReader.Get(ctx, types.NamespacedName{Name: name}, image)
 	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // absence is an answer here
 	}
