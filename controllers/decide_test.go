@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -319,48 +318,6 @@ func TestTooManyCountsWhatThePolicyAsksFor(t *testing.T) {
 				t.Errorf("tooMany() = %+v, want %t", got, tc.want)
 			}
 		})
-	}
-}
-
-func TestWhatChangedUnderTheSameID(t *testing.T) {
-	was := catalogtest.Image("a", 1)
-	was.Creator, was.SizeGiB, was.Snapshots = "1", 20, []catalog.Snapshot{{ID: "snap-1"}}
-	q, k := remembered([]catalog.Image{was}, "a")
-	for name, tc := range map[string]struct {
-		change                     func(*catalog.Image)
-		wantRebuilt, wantImpostors []string
-	}{
-		"nothing":               {change: func(*catalog.Image) {}},
-		"the description":       {change: func(i *catalog.Image) { i.Description = "new" }},
-		"the size":              {change: func(i *catalog.Image) { i.SizeGiB = 50 }, wantRebuilt: []string{"img-a"}},
-		"the snapshots":         {change: func(i *catalog.Image) { i.Snapshots = []catalog.Snapshot{{ID: "snap-2"}} }, wantRebuilt: []string{"img-a"}},
-		"the operating system":  {change: func(i *catalog.Image) { i.OSName = "TencentOS 4" }, wantRebuilt: []string{"img-a"}},
-		"the creation time":     {change: func(i *catalog.Image) { i.CreatedTime = catalogtest.Noon }, wantRebuilt: []string{"img-a"}},
-		"the creator":           {change: func(i *catalog.Image) { i.Creator = "2" }, wantImpostors: []string{"img-a"}},
-		"another by that name":  {change: func(i *catalog.Image) { i.ID, i.Creator = "img-b", "2" }, wantImpostors: []string{"img-b"}},
-		"its owner's next":      {change: func(i *catalog.Image) { i.ID = "img-b" }},
-		"another by another":    {change: func(i *catalog.Image) { i.ID, i.Name, i.Creator = "img-b", "b", "2" }},
-		"a creator it had none": {change: func(i *catalog.Image) { i.Creator = "" }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			now := was
-			tc.change(&now)
-			if diff := cmp.Diff(tc.wantRebuilt, selection.FactsChanged(k, []catalog.Image{now})); diff != "" {
-				t.Errorf("rebuilt (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tc.wantImpostors, selection.CreatorChanged(q.Status.Selected, k, []catalog.Image{now})); diff != "" {
-				t.Errorf("impostors (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// Without objects, after a restart, status alone tells who made the images that were selected.
-func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
-	was, now := catalogtest.Image("a", 2), catalogtest.Image("a", 1)
-	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
-	if got := selection.CreatorChanged(selectedImages([]catalog.Image{was}), selection.Known{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
-		t.Errorf("impostors are %v, want img-b", got)
 	}
 }
 

@@ -36,8 +36,8 @@ import (
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
-	// Client reads queries and Secrets from the cache and writes status; APIReader reads from the API server, where the cache's
-	// word isn't enough.
+	// Client reads queries and Secrets from the cache and writes status. APIReader reads from the API server, where the cache may
+	// lag behind.
 	Client    client.Client
 	APIReader client.Reader
 
@@ -63,7 +63,7 @@ type Reconciler struct {
 	statuses ownStatuses
 	slots    pollSlots
 
-	// nudged brings queries here that another one has made due, or whose turn it is.
+	// requeue brings queries here that another one has made due, or that a poll slot is free for.
 	requeue chan event.GenericEvent
 }
 

@@ -40,8 +40,8 @@ func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) stri
 		len(d.Leaving), d.Members, gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
 }
 
-// LeftOutNote says in Ready's message what is left out, and what to do.
-func LeftOutNote(l cloudimage.LeftOut) string {
+// leftOutNote says in Ready's message what is left out, and what to do.
+func leftOutNote(l cloudimage.LeftOut) string {
 	var out string
 	if len(l.Objects) > 0 {
 		slices.Sort(l.Objects)

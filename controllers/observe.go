@@ -25,7 +25,7 @@ type observer struct {
 	query   catalog.Query
 }
 
-// observe lists the images and finds those that match. Nothing leaves on one listing's word: known members that it doesn't
+// observe lists the images and finds those that match. One listing is not enough for an image to leave: known members that it doesn't
 // confirm are asked for by id. What isn't there is gone; what is there and would match leaves only if the listing, read
 // once more, lacks it too. Selected images that are no members any more are asked for as well: nobody should boot one
 // that is gone.

@@ -55,7 +55,7 @@ func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *po
 }
 
 // peersOf returns the queries that objects name in labels and in what they remember of leaving, nil for those that do not
-// exist. The cache may not know a new one yet, so only the API server's word counts for that; it is asked for names that
+// exist. The cache may not have a new one yet, so only the API server says that one doesn't exist; it is asked for names that
 // the cache lacks, which are few.
 func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	peers := map[string]*imagev1alpha1.ImageQuery{}

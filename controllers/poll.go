@@ -17,24 +17,6 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
-func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
-	objects, most := 0, query.Spec.CloudImages.GetMaxImages()
-	for _, image := range v.WithObjects(query.Spec.CloudImages.Policy) {
-		if !v.Untrusted[image.ID] {
-			objects++
-		}
-	}
-	if objects <= most {
-		return nil
-	}
-	return &failure{
-		reason: imagev1alpha1.ReasonTooManyImages, stalled: true,
-		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), so nothing of this listing is published; "+
-			"narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None", objects, most),
-	}
-}
-
 // poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
 // query moved, the process ends, or the API server can't be read.
 func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, missing *failure) (*pollResult, error) {
@@ -82,6 +64,24 @@ func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuer
 		}
 	}
 	return a.observe(ctx, m, known, selected, query.Spec.GetMinImages())
+}
+
+// tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
+func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
+	objects, most := 0, query.Spec.CloudImages.GetMaxImages()
+	for _, image := range v.WithObjects(query.Spec.CloudImages.Policy) {
+		if !v.Untrusted[image.ID] {
+			objects++
+		}
+	}
+	if objects <= most {
+		return nil
+	}
+	return &failure{
+		reason: imagev1alpha1.ReasonTooManyImages, stalled: true,
+		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), so nothing of this listing is published; "+
+			"narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None", objects, most),
+	}
 }
 
 // syncCloudImages brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images

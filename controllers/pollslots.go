@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// releaseSlot ends the turn of a poll, and brings those here that may take theirs.
+// releaseSlot frees the slot of a poll, and requeues the queries that may take one.
 func (r *Reconciler) releaseSlot(ctx context.Context, source string) {
 	for _, name := range r.slots.release(source, r.Concurrent) {
 		r.enqueue(ctx, name)
@@ -21,21 +21,21 @@ const (
 	// sourcesAtOnce is for how many sources of credentials there are workers enough that none waits for another.
 	sourcesAtOnce = 8
 
-	// slotRetry is when a query that waits for its turn asks again by itself. It is told before that, unless those that
-	// were told instead turned out to have nothing to do.
+	// slotRetry is when a query that waits for a slot tries again by itself. It is requeued earlier, unless those that were
+	// requeued instead turned out to have nothing to do.
 	slotRetry = 30 * time.Second
 )
 
 // pollSlots bounds how many queries of one source of credentials are polled at once. A poll waits for the cloud most of its
-// time, and while the cloud throttles a key, or a long listing uses up its budget, all queries of that key wait. Those
-// that have no turn wait without a worker: queries of other keys find one.
+// time, and while the cloud throttles a key, or a long listing uses up its budget, all queries of that key wait. Queries
+// without a slot wait without a worker, so that queries of other keys find one.
 type pollSlots struct {
 	mu      sync.Mutex
 	polling map[string]int
 	waiting map[string][]waiter
 }
 
-// waiter is a query that waits for its turn.
+// waiter is a query that waits for a slot.
 type waiter struct {
 	name string
 
@@ -58,7 +58,7 @@ func (w waiter) compare(other waiter) int {
 	return w.due.Compare(other.due)
 }
 
-// acquire takes a turn for a query, or puts it in the line of those that wait for one.
+// acquire takes a slot for a query, or queues the query for one.
 func (t *pollSlots) acquire(source string, query waiter, most int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,7 @@ func (t *pollSlots) acquire(source string, query waiter, most int) bool {
 	return false
 }
 
-// release ends a turn, and returns the names of the queries that may take theirs now.
+// release frees a slot, and returns the names of the queries that may take one now.
 func (t *pollSlots) release(source string, most int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -37,7 +37,7 @@ type pollState struct {
 	// approval is the value of the annotation that approves a removal, when the last poll began.
 	approval string
 
-	// nudged says that another query has found an image of this one to be gone.
+	// peerDue says that another query has found an image of this one to be gone.
 	peerDue bool
 
 	// lost says that somebody else deleted CloudImages of the query, or that a start finds them missing; losses counts the
@@ -51,7 +51,7 @@ type pollState struct {
 	// members are those of the last good listing, where no CloudImages have their facts.
 	members []catalog.Image
 
-	// word is the reason that the last poll came to; an event is due when it changes.
+	// lastReason is the reason that the last poll ended with. An event is due when it changes.
 	lastReason string
 
 	// unwritten is the outcome of a poll whose status could not be written yet.
@@ -61,7 +61,7 @@ type pollState struct {
 	written *written
 }
 
-// pollStates holds a memory per query, by UID: a namesake is another query.
+// pollStates holds the state of each query, by UID: a namesake is another query.
 type pollStates struct {
 	mu    sync.Mutex
 	byUID map[types.UID]*pollState
@@ -77,7 +77,7 @@ type pollStates struct {
 	losses map[types.UID]bool
 }
 
-// of returns the memory of a query, which only the query's own reconcile may use.
+// of returns the state of a query, which only the query's own reconcile may use.
 func (m *pollStates) of(query *imagev1alpha1.ImageQuery) *pollState {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -142,7 +142,7 @@ func (m *pollStates) markDue(query string) bool {
 	return news
 }
 
-// takeDue says whether a query was nudged since it was last asked.
+// takeDue says whether a query was made due since it was last asked.
 func (m *pollStates) takeDue(query string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,7 +151,7 @@ func (m *pollStates) takeDue(query string) bool {
 	return nudged
 }
 
-// lose notes that a query lost a CloudImage; it says whether there is such a query. One without a memory is still to look
+// lose notes that a query lost a CloudImage; it says whether there is such a query. One without a state is still to look
 // for itself.
 func (m *pollStates) lose(query types.UID) bool {
 	m.mu.Lock()
@@ -166,7 +166,7 @@ func (m *pollStates) lose(query types.UID) bool {
 	return true
 }
 
-// named is the UID of the query of a name, "" if it has no memory.
+// named is the UID of the query of a name, "" if it has no state.
 func (m *pollStates) named(name string) types.UID {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -20,19 +20,6 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// selectionChange is the message of the event about another selection, "" if it is the same.
-func selectionChange(before, now *imagev1alpha1.ImageQueryStatus) string {
-	if slices.Equal(selection.SelectedIDs(before.Selected), selection.SelectedIDs(now.Selected)) {
-		return ""
-	}
-	name := func(s *imagev1alpha1.ImageQueryStatus) string { return cmp.Or(s.SelectedSummary, "nothing") }
-	reason := imagev1alpha1.SelectedSpecChanged
-	if len(now.Selected) > 0 && len(now.SelectedHistory) > 0 {
-		reason = now.SelectedHistory[0].Reason
-	}
-	return fmt.Sprintf("selected is %s after %s (%s)", name(now), name(before), reason)
-}
-
 // report writes what a poll came to. A status that can't be written is kept for the next try, so that the cloud isn't
 // asked again for it.
 func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) (ctrl.Result, error) {
@@ -91,6 +78,19 @@ func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *
 		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventCreatorChanged,
 			"a selected image has the name of one selected before, but another creator: "+enumerate(o.CreatorChanged, 5)+"; match.creators admits only those you trust")
 	}
+}
+
+// selectionChange is the message of the event about another selection, "" if it is the same.
+func selectionChange(before, now *imagev1alpha1.ImageQueryStatus) string {
+	if slices.Equal(selection.SelectedIDs(before.Selected), selection.SelectedIDs(now.Selected)) {
+		return ""
+	}
+	name := func(s *imagev1alpha1.ImageQueryStatus) string { return cmp.Or(s.SelectedSummary, "nothing") }
+	reason := imagev1alpha1.SelectedSpecChanged
+	if len(now.Selected) > 0 && len(now.SelectedHistory) > 0 {
+		reason = now.SelectedHistory[0].Reason
+	}
+	return fmt.Sprintf("selected is %s after %s (%s)", name(now), name(before), reason)
 }
 
 func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message string) {

@@ -152,7 +152,7 @@ func (e statusBuilder) publish(query *imagev1alpha1.ImageQuery, o *pollResult, m
 		s.Removing = nil
 	}
 	e.setSelected(selectedImages(o.Selection.Selected), reason)
-	e.revise(selection.Hash(selection.ScopeOf(query), o.Members, o.Selection.Ids()))
+	e.revise(selection.Hash(selection.ScopeOf(query), o.Members, o.Selection.IDs()))
 }
 
 func (e statusBuilder) revise(revision string) {
@@ -175,7 +175,7 @@ func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += blockedNote(query, *o.Blocked)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+LeftOutNote(o.leftOut)+selectionNotes(query, o.Selection))
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+leftOutNote(o.leftOut)+selectionNotes(query, o.Selection))
 	e.blocked(query, o)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 }

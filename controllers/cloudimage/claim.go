@@ -16,8 +16,8 @@ import (
 // maxLeaving is how many queries an object remembers as leaving: the schema's bound.
 const maxLeaving = 64
 
-// Claim is what a query asks of CloudImages at one time. Its methods say what an object should be, but for what repeats its
-// record (withDerived); they are pure.
+// Claim is what a query asks of CloudImages at one time. Its methods say what an object should be, but for what is
+// derived from its record (WithDerived).
 type Claim struct {
 	Owner
 	time time.Time
@@ -207,10 +207,3 @@ func (c Claim) isLive(ref metav1.OwnerReference) bool {
 }
 
 func (c Claim) now() metav1.Time { return metav1.NewTime(c.time.Truncate(time.Second)) }
-
-func gracePeriod(query *imagev1alpha1.ImageQuery) time.Duration {
-	if grace := query.Spec.Removal.GracePeriod; grace != nil {
-		return grace.Duration
-	}
-	return 24 * time.Hour
-}

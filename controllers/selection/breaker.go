@@ -26,7 +26,7 @@ type RemovalBatch struct {
 	// matches, but not what is gone.
 	edited bool
 
-	// blind says that removals are blocked already and status can't tell anymore which members came meanwhile.
+	// HeldBackUnknown says that removals are blocked already, and that status can't tell which members came meanwhile.
 	HeldBackUnknown bool
 }
 

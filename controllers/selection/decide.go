@@ -21,11 +21,11 @@ type Decision struct {
 	// Members are all members, in the order of status.images, those that don't leave yet among them.
 	Members []catalog.Image
 
-	// kept is how many of them the listing lacks, and partial are those of them of which only status tells.
+	// MissingCount is how many of them the listing lacks. Partial are those of them of which only status tells.
 	MissingCount int
 	Partial      map[string]bool
 
-	// Leaving are members that leave now, by why; none while blocked, which is the departure that the breaker holds back.
+	// Leaving are members that leave now, by why; none while removals are blocked. Blocked is what the breaker holds back.
 	Leaving map[string]imagev1alpha1.RemovalReason
 	Blocked *RemovalBatch
 
@@ -33,14 +33,14 @@ type Decision struct {
 	Gone map[string]bool
 
 	// Untrusted are members that can't be selected for want of trust. Whoever shares images with the account decides how
-	// many there are, so neither the breaker nor maxImages counts them. objectless are those that get no CloudImage,
+	// many there are, so neither the breaker nor maxImages counts them. WithoutObject are those that get no CloudImage,
 	// because there would be too many.
 	Untrusted, WithoutObject map[string]bool
 
 	Selection Selection
 
-	// rebuilt are members whose facts changed as if they had been made anew, and impostors selected images that bear the
-	// name of an earlier one, but have another creator.
+	// FactsChanged are members that were made anew under the same id. CreatorChanged are selected images with the name of an
+	// earlier one, but another creator.
 	FactsChanged, CreatorChanged []string
 }
 
@@ -50,6 +50,7 @@ type Rules struct {
 	Selector Selector
 }
 
+// NewRules fails where the spec can't work. Its message says which field to correct.
 func NewRules(spec *imagev1alpha1.ImageQuerySpec) (Rules, error) {
 	m, err := NewMatcher(&spec.Match)
 	if err != nil {
@@ -59,7 +60,7 @@ func NewRules(spec *imagev1alpha1.ImageQuerySpec) (Rules, error) {
 	return Rules{Matcher: m, Selector: c}, err
 }
 
-// Decide says what a view of the cloud means, given what was known before.
+// Decide says what an observation means, given what was known before.
 func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, now time.Time) Decision {
 	out := Decision{Listing: v.Listing, Members: slices.Clone(v.Matching), Gone: v.Gone,
 		Leaving: map[string]imagev1alpha1.RemovalReason{}, Partial: map[string]bool{}}
@@ -90,8 +91,8 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 		b.heldBack = heldBack(k, v, b.Previous)
 	}
 	out.Selection = r.Selector.Select(b)
-	out.FactsChanged = FactsChanged(k, v.Matching)
-	out.CreatorChanged = CreatorChanged(query.Status.Selected, k, out.Selection.Selected)
+	out.FactsChanged = factsChanged(k, v.Matching)
+	out.CreatorChanged = creatorChanged(query.Status.Selected, k, out.Selection.Selected)
 	return out
 }
 
@@ -167,9 +168,9 @@ func factsOf(id string, members map[string]catalog.Image, k Known, v Observation
 	return k.facts(id)
 }
 
-// FactsChanged are members that have another size, other snapshots, another operating system or another creation time than
+// factsChanged are members that have another size, other snapshots, another operating system or another creation time than
 // before, under the same id.
-func FactsChanged(k Known, matching []catalog.Image) []string {
+func factsChanged(k Known, matching []catalog.Image) []string {
 	var ids []string
 	for _, now := range matching {
 		before, known := k.facts(now.ID)
@@ -182,8 +183,8 @@ func FactsChanged(k Known, matching []catalog.Image) []string {
 	return ids
 }
 
-// CreatorChanged are selected images that have the name, or the id, of one that was selected before, but another creator.
-func CreatorChanged(before []imagev1alpha1.SelectedImage, k Known, now []catalog.Image) []string {
+// creatorChanged are selected images that have the name, or the id, of one that was selected before, but another creator.
+func creatorChanged(before []imagev1alpha1.SelectedImage, k Known, now []catalog.Image) []string {
 	var ids []string
 	for _, image := range now {
 		for _, was := range before {

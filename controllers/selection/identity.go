@@ -17,6 +17,7 @@ import (
 // CloudImage.
 type Scope struct{ Credentials, Region string }
 
+// ScopeOf returns where a query's images live.
 func ScopeOf(query *imagev1alpha1.ImageQuery) Scope {
 	s := Scope{Region: query.Spec.Region}
 	if ref := query.Spec.CredentialsRef; ref != nil {

@@ -25,8 +25,8 @@ type Known struct {
 	// WithObject are the images of both kinds that have a CloudImage of the query.
 	WithObject map[string]bool
 
-	// HeldBack are the members that came while removals are blocked, as far as status shows them; blind says that
-	// they are blocked and that it doesn't show all members that the breaker counts.
+	// HeldBack are the members that came while removals are blocked, as far as status shows them. HeldBackUnknown says that
+	// removals are blocked, and that status doesn't show all members that the breaker counts.
 	HeldBack        map[string]bool
 	HeldBackUnknown bool
 }

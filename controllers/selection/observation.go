@@ -19,13 +19,14 @@ type Observation struct {
 	// contradicted itself, so that nothing is known.
 	Missing map[string]imagev1alpha1.RemovalReason
 
-	// there are images that are not among matching, but were found by their ids.
+	// FoundByID are images that are not among matching, but were found by their ids.
 	FoundByID map[string]catalog.Image
 
 	// Gone are images that were asked for by id and don't exist.
 	Gone map[string]bool
 }
 
+// ByID files images by their ids.
 func ByID(images []catalog.Image) map[string]catalog.Image {
 	out := make(map[string]catalog.Image, len(images))
 	for _, image := range images {
@@ -49,7 +50,7 @@ func selectedAmong(images []catalog.Image, status *imagev1alpha1.ImageQueryStatu
 	return out
 }
 
-// IDsOf is byID where only the ids count: a map of thousands of images costs an allocation for each.
+// IDsOf is ByID where only the ids count: a map of thousands of images costs an allocation for each.
 func IDsOf(images []catalog.Image) map[string]bool {
 	out := make(map[string]bool, len(images))
 	for i := range images {

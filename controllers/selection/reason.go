@@ -9,6 +9,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
+// SelectedIDs returns the ids of selected images, in order.
 func SelectedIDs(images []imagev1alpha1.SelectedImage) []string {
 	out := make([]string, len(images))
 	for i, image := range images {
@@ -23,7 +24,7 @@ func Reason(query *imagev1alpha1.ImageQuery, v Decision) imagev1alpha1.Selection
 	if status.SyncedGeneration != query.Generation {
 		return imagev1alpha1.SelectedSpecChanged
 	}
-	now := v.Selection.Ids()
+	now := v.Selection.IDs()
 	members := selectedAmong(v.Members, status)
 	var found []imagev1alpha1.SelectionReason
 	for _, was := range status.Selected {

@@ -17,14 +17,14 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Selector is spec.selection, ready to be asked.
+// Selector applies spec.selection.
 type Selector struct {
 	Spec    *imagev1alpha1.ImageQuerySpec
 	extract *regexp.Regexp
 	within  *semver.Constraints
 }
 
-// NewSelector fails where a range or an expression can't work; only another spec helps then, so the cloud isn't asked.
+// NewSelector fails where spec.selection.range or extract can't work.
 func NewSelector(spec *imagev1alpha1.ImageQuerySpec) (Selector, error) {
 	c := Selector{Spec: spec}
 	s := &spec.Selection
@@ -45,7 +45,7 @@ func NewSelector(spec *imagev1alpha1.ImageQuerySpec) (Selector, error) {
 	return c, nil
 }
 
-// Input is what a selection is made from.
+// Input is what Selector.Select decides from.
 type Input struct {
 	Members []catalog.Image
 	Now     time.Time
@@ -53,11 +53,11 @@ type Input struct {
 	// heldBack are members that came while removals are blocked.
 	heldBack map[string]bool
 
-	// absent are members that this listing doesn't show, but that don't leave: by their former verdict. They are never
+	// Missing are members that this listing doesn't show, but that don't leave: by their former verdict. They are never
 	// selected anew, since they may not exist; those that are selected stay.
 	Missing map[string]imagev1alpha1.SelectionVerdict
 
-	// last is what was selected and may stay where nothing qualifies: it still exists, and no edit ruled it out.
+	// Previous is what was selected and may stay where nothing qualifies: it still exists, and no edit ruled it out.
 	Previous []previous
 }
 
@@ -68,7 +68,7 @@ type previous struct {
 	Partial bool
 }
 
-// Selection is what a selection came to.
+// Selection is the result of selecting among members.
 type Selection struct {
 	// Selected are the images, group by group, the newest of a group first, whatever made them selected.
 	Selected []catalog.Image
@@ -79,7 +79,7 @@ type Selection struct {
 	// Omitted counts those that qualify but find no room in status.selected.
 	Omitted int
 
-	// stays are those of selected that do not qualify, but that nothing replaces.
+	// Retained are those of Selected that do not qualify, but that nothing replaces.
 	Retained []catalog.Image
 
 	// Undated says that no image that qualifies has a creation time although that is what orders them.
@@ -89,7 +89,8 @@ type Selection struct {
 	Next time.Time
 }
 
-func (c Selection) Ids() []string {
+// IDs returns the ids of the selected images, in order.
+func (c Selection) IDs() []string {
 	out := make([]string, len(c.Selected))
 	for i, image := range c.Selected {
 		out[i] = image.ID

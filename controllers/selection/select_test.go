@@ -321,7 +321,7 @@ func TestASelectionDependsOnNoOrder(t *testing.T) {
 			shuffled.Previous[i], shuffled.Previous[j] = shuffled.Previous[j], shuffled.Previous[i]
 		})
 		again := c.Select(shuffled)
-		if diff := cmp.Diff(got.Ids(), again.Ids()); diff != "" {
+		if diff := cmp.Diff(got.IDs(), again.IDs()); diff != "" {
 			t.Fatalf("another order, another selection:\n%s", diff)
 		}
 		if diff := cmp.Diff(got.Verdicts, again.Verdicts); diff != "" {

@@ -86,7 +86,7 @@ var (
 	errPartial = errors.New("the object is not known as a whole")
 )
 
-// refusalReason is the API server's word for a refusal; its message may name times or other objects.
+// refusalReason is the API server's reason for a refusal. Its message may name times or other objects, which would change.
 func refusalReason(err error) string {
 	if errors.Is(err, ErrTerminating) {
 		return "Terminating"
