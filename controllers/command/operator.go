@@ -36,6 +36,10 @@ func Operator(args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.printVersion {
+		_, err := fmt.Fprintln(os.Stdout, buildVersion())
+		return err
+	}
 	return run(ctrl.SetupSignalHandler(), o)
 }
 

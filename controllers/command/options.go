@@ -36,6 +36,7 @@ type options struct {
 	metricsSecure        bool
 	probeAddress         string
 	zap                  zap.Options
+	printVersion         bool
 }
 
 // parse reads and checks the flags. With flag.CommandLine this includes --kubeconfig, which controller-runtime registers there.
@@ -80,6 +81,7 @@ func (o *options) bind(f *flag.FlagSet) {
 	f.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to authenticated and authorized clients only")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches it off")
 	o.zap.BindFlags(f)
+	f.BoolVar(&o.printVersion, "version", false, "print version, commit and Go version, and exit")
 }
 
 func (o options) validate() error {
