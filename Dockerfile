@@ -13,8 +13,11 @@ RUN go mod download
 COPY main.go ./
 COPY api api
 COPY controllers controllers
+# What --version prints; the build context has no .git.
+ARG VERSION
+ARG COMMIT
 RUN CGO_ENABLED=0 GOOS=${TARGETOS:-} GOARCH=${TARGETARCH:-} \
-    go build -trimpath -ldflags "-s -w" -o /manager .
+    go build -trimpath -ldflags "-s -w -X github.com/image-catalog/image-catalog-operator/controllers/command.version=${VERSION:-} -X github.com/image-catalog/image-catalog-operator/controllers/command.commit=${COMMIT:-}" -o /manager .
 
 FROM ${BASE_IMAGE}
 COPY --from=build /manager /manager

@@ -13,7 +13,7 @@ SHELL := bash
 
 # What a caller may set. Empty means the default that the comment names.
 KUBEBUILDER_ASSETS ?=
-# What a release is called, e.g. v1.2.3; it names the image and the chart.
+# What a release is called, e.g. v1.2.3; it names the image and the chart, and bin/manager --version prints it.
 VERSION ?=
 IMG ?= ghcr.io/image-catalog/image-catalog-operator:$(or $(VERSION),dev)
 CONTAINER_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
@@ -80,7 +80,7 @@ demo: build controlplane ## Runs everything here, cloud included, and shows the 
 
 .PHONY: build
 build: ## Builds bin/manager and bin/cvmsim, the simulated cloud.
-	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/manager .
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/image-catalog/image-catalog-operator/controllers/command.version=$(VERSION)" -o bin/manager .
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/cvmsim ./hack/cvmsim
 
 .PHONY: test
@@ -214,7 +214,8 @@ chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart
 image: ## Builds the container image IMG with CONTAINER_TOOL (docker, podman or buildah).
 	@[[ -n "$(CONTAINER_TOOL)" ]] || { \
 		echo "No container tool was found: install docker, podman or buildah, or name another one with CONTAINER_TOOL=..." >&2; exit 1; }
-	@$(CONTAINER_TOOL) build -t $(IMG) .
+	@$(CONTAINER_TOOL) build --build-arg "VERSION=$(VERSION)" \
+		--build-arg "COMMIT=$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)" -t $(IMG) .
 
 # Not listed: what the targets above stand on.
 

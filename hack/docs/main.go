@@ -25,7 +25,7 @@ var document string
 // sources are the files that define metrics, by the table that shows them.
 var sources = map[string][]string{
 	"@queries@": {"controllers/metrics.go"},
-	"@cloud@":   {"controllers/catalog/cvm/metrics.go", "main.go"},
+	"@cloud@":   {"controllers/catalog/cvm/metrics.go", "controllers/command/metrics.go"},
 }
 
 type metric struct{ name, kind, help, labels string }

@@ -14,7 +14,7 @@ import (
 var (
 	topLevel = []string{
 		"Dockerfile", "LICENSE", "Makefile", "PROJECT", "README.md", "SECURITY.md",
-		"api", "config", "controllers", "docs", "go.mod", "go.sum", "hack", "main.go", "main_test.go",
+		"api", "config", "controllers", "docs", "go.mod", "go.sum", "hack", "main.go",
 		// Dotfiles that a tool or a forge demands at the top.
 		".ci", ".dockerignore", ".github", ".gitignore", ".golangci.yml",
 	}

@@ -1,0 +1,149 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package command has the commands of the binary manager. So far there is one, the operator: operator.go reads its flags
+// (options.go) and wires cvm → catalog → controllers. What the operator does is described in controllers/doc.go.
+package command
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+)
+
+// name identifies the operator in its Lease, its events and its user agent.
+const name = "image-catalog-operator"
+
+// Operator runs the operator with the arguments that follow the program's name, until the process gets a signal to stop.
+func Operator(args []string) error {
+	o, err := parse(flag.CommandLine, args)
+	if err != nil {
+		return err
+	}
+	if o.printVersion {
+		_, err := fmt.Fprintln(os.Stdout, buildVersion())
+		return err
+	}
+	return run(ctrl.SetupSignalHandler(), o)
+}
+
+// run wires the operator and blocks until ctx is done. The cloud's flags and environment are checked first: that needs no cluster.
+func run(ctx context.Context, o options) error {
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	account, err := defaultAccount(&o)
+	if err != nil {
+		return err
+	}
+	cloud, err := cvm.New(o.cvm)
+	if err != nil {
+		return err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	mgr, err := newManager(ctx, config, o)
+	if err != nil {
+		return err
+	}
+	reconciler, err := newReconciler(mgr, o, cloud, account)
+	if err != nil {
+		return err
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// defaultAccount returns the account of queries without credentialsRef, or nil if it is read from a Secret.
+func defaultAccount(o *options) (*catalog.Account, error) {
+	switch o.defaultCredentials {
+	case "env":
+		account, err := controllers.EnvironmentAccount()
+		account.AccountID = o.defaultAccountID
+		return &account, err
+	case auth.CVMRole:
+		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole, AccountID: o.defaultAccountID}, nil
+	case auth.TKEOIDC:
+		var err error
+		if o.cvm.WebIdentity, err = auth.WebIdentityFrom(os.Getenv); err != nil {
+			return nil, fmt.Errorf("--default-credentials=tke-oidc: %w", err)
+		}
+		return &catalog.Account{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC, AccountID: o.defaultAccountID}, nil
+	}
+	return nil, nil //nolint:nilnil // see above
+}
+
+func newManager(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	// The API server's priority and fairness limits requests; a second limit in the client would only add latency.
+	config.QPS = -1
+	config.UserAgent = "manager/" + name
+	lease := o.shard.LeaseName(name)
+	lock, err := newLeaseLock(config, o.credentialsNamespace, lease)
+	if err != nil {
+		return nil, fmt.Errorf("preparing leader election: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                              scheme,
+		Metrics:                             server.Options{BindAddress: "0"}, // see addServers
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionID:                    lease,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
+		Cache:                               controllers.CacheOptions(o.credentialsNamespace),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("building the manager: %w", err)
+	}
+	return mgr, addServers(ctx, mgr, o)
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *catalog.Account) (*controllers.Reconciler, error) {
+	lister, loop := catalog.NewShared(cloud, time.Now), controllers.NewMetrics()
+	if err := register(append(cloud.Collectors(), loop, coalescedTotal(lister))...); err != nil {
+		return nil, err
+	}
+	return &controllers.Reconciler{
+		Client:          mgr.GetClient(),
+		APIReader:            mgr.GetAPIReader(),
+		Lister:          lister,
+		Metrics:         loop,
+		Credentials:     controllers.Credentials{Reader: mgr.GetClient(), Namespace: o.credentialsNamespace, Default: account},
+		Events:          mgr.GetEventRecorder(name),
+		Clock:           clock.RealClock{},
+		MaxStatusImages: o.maxStatusImages,
+		Concurrent:      o.concurrent,
+		Shard:           o.shard,
+	}, nil
+}

@@ -1,0 +1,131 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+	certutil "k8s.io/client-go/util/cert"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// Bounds of each server: any client that reaches the port can send requests, and shares memory with the reconciler.
+const (
+	// maxConnections also bounds concurrent requests: HTTP/1.1 has one per connection.
+	maxConnections = 64
+
+	// maxHeader bounds a request's line and headers to 16 KiB: net/http reads 4 KiB more than its limit.
+	maxHeader = 16<<10 - 4<<10
+)
+
+// addServers adds the servers of probes and metrics to the manager. The manager's own servers accept headers of 1 MiB and any
+// number of connections, and have no option for that.
+func addServers(ctx context.Context, mgr ctrl.Manager, o options) error {
+	if err := addServer(ctx, mgr, "health probe", o.probeAddress, probeHandler(mgr.GetCache()), nil); err != nil {
+		return fmt.Errorf("--health-probe-bind-address: %w", err)
+	}
+	handler := promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{})
+	var certificate *tls.Config
+	if o.metricsSecure {
+		var err error
+		if handler, err = requireAuthorization(mgr, handler); err != nil {
+			return err
+		}
+		if certificate, err = selfSignedTLS(); err != nil {
+			return err
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", handler)
+	if err := addServer(ctx, mgr, "metrics", o.metricsAddress, mux, certificate); err != nil {
+		return fmt.Errorf("--metrics-bind-address: %w", err)
+	}
+	return nil
+}
+
+// addServer listens on the address, and serves while the manager runs, leader or not. The address 0 disables the server.
+func addServer(ctx context.Context, mgr ctrl.Manager, name, address string, handler http.Handler, certificate *tls.Config) error {
+	if address == "" || address == "0" {
+		return nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	listener = netutil.LimitListener(listener, maxConnections)
+	if certificate != nil {
+		listener = tls.NewListener(listener, certificate)
+	}
+	return mgr.Add(&manager.Server{
+		Name: name, Listener: listener, ShutdownTimeout: new(10 * time.Second),
+		Server: &http.Server{
+			Handler:           handler,
+			MaxHeaderBytes:    maxHeader,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       90 * time.Second,
+			// Debug: otherwise any client could fill the log with failed handshakes.
+			ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(mgr.GetLogger().WithName(name)), slog.LevelDebug),
+		},
+	})
+}
+
+// probeHandler serves /healthz and /readyz. It closes connections, since each probe opens a new one, and an idle one counts towards
+// maxConnections.
+func probeHandler(c cache.Cache) http.Handler {
+	mux := http.NewServeMux()
+	for path, checks := range map[string]map[string]healthz.Checker{
+		"/healthz": {"ping": healthz.Ping},
+		"/readyz":  {"caches": cachesSynced(c)},
+	} {
+		handler := http.StripPrefix(path, &healthz.Handler{Checks: checks})
+		mux.Handle(path, handler)
+		mux.Handle(path+"/", handler)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// cachesSynced fails until the caches have synced: a rollout must not replace a working replica by one that can't work yet.
+func cachesSynced(c cache.Cache) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if !c.WaitForCacheSync(ctx) {
+			return errors.New("caches not synced yet")
+		}
+		return nil
+	}
+}
+
+// selfSignedTLS returns a configuration with a new self-signed certificate, which encrypts but doesn't authenticate the server.
+// HTTP/2 is off because of its rapid resets.
+func selfSignedTLS() (*tls.Config, error) {
+	certificate, key, err := certutil.GenerateSelfSignedCertKey("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}, nil
+}
