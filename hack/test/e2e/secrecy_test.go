@@ -6,7 +6,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
@@ -37,7 +37,7 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 	cloud.SetCredential(key)
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, key)
 	manager := c.StartManager(cloud, "--zap-log-level=10", "--metrics-secure=false")
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: golden}, spec: {region: ` + region + `, minImages: 0}}`)
+	c.ApplyQuery("name: golden", "region: "+region+", minImages: 0")
 	c.UntilSynced("golden")
 
 	body := func(s string) *string { return &s }
@@ -62,11 +62,8 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 	wrong := key
 	wrong.SecretKey += "-wrong"
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, wrong)
-	c.UntilQuery("golden", func(q *imagev1alpha1.ImageQuery) error {
-		if !strings.Contains(q.Status.Conditions[0].Message, imagev1alpha1.ReasonAuthenticationFailed) {
-			return errors.New("the wrong key isn't refused")
-		}
-		return nil
+	c.UntilQuery("golden", "the wrong key is refused", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, imagev1alpha1.ReasonAuthenticationFailed)
 	})
 
 	shown := map[string]string{"the log": manager.Log(), "metrics": scrape(t, manager.Metrics)}

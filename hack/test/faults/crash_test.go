@@ -18,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
@@ -36,17 +37,17 @@ var scenes = []scene{
 		s.query(golden, "interval: 1m", "minImages: 0", "removal: {gracePeriod: 1s}", "selection: {orderBy: Name}")
 		s.query("beside", "interval: 1m", "imageIDs: [img-crash003]")
 		// The listing of the run before is not ten seconds old, and would do for a query that asks for none by hand.
-		s.request("first")
+		s.RequestPoll(golden, "first")
 	}, func(s *story) error {
 		return errors.Join(s.has(golden, imagev1alpha1.ReasonSynced, 4, 4), s.has("beside", imagev1alpha1.ReasonSynced, 1, 1))
 	}},
 	// Only its object is shared from now on: what it polls, and when, is not what is told here.
-	{"one is suspended", func(s *story) { s.patch("beside", `{"suspend":true}`) }, func(s *story) error {
+	{"one is suspended", func(s *story) { s.Patch("beside", `{"spec":{"suspend":true}}`) }, func(s *story) error {
 		return s.is("beside", imagev1alpha1.ReasonSuspended)
 	}},
 	{"a change", func(s *story) {
 		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
-		s.request("change")
+		s.RequestPoll(golden, "change")
 	}, func(s *story) error {
 		if s.Images(golden)[region+"-img-crash000"].Image.Description != "changed" {
 			return errNotYet
@@ -55,23 +56,23 @@ var scenes = []scene{
 	}},
 	{"removal through grace", func(s *story) {
 		s.cloud.Delete(region, "img-crash001")
-		s.request("removal")
+		s.RequestPoll(golden, "removal")
 	}, func(s *story) error {
-		if len(s.get(golden).Status.Removing) > 0 || len(s.Images("")) != 3 {
+		if len(s.Query(golden).Status.Removing) > 0 || len(s.Images("")) != 3 {
 			return errNotYet
 		}
 		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3)
 	}},
 	{"breaker", func(s *story) {
 		s.cloud.Clear(region)
-		s.request("breaker")
+		s.RequestPoll(golden, "breaker")
 	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonRemovalBlocked, 3, 3) }},
 	{"all is back", func(s *story) {
 		s.cloud.Put(region, s.images[0], s.images[2], s.images[3])
 		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
-		s.request("back")
+		s.RequestPoll(golden, "back")
 	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3) }},
-	{"policy switch", func(s *story) { s.patch(golden, `{"cloudImages":{"policy":"Selected","maxImages":100}}`) }, func(s *story) error {
+	{"policy switch", func(s *story) { s.Patch(golden, `{"spec":{"cloudImages":{"policy":"Selected","maxImages":100}}}`) }, func(s *story) error {
 		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 1)
 	}},
 	{"query deletion", func(s *story) { s.Kubectl("", "delete", "imagequery", golden) }, func(s *story) error {
@@ -101,7 +102,7 @@ func (s *story) has(name, reason string, images, objects int) error {
 	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
 		return err
 	}
-	ready := condition(query, imagev1alpha1.ConditionReady)
+	ready := kit.Ready(query)
 	requested := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
 	if ready.Reason != reason || query.Status.SyncedGeneration != query.Generation || query.Status.LastHandledReconcileAt != requested ||
 		len(query.Status.Images) != images || len(s.Images(name)) != objects {
@@ -117,7 +118,7 @@ func (s *story) is(name, reason string) error {
 	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
 		return err
 	}
-	if ready := condition(query, imagev1alpha1.ConditionReady); ready.Reason != reason || query.Status.ObservedGeneration != query.Generation {
+	if ready := kit.Ready(query); ready.Reason != reason || query.Status.ObservedGeneration != query.Generation {
 		return errNotYet
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // image is a plain private one.
@@ -39,7 +40,7 @@ func TestFault26IDsThatAreNone(t *testing.T) {
 	if len(now.objects) != 3 || !slices.Equal(now.images, before.images) {
 		t.Errorf("there are %d objects and the images %q", len(now.objects), now.images)
 	}
-	if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "9 entries without a valid image id were skipped") {
+	if message := kit.Ready(query).Message; !strings.Contains(message, "9 entries without a valid image id were skipped") {
 		t.Errorf("the message doesn't count them: %s", message)
 	}
 	w.decent(query)
@@ -85,7 +86,7 @@ func TestFault28TimesThatAreNone(t *testing.T) {
 	w.UntilSynced(golden)
 	w.agrees(golden)
 	before := w.catalogue(golden)
-	order := shown(w.get(golden))
+	order := shown(w.Query(golden))
 	all := w.cloud.Images(region)
 	for range 2 { // the cloud lists them in another order
 		slices.Reverse(all)
@@ -93,7 +94,7 @@ func TestFault28TimesThatAreNone(t *testing.T) {
 		w.cloud.Put(region, all...)
 		w.Poll(golden)
 		w.kept(golden, before)
-		if now := shown(w.get(golden)); !slices.Equal(order, now) {
+		if now := shown(w.Query(golden)); !slices.Equal(order, now) {
 			t.Errorf("status.images was %v and is %v", order, now)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // settling is how long a state may contradict itself: objects are written before the status that tells of them.
@@ -144,7 +145,7 @@ func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, im
 
 // isSynced says whether the last poll of a query has succeeded. Where it failed, Ready stays True while the data is fresh.
 func isSynced(query *imagev1alpha1.ImageQuery) bool {
-	ready := condition(query, imagev1alpha1.ConditionReady)
+	ready := kit.Ready(query)
 	failed := strings.HasPrefix(strings.ToLower(ready.Message), "no poll has succeeded since ")
 	return !failed && query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation && ready.Status == metav1.ConditionTrue &&
 		(ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonRemovalBlocked)

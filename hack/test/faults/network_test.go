@@ -21,6 +21,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
@@ -118,7 +119,7 @@ func TestFault06ANameThatCanNotBeResolved(t *testing.T) {
 	// The domain invalid exists nowhere (RFC 6761).
 	w.manager = w.RestartManager(cloud, "--cvm-endpoint=cvm.tencentcloudapi.invalid")
 	query := w.Poll(golden)
-	if ready := condition(query, imagev1alpha1.ConditionReady); ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "not reached") {
+	if ready := kit.Ready(query); ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "not reached") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 	w.kept(golden, before)

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // An edit that is taken back leaves no trace: a spec A, then B, then A ends as A.
@@ -26,17 +27,14 @@ func TestSearchThereAndBack(t *testing.T) {
 			out = append(out, plain(t, &object))
 		}
 		slices.Sort(out)
-		query := w.get(golden)
+		query := w.Query(golden)
 		return append(out, plain(t, query.Status.Images), plain(t, query.Status.Selected), query.Status.Revision)
 	}
 	settle := func(edit string) {
 		w.Apply(edit)
-		w.UntilQuery(golden, func(q *imagev1alpha1.ImageQuery) error {
-			if ready := condition(q, imagev1alpha1.ConditionReady); q.Status.ObservedGeneration != q.Generation ||
-				q.Status.SyncedGeneration != q.Generation && ready.Reason != imagev1alpha1.ReasonSuspended {
-				return errNotYet
-			}
-			return nil
+		w.UntilQuery(golden, "the edit has taken effect", func(q *imagev1alpha1.ImageQuery) bool {
+			suspended := kit.Ready(q).Reason == imagev1alpha1.ReasonSuspended
+			return q.Status.ObservedGeneration == q.Generation && (suspended || q.Status.SyncedGeneration == q.Generation)
 		})
 	}
 	settle(spec(""))

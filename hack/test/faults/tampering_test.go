@@ -23,6 +23,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
@@ -184,7 +185,7 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 			}
 			w.Until("it is noticed", func(context.Context) error {
 				query := w.Poll(golden)
-				stalled := condition(query, imagev1alpha1.ConditionStalled)
+				stalled := kit.Condition(query, imagev1alpha1.ConditionStalled)
 				switch {
 				case tc.reason == "fine" && stalled.Type == "", tc.reason == "" && stalled.Type != "", tc.reason != "" && stalled.Reason == tc.reason:
 					return nil
@@ -192,10 +193,10 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 				return fmt.Errorf("Stalled is %s/%s: %s", stalled.Status, stalled.Reason, stalled.Message)
 			})
 			w.kept(golden, before)
-			w.decent(w.get(golden))
+			w.decent(w.Query(golden))
 			put(good)
 			w.Until("it is well again", func(context.Context) error {
-				if stalled := condition(w.Poll(golden), imagev1alpha1.ConditionStalled); stalled.Type != "" {
+				if stalled := kit.Condition(w.Poll(golden), imagev1alpha1.ConditionStalled); stalled.Type != "" {
 					return fmt.Errorf("Stalled: %s", stalled.Message)
 				}
 				return nil
@@ -232,7 +233,7 @@ func TestFault56TheNamespaceOfTheSecretsGoes(t *testing.T) {
 	w.UntilSynced(golden)
 	before := w.catalogue(golden)
 	w.Kubectl("", "delete", "namespace", namespace, "--wait=false")
-	w.untilCondition(golden, imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonCredentialsNotFound)
+	w.UntilCondition(golden, imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonCredentialsNotFound)
 	writes := len(w.api.Writes())
 	w.Poll(golden)
 	w.kept(golden, before)

@@ -46,7 +46,7 @@ func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	c.SetCredentials("tencentcloud-credentials", cvmtest.DefaultCredential)
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: public}, spec: {region: ap-guangzhou}}`)
+	c.ApplyQuery("name: public", "region: ap-guangzhou")
 	m := c.StartManager(&cluster.Cloud{Endpoint: host}, env...)
 	c.UntilSynced("public")
 

@@ -9,13 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -72,21 +73,15 @@ func polled(s *stage, name, _ string) { s.Poll(name) }
 // untilReason waits for a reason of Ready or Stalled.
 func untilReason(reason string) func(s *stage, name, region string) {
 	return func(s *stage, name, _ string) {
-		s.UntilQuery(name, func(q *imagev1alpha1.ImageQuery) error {
-			for _, c := range q.Status.Conditions {
-				if c.Reason == reason && q.Status.ObservedGeneration == q.Generation {
-					return nil
-				}
-			}
-			return fmt.Errorf("no condition has the reason %s", reason)
+		s.UntilQuery(name, "a condition has the reason "+reason, func(q *imagev1alpha1.ImageQuery) bool {
+			has := func(c metav1.Condition) bool { return c.Reason == reason }
+			return q.Status.ObservedGeneration == q.Generation && slices.ContainsFunc(q.Status.Conditions, has)
 		})
 	}
 }
 
 func edited(patch string) func(s *stage, name, region string) {
-	return func(s *stage, name, _ string) {
-		s.Kubectl("", "patch", "imagequery", name, "--type=merge", "-p", patch)
-	}
+	return func(s *stage, name, _ string) { s.Patch(name, patch) }
 }
 
 // withKey gives the query a key of its own, which the cloud knows as c.
@@ -237,11 +232,7 @@ func (s *stage) judge(name string, want situation) {
 	s.Helper()
 	query := s.object("ImageQuery", name)
 	var conditions []string
-	typed := &imagev1alpha1.ImageQuery{}
-	if err := s.Client.Get(s.Context(), client.ObjectKey{Name: name}, typed); err != nil {
-		s.Fatalf("%v", err)
-	}
-	for _, c := range typed.Status.Conditions {
+	for _, c := range s.Query(name).Status.Conditions {
 		conditions = append(conditions, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
 	}
 	if got := strings.Join(conditions, " "); got != want.conditions {
@@ -288,8 +279,8 @@ func (s *stage) record(name string, object *unstructured.Unstructured) {
 	}
 }
 
-// variable is what differs from run to run: times, and the tokens of requested polls.
-var variable = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|/tmp/\S+`)
+// variable is what differs from run to run: times, and the tokens of kit.Poll.
+var variable = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|poll-[0-9]+`)
 
 // timeless is an object without what is another in each cluster.
 func timeless(object *unstructured.Unstructured) *unstructured.Unstructured {
