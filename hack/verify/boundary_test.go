@@ -114,11 +114,11 @@ var boundaries = map[string]boundary{
 		testOthers: []string{sdk + "/common", sdk + "/cvm"},
 	},
 	"hack/cvmsim": {
-		own: []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
+		own: []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest", "hack/orphan"},
 	},
 	// Black box: the demo runs the binaries, so it needs no package that they are made of.
 	"hack/demo": {
-		own: []string{api, apply, "controllers/catalog/cvm/cvmtest"},
+		own: []string{api, apply, "controllers/catalog/cvm/cvmtest", "hack/orphan"},
 		others: []string{
 			"github.com/go-logr/logr", "k8s.io/api", "k8s.io/apiextensions-apiserver", "k8s.io/apimachinery", "k8s.io/client-go",
 			"sigs.k8s.io/controller-runtime", "sigs.k8s.io/yaml",
@@ -133,6 +133,8 @@ var boundaries = map[string]boundary{
 			"github.com/google/go-cmp", "k8s.io/api/core/v1", "k8s.io/apimachinery", "sigs.k8s.io/controller-runtime/pkg/client",
 		},
 	},
+	// What cvmsim and demo end by; the standard library will do.
+	"hack/orphan": {},
 	"hack/verify": {
 		others: []string{"sigs.k8s.io/yaml"},
 	},
