@@ -77,7 +77,8 @@ func TestAStatusWrittenWithoutMetadataLosesNone(t *testing.T) {
 	written := w.Query("golden")
 	wantForeign(t, written)
 	if written.Status.SelectedSummary != "written" || len(written.ManagedFields) < len(query.ManagedFields) {
-		t.Errorf("the status is %q, and %d managers of fields are left of %d", written.Status.SelectedSummary, len(written.ManagedFields), len(query.ManagedFields))
+		t.Errorf("the status is %q, and %d managers of fields are left of %d",
+			written.Status.SelectedSummary, len(written.ManagedFields), len(query.ManagedFields))
 	}
 }
 
@@ -129,7 +130,8 @@ func TestTheOperatorKeepsOfQueriesAndImagesWhatItReads(t *testing.T) {
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageDescription = "rebuilt" })
 	w.Poll("golden")
 	image = w.Image(objectName(1))
-	if image.Image.Description != "rebuilt" || image.Labels[imagev1alpha1.LabelQueryPrefix+"golden"] != imagev1alpha1.QuerySelected || len(image.OwnerReferences) != 2 {
+	if image.Image.Description != "rebuilt" || len(image.OwnerReferences) != 2 ||
+		image.Labels[labelOf("golden")] != imagev1alpha1.QuerySelected {
 		t.Errorf("the image is %+v", image)
 	}
 	wantForeign(t, &image)
@@ -179,8 +181,10 @@ func TestASecretThatIsNoCredentialCostsNothing(t *testing.T) {
 
 	// Of a Secret, the cache has parts of keys only.
 	noise := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "noise", Annotations: map[string]string{"note": "x"}, Labels: map[string]string{"owner": "helm"}},
-		Data:       map[string][]byte{"release": make([]byte, 500<<10), "secretId": []byte("id")},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "noise", Annotations: map[string]string{"note": "x"}, Labels: map[string]string{"owner": "helm"},
+		},
+		Data: map[string][]byte{"release": make([]byte, 500<<10), "secretId": []byte("id")},
 	}
 	w.Create(noise)
 	w.Eventually(func() error {
@@ -188,7 +192,8 @@ func TestASecretThatIsNoCredentialCostsNothing(t *testing.T) {
 		if err := w.operator.Client.Get(w.Context(), client.ObjectKeyFromObject(noise), cached); err != nil {
 			return err
 		}
-		if len(cached.Annotations)+len(cached.Labels)+len(cached.ManagedFields) > 0 || !cmp.Equal(cached.Data, map[string][]byte{"secretId": []byte("id")}) {
+		keys := map[string][]byte{"secretId": []byte("id")}
+		if len(cached.Annotations)+len(cached.Labels)+len(cached.ManagedFields) > 0 || !cmp.Equal(cached.Data, keys) {
 			t.Errorf("of a Secret is kept: %+v, %d keys of data", cached.ObjectMeta, len(cached.Data))
 		}
 		return nil

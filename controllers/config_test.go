@@ -79,7 +79,9 @@ func TestThePodIsAdmittedWhereThePodSecurityStandardRestrictedIsEnforced(t *test
 	w := newWorld(t)
 	const restricted = "restricted"
 	w.Create(
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: restricted, Labels: map[string]string{"pod-security.kubernetes.io/enforce": restricted}}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: restricted, Labels: map[string]string{"pod-security.kubernetes.io/enforce": restricted},
+		}},
 	)
 	deployment := &appsv1.Deployment{}
 	for file, document := range documents(t, "manager") {

@@ -57,21 +57,25 @@ func (w *world) untilNotStalled(name string) {
 
 func TestARoleIsAssumedByTheKeysBesideIt(t *testing.T) {
 	w := newWorldOfRoles(t)
-	keys := cvmtest.DefaultCredential
-	w.SetSecret("acct2", map[string]string{
-		"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": " " + reader + "\n", "externalId": "shibboleth\n",
-	})
+	store := func(roleArn, externalID string) {
+		t.Helper()
+		keys := cvmtest.DefaultCredential
+		w.SetSecret("acct2", map[string]string{
+			"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": roleArn, "externalId": externalID,
+		})
+	}
+	store(" "+reader+"\n", "shibboleth\n")
 	w.Create(newQuery("golden", withCredentials("acct2")))
 	w.UntilSynced("golden")
 	w.Image("acct2." + objectName(1))
 
 	// Another role, another word: each change of the Secret is a poll at once, and what was known stays.
-	w.SetSecret("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "sibboleth"})
+	store(reader, "sibboleth")
 	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "check externalId")
-	w.SetSecret("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader + "s", "externalId": "shibboleth"})
+	store(reader+"s", "shibboleth")
 	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "the cloud knows no such role")
 	w.Image("acct2." + objectName(1))
-	w.SetSecret("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "shibboleth"})
+	store(reader, "shibboleth")
 	w.untilNotStalled("golden")
 }
 
@@ -85,11 +89,13 @@ func TestARoleWithoutKeysIsAssumedByTheDefaultCredentials(t *testing.T) {
 	// It follows the default credentials.
 	w.Delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}})
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound,
-		namespace+"/acct2 has a roleArn and no keys, so the default credentials must assume it: the Secret "+namespace+"/tencentcloud-credentials does not exist")
+		namespace+"/acct2 has a roleArn and no keys, so the default credentials must assume it: "+
+			"the Secret "+namespace+"/tencentcloud-credentials does not exist")
 	w.SetSecret(imagev1alpha1.DefaultCredentialsSecret, map[string]string{"roleArn": reader})
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound, "the Secret "+namespace+"/tencentcloud-credentials has no keys")
 	w.Create(newQuery("plain"))
-	w.untilStalled("plain", imagev1alpha1.ReasonCredentialsNotFound, "tencentcloud-credentials has a roleArn and no keys that could assume it; add secretId and secretKey")
+	w.untilStalled("plain", imagev1alpha1.ReasonCredentialsNotFound,
+		"tencentcloud-credentials has a roleArn and no keys that could assume it; add secretId and secretKey")
 	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
 	w.untilNotStalled("golden")
 }
@@ -123,7 +129,8 @@ func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
 	store(keys.UIN + "\n")
 	w.Create(newQuery("golden", withCredentials("acct2")))
 	w.UntilQuery("golden", "it is Unavailable", func(q *imagev1alpha1.ImageQuery) bool {
-		return len(q.Status.Conditions) > 0 && kit.Ready(q).Reason == imagev1alpha1.ReasonUnavailable && strings.Contains(kit.Ready(q).Message, "not known which account the keys belong to")
+		ready := kit.Ready(q)
+		return ready.Reason == imagev1alpha1.ReasonUnavailable && strings.Contains(ready.Message, "not known which account the keys belong to")
 	})
 	if images := w.Images(""); len(images) > 0 {
 		t.Errorf("there are %d CloudImages", len(images))
@@ -133,7 +140,8 @@ func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
 	w.Image("acct2." + objectName(2))
 
 	store(otherUIN)
-	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "keys belong to the account "+keys.UIN+", and accountID demands "+otherUIN)
+	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed,
+		"keys belong to the account "+keys.UIN+", and accountID demands "+otherUIN)
 	w.Image("acct2." + objectName(2))
 	store("acct2")
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound, "accountID is not the id of an account (uin), which has digits only")

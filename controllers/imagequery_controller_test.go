@@ -93,9 +93,10 @@ func TestEveryFieldOfAnImageArrives(t *testing.T) {
 		got.Lifecycle.FirstSeenTime.IsZero() || got.Lifecycle.LastChangeTime.IsZero() {
 		t.Errorf("annotations %v and lifecycle %+v are not complete", got.Annotations, got.Lifecycle)
 	}
-	if refs := got.OwnerReferences; len(refs) != 1 || refs[0].Name != "golden" || refs[0].Controller != nil || refs[0].BlockOwnerDeletion != nil {
-		t.Errorf("owner references are %+v", refs)
-	}
+	owner := w.Query("golden")
+	kit.Equal(t, "owner references", []metav1.OwnerReference{
+		{APIVersion: imagev1alpha1.GroupVersion.String(), Kind: "ImageQuery", Name: owner.Name, UID: owner.UID},
+	}, got.OwnerReferences)
 }
 
 func TestThePagesFirstExampleArrivesInEnglish(t *testing.T) {
@@ -130,6 +131,7 @@ func TestPublicImagesAreStoredInEnglish(t *testing.T) {
 // A listing that can't be trusted, or fails, changes nothing that is known; the next good one heals.
 func TestNoBadListingDropsAnImage(t *testing.T) {
 	body := func(s string) *string { return &s }
+	noImages := map[string]json.RawMessage{"ImageSet": json.RawMessage(`null`)}
 	for name, tc := range map[string]struct {
 		fault      cvmtest.Fault
 		empty      bool
@@ -142,7 +144,7 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 		"pages overlap":                  {fault: cvmtest.Fault{Page: 2, DuplicateImages: 3, Times: 1}},
 		"the answer is {}":               {fault: cvmtest.Fault{Body: body(`{}`)}, wantReason: imagev1alpha1.ReasonIncompleteListing},
 		"the answer is null":             {fault: cvmtest.Fault{Body: body(`null`)}, wantReason: imagev1alpha1.ReasonUnavailable},
-		"the answer has no images":       {fault: cvmtest.Fault{Set: map[string]json.RawMessage{"ImageSet": json.RawMessage(`null`)}}, wantReason: imagev1alpha1.ReasonIncompleteListing},
+		"the answer has no images":       {fault: cvmtest.Fault{Set: noImages}, wantReason: imagev1alpha1.ReasonIncompleteListing},
 		"the cloud is empty":             {empty: true, wantReason: imagev1alpha1.ReasonTooFewImages},
 		"a gateway answers":              {fault: cvmtest.Fault{Status: 502}, wantReason: imagev1alpha1.ReasonUnavailable},
 		"the cloud throttles":            {fault: cvmtest.Fault{Code: "RequestLimitExceeded"}, wantReason: imagev1alpha1.ReasonThrottled},
@@ -241,18 +243,20 @@ func TestCredentialsThatCannotWorkAreToldApart(t *testing.T) {
 			}
 			w.Create(newQuery("golden", withCredentials("acct2")))
 			query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonCredentialsNotFound)
-			if message := kit.Condition(query, imagev1alpha1.ConditionStalled).Message; !strings.Contains(message, tc.want) || !strings.Contains(message, namespace+"/acct2") {
+			if message := kit.Condition(query, imagev1alpha1.ConditionStalled).Message; !contains(message, tc.want, namespace+"/acct2") {
 				t.Errorf("the message is %q, want it to say %q and to name the Secret", message, tc.want)
 			}
 			if requests := w.cloud.Requests(); len(requests) > 0 {
 				t.Errorf("the cloud was asked %d times", len(requests))
 			}
 
-			w.SetCredentials("acct2", cvmtest.Credential{SecretID: cvmtest.DefaultCredential.SecretID + "\n", SecretKey: "\t" + cvmtest.DefaultCredential.SecretKey + " \n"})
+			keys := cvmtest.DefaultCredential
+			w.SetCredentials("acct2", cvmtest.Credential{SecretID: keys.SecretID + "\n", SecretKey: "\t" + keys.SecretKey + " \n"})
 			w.cloud.Put(region, newImage(1))
 			w.Poll("golden")
 			w.UntilSynced("golden")
-			if image := w.Image("acct2." + objectName(1)); image.Image.Credentials != "acct2" || image.Labels[imagev1alpha1.LabelCredentials] != "acct2" {
+			image := w.Image("acct2." + objectName(1))
+			if image.Image.Credentials != "acct2" || image.Labels[imagev1alpha1.LabelCredentials] != "acct2" {
 				t.Errorf("the image of other credentials is %+v", image)
 			}
 		})
@@ -373,7 +377,7 @@ func TestAQueryWithoutObjectsMakesOthersLook(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
 	w.Create(
-		newQuery("bare", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }),
+		newQuery("bare", withoutObjects),
 		// It asks another question, so that the first one's listings answer none of its own.
 		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
 	)
@@ -392,7 +396,7 @@ func TestTwoQueriesShareAnImage(t *testing.T) {
 	w.UntilSynced("second")
 
 	shared := w.Image(objectName(1))
-	if len(shared.OwnerReferences) != 2 || shared.Labels["query.imagecatalog.dev/first"] != "selected" || shared.Labels["query.imagecatalog.dev/second"] != "selected" {
+	if len(shared.OwnerReferences) != 2 || shared.Labels[labelOf("first")] != "selected" || shared.Labels[labelOf("second")] != "selected" {
 		t.Fatalf("the shared image has labels %v and owners %v", shared.Labels, shared.OwnerReferences)
 	}
 
@@ -631,7 +635,7 @@ func TestARefusedCloudImageHoldsBackNoOther(t *testing.T) {
 	if got := len(query.Status.Images); got != 3 {
 		t.Errorf("status.images has %d entries, want 3", got)
 	}
-	if message := kit.Ready(query).Message; !strings.Contains(message, "did not take 1 write") || !strings.Contains(message, objectName(2)) {
+	if message := kit.Ready(query).Message; !contains(message, "did not take 1 write", objectName(2)) {
 		t.Errorf("the message is %q", message)
 	}
 	kit.Equal(w, "CloudImages", []string{objectName(1), objectName(3)}, w.ImageNames(""))
@@ -644,16 +648,22 @@ func (w *world) forbid(name string) {
 		ObjectMeta: metav1.ObjectMeta{Name: "forbid"},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: ptr.To(admissionv1.Fail),
-			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-				Operations: []admissionv1.OperationType{admissionv1.Create},
-				Rule:       admissionv1.Rule{APIGroups: []string{"imagecatalog.dev"}, APIVersions: []string{"*"}, Resources: []string{"cloudimages"}},
-			}}}},
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
+				RuleWithOperations: admissionv1.RuleWithOperations{
+					Operations: []admissionv1.OperationType{admissionv1.Create},
+					Rule: admissionv1.Rule{
+						APIGroups: []string{"imagecatalog.dev"}, APIVersions: []string{"*"}, Resources: []string{"cloudimages"},
+					},
+				},
+			}}},
 			Validations: []admissionv1.Validation{{Expression: fmt.Sprintf("object.metadata.name != %q", name)}},
 		},
 	}
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "forbid"},
-		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: "forbid", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: "forbid", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		},
 	}
 	w.Create(policy, binding)
 	w.Cleanup(func() {
@@ -666,7 +676,9 @@ func (w *world) forbid(name string) {
 	probe := &imagev1alpha1.CloudImage{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Image:      imagev1alpha1.Image{ID: strings.TrimPrefix(name, region+"-"), Region: region},
-		Lifecycle:  imagev1alpha1.ImageLifecycle{Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now(), LastChangeTime: metav1.Now()},
+		Lifecycle: imagev1alpha1.ImageLifecycle{
+			Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now(), LastChangeTime: metav1.Now(),
+		},
 	}
 	w.Eventually(func() error {
 		if err := w.Client.Create(w.Context(), probe.DeepCopy(), client.DryRunAll); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {

@@ -156,11 +156,11 @@ func TestCloudImagesAreCountedByWordsThatAreKnown(t *testing.T) {
 	w.cloud.Put(region, newImage(1), strange)
 	w.Create(newQuery("golden"))
 	w.UntilSynced("golden")
-	known := newImage(1)
-	want := map[string]float64{
-		fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform=%q,presence="Present",region=%q,state="NORMAL"}`, known.Platform, region): 1,
-		fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform="other",presence="Present",region=%q,state="other"}`, region):             1,
+	series := func(platform, state string) string {
+		return fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform=%q,presence="Present",region=%q,state=%q}`,
+			platform, region, state)
 	}
+	want := map[string]float64{series(newImage(1).Platform, "NORMAL"): 1, series("other", "other"): 1}
 	w.Eventually(func() error {
 		if diff := cmp.Diff(want, w.series("imagecatalog_cloudimages")); diff != "" {
 			return fmt.Errorf("series (-want +got):\n%s", diff)

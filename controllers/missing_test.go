@@ -67,7 +67,7 @@ func TestAStartFindsThatCloudImagesAreMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImages(1, 2, 3)...)
-			w.Create(newQuery("golden", rarely), newQuery("none", rarely, func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }))
+			w.Create(newQuery("golden", rarely), newQuery("none", rarely, withoutObjects))
 			w.UntilSynced("golden")
 			none := w.UntilSynced("none")
 			w.restart(func() { lose(w) })
@@ -135,7 +135,8 @@ func TestAnObjectWithoutOwnersGoesAfterADayUnlessAQueryTakesItUp(t *testing.T) {
 	// What kubectl delete --cascade=orphan does: the garbage collector takes the owner references off.
 	orphan := func(number int) {
 		image := &imagev1alpha1.CloudImage{ObjectMeta: named(objectName(number))}
-		if err := w.Client.Patch(w.Context(), image, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"ownerReferences":null}}`))); err != nil {
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"ownerReferences":null}}`))
+		if err := w.Client.Patch(w.Context(), image, patch); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -192,7 +193,7 @@ func TestAQueryTakesUpWhatLostItsOwner(t *testing.T) {
 func TestAnImageThatOnlyStatusTellsOfGetsNoRecord(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6)...)
-	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }))
+	w.Create(newQuery("golden", withoutObjects))
 	w.UntilSynced("golden")
 	w.restart() // what the process remembers is lost
 	w.deleteImages(2, 3, 4, 5, 6)

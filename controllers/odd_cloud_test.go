@@ -42,8 +42,9 @@ func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
 			fault.SecretID = sick.SecretID
 			w.cloud.Inject(fault)
 			// Three of four workers may be held up at once.
-			for i := range 3 {
-				w.Create(newQuery(fmt.Sprint("sick-", i), withCredentials("sick"), func(s *imagev1alpha1.ImageQuerySpec) { s.Region = []string{"ap-shanghai", "ap-beijing", "ap-tokyo"}[i] }))
+			for i, elsewhere := range []string{"ap-shanghai", "ap-beijing", "ap-tokyo"} {
+				in := func(s *imagev1alpha1.ImageQuerySpec) { s.Region = elsewhere }
+				w.Create(newQuery(fmt.Sprint("sick-", i), withCredentials("sick"), in))
 			}
 			w.Eventually(func() error {
 				asked := map[string]bool{}
@@ -82,14 +83,20 @@ func TestOddFactsAreStored(t *testing.T) {
 		{ImageID: "img-00000001", ImageName: "nul\x00 esc\x1b[31m bidi\u202e crlf\r\nend", ImageDescription: "\u2028\u2066"},
 		{ImageID: "img-00000002", ImageName: strings.Repeat("镜", 64<<10/3), ImageDescription: strings.Repeat("x", 64<<10)},
 		{ImageID: "img-00000003", Raw: map[string]json.RawMessage{"ImageName": raw("\"a\xff\xfeb\"")}},
-		{ImageID: "img-00000004", ImageState: "EXPLODED", ImageType: "MARKET_IMAGE", Architecture: "riscv64", Platform: "镜 / OS", ImageSource: "?", LicenseType: "?"},
+		{
+			ImageID: "img-00000004", ImageState: "EXPLODED", ImageType: "MARKET_IMAGE", Architecture: "riscv64", Platform: "镜 / OS",
+			ImageSource: "?", LicenseType: "?",
+		},
 		{ImageID: "img-00000005", CreatedTime: new("yesterday")},
 		{ImageID: "img-00000006", CreatedTime: new("2999-01-01T00:00:00Z")},
 		{ImageID: "img-00000007", CreatedTime: new("9999-12-31T23:59:59-00:01")},
-		{ImageID: "img-00000008", Raw: map[string]json.RawMessage{"ImageSize": raw("-9223372036854775808"), "SnapshotSet": raw(`[null,{}]`), "Tags": raw(`[null,{},{"Key":"k"}]`)}},
+		{ImageID: "img-00000008", Raw: map[string]json.RawMessage{
+			"ImageSize": raw("-9223372036854775808"), "SnapshotSet": raw(`[null,{}]`), "Tags": raw(`[null,{},{"Key":"k"}]`),
+		}},
 		{ImageID: "img-00000009", Absent: []string{
 			"OsName", "ImageType", "CreatedTime", "ImageName", "ImageDescription", "ImageSize", "Architecture", "ImageState", "Platform",
-			"ImageCreator", "ImageSource", "SyncPercent", "IsSupportCloudinit", "SnapshotSet", "Tags", "LicenseType", "ImageFamily", "ImageDeprecated",
+			"ImageCreator", "ImageSource", "SyncPercent", "IsSupportCloudinit", "SnapshotSet", "Tags", "LicenseType", "ImageFamily",
+			"ImageDeprecated",
 		}},
 		{ImageID: "img-unfit001", Raw: map[string]json.RawMessage{"ImageId": raw(`"../../etc/passwd"`)}},
 		{ImageID: "img-unfit002", Raw: map[string]json.RawMessage{"ImageId": raw(`""`)}},
@@ -106,13 +113,15 @@ func TestOddFactsAreStored(t *testing.T) {
 	if got := len(w.Images("")); got != 9 {
 		t.Errorf("%d CloudImages, want 9", got)
 	}
-	if message := meta.FindStatusCondition(first.Conditions, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "2 entries without a valid image id were skipped") {
+	message := meta.FindStatusCondition(first.Conditions, imagev1alpha1.ConditionReady).Message
+	if !strings.Contains(message, "2 entries without a valid image id were skipped") {
 		t.Errorf("the message does not tell of the skipped entries: %s", message)
 	}
 	if got := w.Image("ap-guangzhou-img-00000001").Image.Name; got != "nul esc[31m bidi crlfend" {
 		t.Errorf("the name is %q", got)
 	}
-	if got := w.Image("ap-guangzhou-img-00000004").Image; got.State != "EXPLODED" || got.Type != "MARKET_IMAGE" || got.Architecture != "riscv64" {
+	got := w.Image("ap-guangzhou-img-00000004").Image
+	if got.State != "EXPLODED" || got.Type != "MARKET_IMAGE" || got.Architecture != "riscv64" {
 		t.Errorf("unknown words were not kept: %+v", got)
 	}
 	if newest := first.Images[0].ImageID; newest != "img-00000006" {
@@ -235,7 +244,8 @@ func TestAnImageThatIsMissingInEverySecondPollIsNotCreatedAnew(t *testing.T) {
 			t.Errorf("a flapping image caused %s", write)
 		}
 	}
-	if got := w.Image(objectName(1)); got.UID != uid || got.Lifecycle.Presence != imagev1alpha1.PresencePresent || got.Lifecycle.DeleteAfter != nil {
+	got := w.Image(objectName(1))
+	if got.UID != uid || got.Lifecycle.Presence != imagev1alpha1.PresencePresent || got.Lifecycle.DeleteAfter != nil {
 		t.Errorf("in the end it is %+v", got.Lifecycle)
 	}
 }
@@ -256,7 +266,8 @@ func TestImagesThatVanishTogetherStay(t *testing.T) {
 				w.Poll("golden")
 			}
 			query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
-			if !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked) || len(query.Status.Images) != len(before.Images) {
+			blocked := kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked)
+			if blocked.Status != metav1.ConditionTrue || len(query.Status.Images) != len(before.Images) {
 				t.Errorf("nothing holds the removal back: %s", kit.Describe(query))
 			}
 			if got := len(w.Images("")); got != 12 {

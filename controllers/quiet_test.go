@@ -95,7 +95,10 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 		step    = 12 * time.Minute // the longest interval with its jitter: every query is due at every step
 	)
 	w := newWorld(t)
-	regions := []string{"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore", "ap-bangkok", "ap-jakarta"}
+	regions := []string{
+		"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore",
+		"ap-bangkok", "ap-jakarta",
+	}
 	for _, r := range regions {
 		w.cloud.Put(r, newImage(1))
 	}
@@ -129,7 +132,8 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 
 	polls = w.series("imagequery_polls_total")[`imagequery_polls_total{result="Synced"}`] - polls
 	writes := w.writes.take()
-	t.Logf("in a day %d queries were polled %v times and written %d times; %d more events", queries, polls, len(writes), len(w.eventsOf("quiet-"))-events)
+	t.Logf("in a day %d queries were polled %v times and written %d times; %d more events",
+		queries, polls, len(writes), len(w.eventsOf("quiet-"))-events)
 	// A write goes with every second poll, the first that finds lastSyncTime older than twice the interval. A busy machine
 	// may turn one step's polls into the next one's.
 	most, least := queries*int(day/(10*time.Minute)), queries*int(day/step)*9/10

@@ -77,15 +77,16 @@ func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageName = "withdrawn" })
 	query := w.Poll("golden")
 	left := w.Image(objectName(1))
-	if _, member := left.Labels["query.imagecatalog.dev/golden"]; member || len(left.OwnerReferences) != 1 || left.Lifecycle.Presence != imagev1alpha1.PresenceNotMatched ||
-		left.Labels[imagev1alpha1.LabelPresence] != "NotMatched" {
+	if _, member := left.Labels[labelOf("golden")]; member || len(left.OwnerReferences) != 1 ||
+		left.Lifecycle.Presence != imagev1alpha1.PresenceNotMatched || left.Labels[imagev1alpha1.LabelPresence] != "NotMatched" {
 		t.Errorf("the object is %+v", left)
 	}
 	if len(query.Status.Removing) != 1 || len(left.Lifecycle.Leaving) != 1 {
 		t.Fatalf("removing is %+v, leaving %+v", query.Status.Removing, left.Lifecycle.Leaving)
 	}
 	removing := query.Status.Removing[0]
-	if removing.Reason != imagev1alpha1.RemovedNotMatched || removing.DeleteAfter.Sub(removing.Since.Time) != 24*time.Hour || !left.Lifecycle.DeleteAfter.Equal(&removing.DeleteAfter) {
+	if removing.Reason != imagev1alpha1.RemovedNotMatched || removing.DeleteAfter.Sub(removing.Since.Time) != 24*time.Hour ||
+		!left.Lifecycle.DeleteAfter.Equal(&removing.DeleteAfter) {
 		t.Errorf("removing is %+v, the object's deleteAfter %s", removing, left.Lifecycle.DeleteAfter)
 	}
 
@@ -100,7 +101,8 @@ func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 	// Gone: neither a restart nor a suspension shortens the grace period, and its end deletes by itself.
 	w.deleteImages(1)
 	query = w.Poll("golden")
-	if len(query.Status.Removing) != 1 || query.Status.Removing[0].Reason != imagev1alpha1.RemovedGone || w.Image(objectName(1)).Lifecycle.Presence != imagev1alpha1.PresenceGone {
+	if len(query.Status.Removing) != 1 || query.Status.Removing[0].Reason != imagev1alpha1.RemovedGone ||
+		w.Image(objectName(1)).Lifecycle.Presence != imagev1alpha1.PresenceGone {
 		t.Fatalf("removing is %+v", query.Status.Removing)
 	}
 	w.restart()
@@ -114,7 +116,9 @@ func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 		t.Errorf("the object is another one: %s", got.UID)
 	}
 	w.Patch("golden", `{"spec":{"suspend":false}}`)
-	query = w.UntilQuery("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 && !q.Spec.Suspend })
+	query = w.UntilQuery("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool {
+		return len(q.Status.Removing) == 0 && !q.Spec.Suspend
+	})
 	if diff := cmp.Diff([]string{objectName(2), objectName(3)}, w.ImageNames("")); diff != "" {
 		t.Errorf("after the grace period (-want +got):\n%s\n%s", diff, kit.Describe(query))
 	}
@@ -133,7 +137,9 @@ func TestTheEndOfAGracePeriodIsADueTimeOfItsOwn(t *testing.T) {
 	// A listing that fails deletes nothing; the next good one does.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError", Times: 1})
 	w.pass(time.Hour + time.Minute)
-	w.UntilQuery("golden", "the poll at the end has failed", func(q *imagev1alpha1.ImageQuery) bool { return strings.Contains(kit.Ready(q).Message, "InternalError") })
+	w.UntilQuery("golden", "the poll at the end has failed", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, "InternalError")
+	})
 	if n := len(w.Images("")); n != 3 {
 		t.Errorf("%d CloudImages after a failed listing, want 3", n)
 	}
@@ -160,12 +166,14 @@ func TestTwoOwnersLetGoEachInItsOwnTime(t *testing.T) {
 	w.Poll("hasty")
 	w.UntilQuery("slow", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 1 })
 	shared := w.Image(objectName(1))
-	if len(shared.Lifecycle.Leaving) != 2 || len(shared.OwnerReferences) != 2 || shared.Lifecycle.DeleteAfter.Sub(shared.Lifecycle.Leaving[0].DeleteAfter.Time) < 22*time.Hour {
+	if len(shared.Lifecycle.Leaving) != 2 || len(shared.OwnerReferences) != 2 ||
+		shared.Lifecycle.DeleteAfter.Sub(shared.Lifecycle.Leaving[0].DeleteAfter.Time) < 22*time.Hour {
 		t.Errorf("the shared object is %+v", shared)
 	}
 	w.pass(2 * time.Hour)
 	w.UntilQuery("hasty", "it has let go", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
-	if shared := w.Image(objectName(1)); len(shared.OwnerReferences) != 1 || shared.OwnerReferences[0].Name != "slow" || len(shared.Lifecycle.Leaving) != 1 {
+	shared = w.Image(objectName(1))
+	if len(shared.OwnerReferences) != 1 || shared.OwnerReferences[0].Name != "slow" || len(shared.Lifecycle.Leaving) != 1 {
 		t.Errorf("after one has let go: %+v", shared)
 	}
 	w.pass(23 * time.Hour)
@@ -206,7 +214,8 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 
 	// Another token approves nothing; the command that the condition shows does, at once.
 	annotation, token, found := strings.Cut(strings.Fields(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message)[4], "=")
-	if !found || annotation != imagev1alpha1.AnnotationApproveRemoval || !strings.HasPrefix(blocked.Message, "kubectl annotate imagequery golden ") || !strings.HasSuffix(blocked.Message, " --overwrite") {
+	if !found || annotation != imagev1alpha1.AnnotationApproveRemoval ||
+		!strings.HasPrefix(blocked.Message, "kubectl annotate imagequery golden ") || !strings.HasSuffix(blocked.Message, " --overwrite") {
 		t.Fatalf("the condition's message is %q", blocked.Message)
 	}
 	w.Patch("golden", `{"metadata":{"annotations":{"`+annotation+`":"0123456789ab"}}}`)
@@ -216,9 +225,8 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	}
 	w.Patch("golden", `{"metadata":{"annotations":{"`+annotation+`":"`+token+`"}}}`)
 	query = w.UntilSynced("golden")
-	if diff := cmp.Diff([]string{objectName(1), objectName(2), objectName(10)}, w.ImageNames("")); diff != "" || selectedNames(query) != "node-a" {
-		t.Errorf("approved, selected is %q, and CloudImages are (-want +got):\n%s", selectedNames(query), diff)
-	}
+	kit.Equal(t, "CloudImages after the approval", []string{objectName(1), objectName(2), objectName(10)}, w.ImageNames(""))
+	kit.Equal(t, "selected after the approval", "node-a", selectedNames(query))
 	if history := query.Status.SelectedHistory; history[0].Reason != imagev1alpha1.SelectedGone || history[1].ReplacedTime == nil {
 		t.Errorf("the history is %+v", history)
 	}
@@ -287,7 +295,8 @@ func TestAnIDThatTheCloudRefusesIsNoMember(t *testing.T) {
 		w.cloud.Inject(cvmtest.Fault{ImageID: newImage(number).ImageID, Code: "InvalidImageId.NotFound"})
 	}
 	query = w.Poll("golden")
-	if !strings.Contains(kit.Ready(query).Message, imagev1alpha1.ReasonTooFewImages) || selectedNames(query) != "node-2" || len(w.Images("")) != 2 {
+	if !strings.Contains(kit.Ready(query).Message, imagev1alpha1.ReasonTooFewImages) ||
+		selectedNames(query) != "node-2" || len(w.Images("")) != 2 {
 		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.Images("")), kit.Describe(query))
 	}
 }
@@ -333,6 +342,7 @@ func TestMoreThanAHundredLeaveAtOnce(t *testing.T) {
 		inGrace += len(image.Lifecycle.Leaving)
 	}
 	if len(query.Status.Removing) != 100 || inGrace != 120 || ptr.Deref(query.Status.ImageCount, 0) != 10 {
-		t.Errorf("status shows %d of %d images in grace, and %d members", len(query.Status.Removing), inGrace, ptr.Deref(query.Status.ImageCount, 0))
+		t.Errorf("status shows %d of %d images in grace, and %d members",
+			len(query.Status.Removing), inGrace, ptr.Deref(query.Status.ImageCount, 0))
 	}
 }

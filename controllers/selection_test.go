@@ -50,7 +50,8 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Interval.Duration, s.Selection.MinAge.Duration = 168*time.Hour, 72*time.Hour
 	}))
-	if query := w.UntilSynced("golden"); selectedNames(query) != "node-1" || query.Status.Images[0].Selection != imagev1alpha1.VerdictTooYoung {
+	query := w.UntilSynced("golden")
+	if selectedNames(query) != "node-1" || query.Status.Images[0].Selection != imagev1alpha1.VerdictTooYoung {
 		t.Fatalf("selected is %q, and the young one is %s", selectedNames(query), query.Status.Images[0].Selection)
 	}
 	w.idle()
@@ -61,7 +62,9 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 		t.Errorf("before its time it wrote %v", writes)
 	}
 	w.pass(6 * time.Minute)
-	query := w.UntilQuery("golden", "the young image is selected", func(q *imagev1alpha1.ImageQuery) bool { return selectedNames(q) == "node-2" })
+	query = w.UntilQuery("golden", "the young image is selected", func(q *imagev1alpha1.ImageQuery) bool {
+		return selectedNames(q) == "node-2"
+	})
 	if history := query.Status.SelectedHistory; history[0].Reason != imagev1alpha1.SelectedAged {
 		t.Errorf("the history is %+v", history)
 	}
@@ -103,16 +106,19 @@ func TestAnEditActsOnWhatIsSelectedAtOnce(t *testing.T) {
 	// With the cloud out of reach, too.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 	w.Patch("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
-	if query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); selectedNames(query) != "" || query.Status.SelectedSummary != "" {
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	if selectedNames(query) != "" || query.Status.SelectedSummary != "" {
 		t.Errorf("selected is %q after it was excluded", selectedNames(query))
 	}
 	w.cloud.Heal()
-	if query := w.Poll("golden"); selectedNames(query) != "node-1" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged {
+	query = w.Poll("golden")
+	if selectedNames(query) != "node-1" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged {
 		t.Errorf("selected is %q, because of %+v", selectedNames(query), query.Status.SelectedHistory)
 	}
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 	w.Patch("golden", `{"spec":{"region":"ap-shanghai"}}`)
-	if query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); len(query.Status.Selected)+len(query.Status.Images) != 0 {
+	query = w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	if len(query.Status.Selected)+len(query.Status.Images) != 0 {
 		t.Errorf("another region has %d selected of %d images of the former", len(query.Status.Selected), len(query.Status.Images))
 	}
 }
@@ -173,7 +179,8 @@ func TestTooManyImagesPublishesNothing(t *testing.T) {
 	w.cloud.Put(region, newImages(1, 2, 3)...)
 	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.MaxImages = 2 }))
 	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonTooManyImages)
-	if len(query.Status.Images)+len(w.Images("")) != 0 || !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionStalled) {
+	stalled := meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionStalled)
+	if len(query.Status.Images)+len(w.Images("")) != 0 || !stalled {
 		t.Errorf("%d images and %d CloudImages: %s", len(query.Status.Images), len(w.Images("")), kit.Describe(query))
 	}
 	w.Patch("golden", `{"spec":{"cloudImages":{"maxImages":3}}}`)

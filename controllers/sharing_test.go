@@ -4,6 +4,7 @@
 package controllers_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,13 +42,13 @@ func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name}
 func (w *world) untilImage(name, what string, reached func(*imagev1alpha1.CloudImage) bool) *imagev1alpha1.CloudImage {
 	w.Helper()
 	image := &imagev1alpha1.CloudImage{}
-	w.Eventually(func() error {
+	w.Until(what+" (CloudImage "+name+")", func(ctx context.Context) error {
 		*image = imagev1alpha1.CloudImage{}
-		if err := w.Client.Get(w.Context(), client.ObjectKey{Name: name}, image); err != nil {
+		if err := w.Client.Get(ctx, client.ObjectKey{Name: name}, image); err != nil {
 			return err
 		}
 		if !reached(image) {
-			return fmt.Errorf("%s: waiting until %s; it has labels %v, owners %v and lifecycle %+v", name, what, image.Labels, image.OwnerReferences, image.Lifecycle)
+			return fmt.Errorf("it has labels %v, owners %v and lifecycle %+v", image.Labels, image.OwnerReferences, image.Lifecycle)
 		}
 		return nil
 	})
@@ -125,11 +126,16 @@ func refusal(code int, reason metav1.StatusReason) *http.Response {
 
 func TestAWriteThatIsGivenUpIsAFailure(t *testing.T) {
 	for name, tc := range map[string]struct {
-		write, reason string
-		answer        func() *http.Response
+		write  string
+		code   int
+		reason metav1.StatusReason
 	}{
-		"always another was quicker": {"PUT cloudimages/" + objectName(1), "Conflict", func() *http.Response { return refusal(http.StatusConflict, metav1.StatusReasonConflict) }},
-		"the kind is not there":      {"POST cloudimages", "NotFound", func() *http.Response { return refusal(http.StatusNotFound, metav1.StatusReasonNotFound) }},
+		"always another was quicker": {
+			write: "PUT cloudimages/" + objectName(1), code: http.StatusConflict, reason: metav1.StatusReasonConflict,
+		},
+		"the kind is not there": {
+			write: "POST cloudimages", code: http.StatusNotFound, reason: metav1.StatusReasonNotFound,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -140,12 +146,13 @@ func TestAWriteThatIsGivenUpIsAFailure(t *testing.T) {
 				if write != tc.write {
 					return nil
 				}
-				return tc.answer()
+				return refusal(tc.code, tc.reason)
 			})
 			w.Create(newQuery("b", byIDs(1, 2)))
 			query := w.UntilCurrent("b")
-			if c := kit.Ready(query); c.Status != metav1.ConditionFalse || c.Reason != imagev1alpha1.ReasonWriteFailed || !strings.Contains(c.Message, tc.reason) ||
-				!strings.Contains(c.Message, region+"-img-") {
+			c := kit.Ready(query)
+			if c.Status != metav1.ConditionFalse || c.Reason != imagev1alpha1.ReasonWriteFailed ||
+				!contains(c.Message, string(tc.reason), region+"-img-") {
 				t.Errorf("Ready is %+v", c)
 			}
 			w.meets(nil)

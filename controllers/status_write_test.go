@@ -29,7 +29,8 @@ func (w *world) refuseRevisions() (allow func()) {
 	crd.SetName("imagequeries.imagecatalog.dev")
 	set := func(length int, refused bool) {
 		w.Helper()
-		patch := fmt.Appendf(nil, `[{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/revision/maxLength","value":%d}]`, length)
+		const path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/revision/maxLength"
+		patch := fmt.Appendf(nil, `[{"op":"replace","path":%q,"value":%d}]`, path, length)
 		if err := w.Client.Patch(w.Context(), crd, client.RawPatch("application/json-patch+json", patch)); err != nil {
 			w.Fatal(err)
 		}
@@ -213,11 +214,17 @@ func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 	}{
 		"polled":                         {change: evil, images: 2},
 		"suspended":                      {change: evil, restart: `{"spec":{"suspend":true}}`},
-		"without objects":                {change: evil, spec: func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }, images: 2},
+		"without objects":                {change: evil, spec: withoutObjects, images: 2},
 		"only conditions":                {change: onlyConditions, images: 2},
 		"only conditions, and suspended": {change: onlyConditions, restart: `{"spec":{"suspend":true}}`, images: 2},
-		"a whole status, and suspended":  {change: func(s *imagev1alpha1.ImageQueryStatus) { s.ImageCount = new(int32(7)); s.Images = nil }, restart: `{"spec":{"suspend":true}}`},
-		"a request that was not handled": {change: func(s *imagev1alpha1.ImageQueryStatus) { evil(s); s.LastHandledReconcileAt = "never" }, images: 2},
+		"a whole status, and suspended": {change: func(s *imagev1alpha1.ImageQueryStatus) {
+			s.ImageCount = new(int32(7))
+			s.Images = nil
+		}, restart: `{"spec":{"suspend":true}}`},
+		"a request that was not handled": {change: func(s *imagev1alpha1.ImageQueryStatus) {
+			evil(s)
+			s.LastHandledReconcileAt = "never"
+		}, images: 2},
 		"a sync that is yet to come": {change: func(s *imagev1alpha1.ImageQueryStatus) {
 			evil(s)
 			s.LastSyncTime = new(metav1.NewTime(time.Now().Add(time.Hour).Truncate(time.Second)))

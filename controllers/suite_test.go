@@ -54,11 +54,14 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`, or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
+		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`,",
+			"or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
 		return 1
 	}
 	ctrl.SetLogger(logr.Discard())
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	environment := &envtest.Environment{
+		CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
+	}
 	var err error
 	if apiServer, err = environment.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "starting the control plane:", err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -139,9 +138,7 @@ func TestWhoSharesImagesCannotExhaustMaxImages(t *testing.T) {
 	want := []string{objectName(1), objectName(2), objectName(20), objectName(21)}
 	objects := func(what string, want []string) {
 		t.Helper()
-		if diff := cmp.Diff(want, w.ImageNames("")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", what, diff)
-		}
+		kit.Equal(t, what, want, w.ImageNames(""))
 	}
 	objects("all have room", want)
 
@@ -149,7 +146,8 @@ func TestWhoSharesImagesCannotExhaustMaxImages(t *testing.T) {
 	w.cloud.Put(region, sharedImages(10, 11, 12)...)
 	query := w.Poll("golden")
 	objects("more are shared", want)
-	if message := kit.Ready(query).Message; !strings.Contains(message, "3 images that can't be selected for want of trust have no CloudImage") || len(query.Status.Images) != 7 {
+	message := kit.Ready(query).Message
+	if !strings.Contains(message, "3 images that can't be selected for want of trust have no CloudImage") || len(query.Status.Images) != 7 {
 		t.Errorf("%d images, and the message is %q", len(query.Status.Images), message)
 	}
 
@@ -162,7 +160,9 @@ func TestWhoSharesImagesCannotExhaustMaxImages(t *testing.T) {
 	}
 	w.cloud.Put(region, newImages(4, 5)...)
 	w.Patch("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)
-	query = w.UntilQuery("golden", "our own are too many", func(q *imagev1alpha1.ImageQuery) bool { return strings.Contains(kit.Ready(q).Message, "TooManyImages") })
+	query = w.UntilQuery("golden", "our own are too many", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, "TooManyImages")
+	})
 	if message := kit.Ready(query).Message; !strings.Contains(message, "asks for 5 CloudImages") {
 		t.Errorf("the message is %q", message)
 	}
