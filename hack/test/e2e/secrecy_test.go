@@ -68,7 +68,10 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 
 	shown := map[string]string{"the log": manager.Log(), "metrics": scrape(t, manager.Metrics)}
 	for what, list := range map[string]client.ObjectList{
-		"ImageQueries": &imagev1alpha1.ImageQueryList{}, "CloudImages": &imagev1alpha1.CloudImageList{}, "events": &eventsv1.EventList{}, "Leases": &coordinationv1.LeaseList{},
+		"ImageQueries": &imagev1alpha1.ImageQueryList{},
+		"CloudImages":  &imagev1alpha1.CloudImageList{},
+		"events":       &eventsv1.EventList{},
+		"Leases":       &coordinationv1.LeaseList{},
 	} {
 		if err := c.Client.List(c.Context(), list); err != nil {
 			t.Fatal(err)
@@ -79,8 +82,12 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 		}
 		shown[what] = string(content)
 	}
-	if !strings.Contains(shown["the log"], "The poll failed") || !strings.Contains(shown["metrics"], "tencentcloud_api_requests_total") || !strings.Contains(shown["events"], "golden") {
-		t.Error("what is searched lacks what must be there, so nothing can be concluded from what isn't")
+	for what, must := range map[string]string{
+		"the log": "The poll failed", "metrics": "tencentcloud_api_requests_total", "events": "golden",
+	} {
+		if !strings.Contains(shown[what], must) {
+			t.Errorf("%s lack %q, which must be there, so nothing can be concluded from what isn't", what, must)
+		}
 	}
 	for what, content := range shown {
 		for _, canary := range []string{canaryID, canaryKey, canaryToken, canaryAnswer} {

@@ -30,7 +30,8 @@ func TestShardsDontMeet(t *testing.T) {
 	for _, shard := range []string{region, elsewhere} {
 		c.UntilSynced("in-" + shard)
 		lease := &coordinationv1.Lease{}
-		if err := c.Client.Get(t.Context(), client.ObjectKey{Namespace: cluster.Namespace, Name: "image-catalog-operator." + shard}, lease); err != nil {
+		key := client.ObjectKey{Namespace: cluster.Namespace, Name: "image-catalog-operator." + shard}
+		if err := c.Client.Get(t.Context(), key, lease); err != nil {
 			t.Errorf("the Lease of %s: %v", shard, err)
 		}
 	}

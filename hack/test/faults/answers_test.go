@@ -109,18 +109,21 @@ func TestFault07KeysAndPermissions(t *testing.T) {
 		spoil, mend  func()
 	}{
 		{
-			"a key that was deleted", imagev1alpha1.ReasonAuthenticationFailed,
-			func() { w.cloud.RemoveCredential(key.SecretID) }, func() { w.cloud.SetCredential(key) },
+			name: "a key that was deleted", reason: imagev1alpha1.ReasonAuthenticationFailed,
+			spoil: func() { w.cloud.RemoveCredential(key.SecretID) },
+			mend:  func() { w.cloud.SetCredential(key) },
 		},
 		{
-			"a role without the permission", imagev1alpha1.ReasonPermissionDenied,
-			func() { denied := key; denied.Deny = true; w.cloud.SetCredential(denied) }, func() { w.cloud.SetCredential(key) },
+			name: "a role without the permission", reason: imagev1alpha1.ReasonPermissionDenied,
+			spoil: func() { denied := key; denied.Deny = true; w.cloud.SetCredential(denied) },
+			mend:  func() { w.cloud.SetCredential(key) },
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.spoil()
 			query := w.failing(golden, tc.reason)
-			if stalled := kit.Condition(query, imagev1alpha1.ConditionStalled); stalled.Status != metav1.ConditionTrue || stalled.Reason != tc.reason {
+			stalled := kit.Condition(query, imagev1alpha1.ConditionStalled)
+			if stalled.Status != metav1.ConditionTrue || stalled.Reason != tc.reason {
 				t.Errorf("Stalled is %s/%s, want True/%s", stalled.Status, stalled.Reason, tc.reason)
 			}
 			tc.mend()
@@ -226,7 +229,9 @@ func TestFault14Floods(t *testing.T) {
 
 func TestFault15AnswersOfOtherKinds(t *testing.T) {
 	answers(t, 15, imagev1alpha1.ReasonUnavailable, map[string]cvmtest.Fault{
-		"an event stream": {EventStream: true}, "a redirect": {Redirect: "http://127.0.0.1:1/"}, "brotli": {Header: map[string]string{"Content-Encoding": "br"}},
+		"an event stream":                {EventStream: true},
+		"a redirect":                     {Redirect: "http://127.0.0.1:1/"},
+		"brotli":                         {Header: map[string]string{"Content-Encoding": "br"}},
 		"a redirect that keeps the body": {Redirect: "http://127.0.0.1:1/", Status: 307},
 	})
 }

@@ -336,14 +336,16 @@ func TestFault43OneObjectIsRefused(t *testing.T) {
 	})
 	operator := w.As(cluster.OperatorUser)
 	w.Until("the policy acts", func(ctx context.Context) error {
-		if err := operator.Create(ctx, record("img-refused0"), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "refused by a test") {
+		err := operator.Create(ctx, record("img-refused0"), client.DryRunAll)
+		if err == nil || !strings.Contains(err.Error(), "refused by a test") {
 			return fmt.Errorf("it doesn't: %w", errors.Join(errNotYet, err))
 		}
 		return nil
 	})
 	w.cloud.Put(region, image("img-refused0", "refused"), image("img-accepted", "accepted"))
 	query := w.Poll(golden)
-	if message := kit.Ready(query).Message; !strings.Contains(message, imagev1alpha1.ReasonWriteFailed) || !strings.Contains(message, "img-refused0") {
+	message := kit.Ready(query).Message
+	if !strings.Contains(message, imagev1alpha1.ReasonWriteFailed) || !strings.Contains(message, "img-refused0") {
 		t.Errorf("the message doesn't name the refused object: %s", message)
 	}
 	objects := w.objectIDs(golden)

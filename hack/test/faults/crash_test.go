@@ -32,50 +32,52 @@ type scene struct {
 
 // scenes are the operator's whole life with four images and two queries, short enough to lose the manager at each write.
 var scenes = []scene{
-	{"first sync", func(s *story) {
+	{name: "first sync", act: func(s *story) {
 		s.cloud.Put(region, s.images...)
 		s.query(golden, "interval: 1m", "minImages: 0", "removal: {gracePeriod: 1s}", "selection: {orderBy: Name}")
 		s.query("beside", "interval: 1m", "imageIDs: [img-crash003]")
 		// The listing of the run before is not ten seconds old, and would do for a query that asks for none by hand.
 		s.RequestPoll(golden, "first")
-	}, func(s *story) error {
+	}, done: func(s *story) error {
 		return errors.Join(s.has(golden, imagev1alpha1.ReasonSynced, 4, 4), s.has("beside", imagev1alpha1.ReasonSynced, 1, 1))
 	}},
 	// Only its object is shared from now on: what it polls, and when, is not what is told here.
-	{"one is suspended", func(s *story) { s.Patch("beside", `{"spec":{"suspend":true}}`) }, func(s *story) error {
+	{name: "one is suspended", act: func(s *story) { s.Patch("beside", `{"spec":{"suspend":true}}`) }, done: func(s *story) error {
 		return s.is("beside", imagev1alpha1.ReasonSuspended)
 	}},
-	{"a change", func(s *story) {
+	{name: "a change", act: func(s *story) {
 		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
 		s.RequestPoll(golden, "change")
-	}, func(s *story) error {
+	}, done: func(s *story) error {
 		if s.Images(golden)[region+"-img-crash000"].Image.Description != "changed" {
 			return errNotYet
 		}
 		return s.has(golden, imagev1alpha1.ReasonSynced, 4, 4)
 	}},
-	{"removal through grace", func(s *story) {
+	{name: "removal through grace", act: func(s *story) {
 		s.cloud.Delete(region, "img-crash001")
 		s.RequestPoll(golden, "removal")
-	}, func(s *story) error {
+	}, done: func(s *story) error {
 		if len(s.Query(golden).Status.Removing) > 0 || len(s.Images("")) != 3 {
 			return errNotYet
 		}
 		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3)
 	}},
-	{"breaker", func(s *story) {
+	{name: "breaker", act: func(s *story) {
 		s.cloud.Clear(region)
 		s.RequestPoll(golden, "breaker")
-	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonRemovalBlocked, 3, 3) }},
-	{"all is back", func(s *story) {
+	}, done: func(s *story) error { return s.has(golden, imagev1alpha1.ReasonRemovalBlocked, 3, 3) }},
+	{name: "all is back", act: func(s *story) {
 		s.cloud.Put(region, s.images[0], s.images[2], s.images[3])
 		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
 		s.RequestPoll(golden, "back")
-	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3) }},
-	{"policy switch", func(s *story) { s.Patch(golden, `{"spec":{"cloudImages":{"policy":"Selected","maxImages":100}}}`) }, func(s *story) error {
+	}, done: func(s *story) error { return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3) }},
+	{name: "policy switch", act: func(s *story) {
+		s.Patch(golden, `{"spec":{"cloudImages":{"policy":"Selected","maxImages":100}}}`)
+	}, done: func(s *story) error {
 		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 1)
 	}},
-	{"query deletion", func(s *story) { s.Kubectl("", "delete", "imagequery", golden) }, func(s *story) error {
+	{name: "query deletion", act: func(s *story) { s.Kubectl("", "delete", "imagequery", golden) }, done: func(s *story) error {
 		left := s.Images("")
 		for _, image := range left {
 			if len(image.OwnerReferences) != 1 || image.Labels[imagev1alpha1.LabelQueryPrefix+golden] != "" {
@@ -181,7 +183,9 @@ func (s *story) canonical() []string {
 			image.OwnerReferences[i].UID = ""
 		}
 		slices.SortFunc(image.OwnerReferences, func(a, b metav1.OwnerReference) int { return strings.Compare(a.Name, b.Name) })
-		image.ObjectMeta = metav1.ObjectMeta{Name: image.Name, Labels: image.Labels, Annotations: image.Annotations, OwnerReferences: image.OwnerReferences}
+		image.ObjectMeta = metav1.ObjectMeta{
+			Name: image.Name, Labels: image.Labels, Annotations: image.Annotations, OwnerReferences: image.OwnerReferences,
+		}
 		out = append(out, plain(s.t, &image))
 	}
 	slices.Sort(out)
@@ -209,7 +213,9 @@ func plain(t *testing.T, object any) string {
 func timeless(tree any) {
 	switch node := tree.(type) {
 	case map[string]any:
-		for _, key := range []string{"lastTransitionTime", "lastSyncTime", "lastChangeTime", "firstSeenTime", "selectedTime", "replacedTime", "since", "deleteAfter"} {
+		for _, key := range []string{
+			"lastTransitionTime", "lastSyncTime", "lastChangeTime", "firstSeenTime", "selectedTime", "replacedTime", "since", "deleteAfter",
+		} {
 			delete(node, key)
 		}
 		for _, child := range node {

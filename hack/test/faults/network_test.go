@@ -38,7 +38,10 @@ func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
 	other, _ := cvmtest.SelfSigned(now.Add(-time.Hour), now.Add(time.Hour), "cvm.example.com")
 	stranger, _ := cvmtest.SelfSigned(now.Add(-time.Hour), now.Add(time.Hour), "127.0.0.1")
 	var shown atomic.Pointer[tls.Config]
-	gateway := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }})
+	gateway := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(upstream)
+		r.Out.Host = r.In.Host
+	}})
 	gateway.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return shown.Load(), nil }}
 	gateway.Config.SetKeepAlivesEnabled(false)
 	gateway.Config.ErrorLog = discard

@@ -26,7 +26,8 @@ import (
 func (w *world) lease() *coordinationv1.Lease {
 	w.t.Helper()
 	lease := &coordinationv1.Lease{}
-	if err := w.Client.Get(w.t.Context(), types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.ServiceAccount}, lease); err != nil {
+	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.ServiceAccount}
+	if err := w.Client.Get(w.t.Context(), key, lease); err != nil {
 		w.t.Fatal(err)
 	}
 	return lease

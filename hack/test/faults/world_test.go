@@ -169,7 +169,8 @@ func (w *world) catalogue(name string) catalogue {
 func (w *world) kept(name string, before catalogue) {
 	w.t.Helper()
 	now := w.catalogue(name)
-	if !slices.Equal(before.images, now.images) || !maps.Equal(before.objects, now.objects) || !slices.Equal(before.selected, now.selected) || before.revision != now.revision {
+	if !slices.Equal(before.images, now.images) || !maps.Equal(before.objects, now.objects) ||
+		!slices.Equal(before.selected, now.selected) || before.revision != now.revision {
 		w.t.Errorf("the catalogue of %s changed: %d images, %d objects, selected %v, revision %s became %d, %d, %v, %s", name,
 			len(before.images), len(before.objects), before.selected, before.revision, len(now.images), len(now.objects), now.selected, now.revision)
 	}
@@ -182,7 +183,8 @@ func (w *world) failing(name, reason string) *imagev1alpha1.ImageQuery {
 	query := w.Poll(name)
 	ready := kit.Ready(query)
 	if ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, reason) {
-		w.t.Errorf("after a failed poll Ready is %s/%s, want it kept True, and a message with %s: %s", ready.Status, ready.Reason, reason, ready.Message)
+		w.t.Errorf("after a failed poll Ready is %s/%s, want it kept True, and a message with %s: %s",
+			ready.Status, ready.Reason, reason, ready.Message)
 	}
 	w.kept(name, before)
 	w.decent(query)

@@ -36,7 +36,9 @@ const noEgress = chart + "/ci/no-egress-values.yaml"
 func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 	const host, user, password = "cvm.example.test", "operator", "canary-of-the-proxy"
 	certificate, _ := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), host)
-	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}})
+	cloud := cvmtest.NewServer(cvmtest.Options{
+		RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+	})
 	t.Cleanup(cloud.Close)
 	cloud.Put("ap-guangzhou", cvmtest.PublicImages()...)
 	p := startProxy(t, url.UserPassword(user, password), cloud.Host())
