@@ -64,6 +64,7 @@ func TestAStatusWrittenWithoutMetadataLosesNone(t *testing.T) {
 	w.release(query)
 	w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
 	w.idle()
+	w.tampered.Store(true) // it writes as somebody else, who is told so
 	bare := &imagev1alpha1.ImageQuery{}
 	w.Eventually(func() error {
 		if err := w.Client.Get(w.Context(), client.ObjectKey{Name: "golden"}, query); err != nil {
@@ -126,7 +127,7 @@ func TestTheOperatorKeepsOfQueriesAndImagesWhatItReads(t *testing.T) {
 	w.idle()
 	w.writes.take()
 	w.Poll("golden")
-	kit.Equal(w, "writes of a poll without news", []string{"PATCH imagequeries/golden/status"}, w.writes.take())
+	kit.Equal(w, "writes of a poll without news", []string{"PUT imagequeries/golden/status"}, w.writes.take())
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageDescription = "rebuilt" })
 	w.Poll("golden")
 	image = w.Image(objectName(1))

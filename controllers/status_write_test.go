@@ -127,8 +127,6 @@ func isEvil(q *imagev1alpha1.ImageQuery) bool {
 	return strings.Contains(q.Status.SelectedSummary, "node-9") || blocked != nil && blocked.Message == evilCommand
 }
 
-func suspend(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }
-
 // What somebody else writes into a status is gone at once, without a poll and without being believed: all of it is as before.
 func TestAForeignStatusIsOverwritten(t *testing.T) {
 	for name, suspended := range map[string]bool{"polled": false, "suspended": true} {

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -89,7 +90,7 @@ func TestNoProxyLeavesOutTheClusterAndTheVPC(t *testing.T) {
 
 func TestTheDocumentationShowsTheTestedValues(t *testing.T) {
 	_, values, _ := strings.Cut(readFile(t, noEgress), "\n") // the first line is the file's own comment
-	if !strings.Contains(readFile(t, root+"/docs/egress.md"), "```yaml\n"+values+"```\n") {
+	if !strings.Contains(readFile(t, root+"/docs/egress.md"), "```yaml values\n"+values+"```\n") {
 		t.Errorf("docs/egress.md shows other values than %s, which are the tested ones:\n%s", noEgress, values)
 	}
 }
@@ -186,4 +187,29 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 func pass(from, to net.Conn) {
 	_, _ = io.Copy(to, from)
 	_ = errors.Join(from.Close(), to.Close())
+}
+
+// Values of the chart are shown in blocks of their own kind, since they are no objects.
+func TestValuesInTheDocumentationRender(t *testing.T) {
+	pages, err := filepath.Glob(root + "/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```yaml values\n(.*?)```")
+	found := 0
+	for _, page := range pages {
+		for _, values := range block.FindAllStringSubmatch(readFile(t, page), -1) {
+			found++
+			file := filepath.Join(t.TempDir(), "values.yaml")
+			if err := os.WriteFile(file, []byte(values[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := render(t, "--values", file); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no values were found")
+	}
 }
