@@ -99,7 +99,7 @@ func TestFault33SuspendedInMidPoll(t *testing.T) {
 	before := w.catalogue(golden)
 	w.midPoll(2)
 	w.Patch(golden, `{"spec":{"suspend":true}}`)
-	w.UntilCondition(golden, imagev1alpha1.ConditionReady, "True", imagev1alpha1.ReasonSuspended)
+	w.UntilReady(golden, "True", imagev1alpha1.ReasonSuspended)
 	asked := w.asked()
 	w.Until("the poll under way has ended", w.idle)
 	w.kept(golden, before)

@@ -156,7 +156,7 @@ func TestFault23AnEmptyAnswerAfterManyImages(t *testing.T) {
 	command := w.blocked(golden, before)
 	w.blocked(golden, before) // and the next listing is no other word
 	w.approve(command)
-	w.UntilCondition(golden, imagev1alpha1.ConditionReady, metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
+	w.UntilReady(golden, metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	if left := len(w.Images("")); left != 0 {
 		t.Errorf("%d CloudImages are left after somebody approved", left)
 	}

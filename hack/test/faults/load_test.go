@@ -57,7 +57,7 @@ func (w *world) untilAllSynced(n int) {
 		}
 		synced = 0
 		for i := range list.Items {
-			if kit.Condition(&list.Items[i], imagev1alpha1.ConditionReady).Status == metav1.ConditionTrue {
+			if kit.Ready(&list.Items[i]).Status == metav1.ConditionTrue {
 				synced++
 			}
 		}
@@ -119,7 +119,7 @@ func TestFault53AHugeQueryBesideSmallOnes(t *testing.T) {
 		}
 		synced := 0
 		for i := range list.Items {
-			if list.Items[i].Name != "huge" && kit.Condition(&list.Items[i], imagev1alpha1.ConditionReady).Status == metav1.ConditionTrue {
+			if list.Items[i].Name != "huge" && kit.Ready(&list.Items[i]).Status == metav1.ConditionTrue {
 				synced++
 			}
 		}
