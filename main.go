@@ -422,7 +422,7 @@ func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *cata
 	}
 	return &controllers.Reconciler{
 		Client:          mgr.GetClient(),
-		Live:            mgr.GetAPIReader(),
+		APIReader:            mgr.GetAPIReader(),
 		Lister:          lister,
 		Metrics:         loop,
 		Credentials:     controllers.Credentials{Reader: mgr.GetClient(), Namespace: o.credentialsNamespace, Default: account},

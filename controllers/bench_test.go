@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"testing"
 
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
-
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 // manyImages is how many a large account has in a region.
@@ -41,45 +43,39 @@ func listed(b *testing.B) []catalog.Image {
 }
 
 // inCache are the objects of images, as the cache has them: decoded from JSON, none of them shared with the images.
-func inCache(b *testing.B, c claim, images []catalog.Image) map[string]*imagev1alpha1.CloudImage {
+func inCache(b *testing.B, c cloudimage.Claim, images []catalog.Image) map[string]*cloudimage.Entry {
 	b.Helper()
-	existing := map[string]*imagev1alpha1.CloudImage{}
-	for _, image := range images {
-		name := c.scope.objectName(image.ID)
-		raw, err := json.Marshal(c.keep(nil, name, toRecord(image, c.scope), imagev1alpha1.QueryMember))
+	existing := map[string]*cloudimage.Entry{}
+	for _, step := range cloudimage.MakePlan(c, selection.Decision{Members: images}, nil).Keep {
+		raw, err := json.Marshal(cloudimage.WithDerived(step.Desire(c, nil)))
 		if err != nil {
 			b.Fatal(err)
 		}
-		existing[name] = &imagev1alpha1.CloudImage{}
-		if err := json.Unmarshal(raw, existing[name]); err != nil {
+		object := &imagev1alpha1.CloudImage{}
+		if err := json.Unmarshal(raw, object); err != nil {
 			b.Fatal(err)
 		}
+		existing[step.Name] = cloudimage.NewEntry(object)
 	}
 	return existing
 }
 
-func BenchmarkConvert(b *testing.B) {
-	images := listed(b)
-	s := scope{region: "ap-guangzhou"}
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, image := range images {
-			if toRecord(image, s).ID == "" {
-				b.Fatal("no id")
-			}
-		}
-	}
+// claimOfGolden is the claim of a query.
+func claimOfGolden() cloudimage.Claim {
+	query := syncedQuery(0)
+	query.Spec.Region = "ap-guangzhou"
+	return cloudimage.NewClaim(query, catalogtest.Noon, nil)
 }
 
 func BenchmarkMatch(b *testing.B) {
 	images := listed(b)
-	m, bad := newMatcher(&imagev1alpha1.ImageMatch{NameRegex: `-[0-9]+$`, Architectures: []imagev1alpha1.Architecture{"amd64"}})
+	m, bad := selection.NewMatcher(&imagev1alpha1.ImageMatch{NameRegex: `-[0-9]+$`, Architectures: []imagev1alpha1.Architecture{"amd64"}})
 	if bad != nil {
-		b.Fatal(bad.message)
+		b.Fatal(bad.Error())
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if len(m.members(images)) == 0 {
+		if len(m.Members(images)) == 0 {
 			b.Fatal("nothing matches")
 		}
 	}
@@ -94,13 +90,13 @@ func BenchmarkSelect(b *testing.B) {
 			}
 			q := syncedQuery(0)
 			q.Spec.Selection.OrderBy = order
-			rules, bad := newRules(&q.Spec)
+			rules, bad := selection.NewRules(&q.Spec)
 			if bad != nil {
-				b.Fatal(bad.message)
+				b.Fatal(bad.Error())
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if len(rules.chooser.choose(ballot{members: images, now: noon}).selected) == 0 {
+				if len(rules.Selector.Select(selection.Input{Members: images, Now: catalogtest.Noon}).Selected) == 0 {
 					b.Fatal("nothing is selected")
 				}
 			}
@@ -111,13 +107,13 @@ func BenchmarkSelect(b *testing.B) {
 // BenchmarkPlan is a plan for what is there already, as almost every one is.
 func BenchmarkPlan(b *testing.B) {
 	images := listed(b)
-	c := claimOf("golden")
+	c := claimOfGolden()
 	existing := inCache(b, c, images)
-	v := verdict{members: images}
+	v := selection.Decision{Members: images}
 	b.ReportAllocs()
 	for b.Loop() {
-		if p := c.makePlan(v, existing); !p.empty() {
-			b.Fatalf("%d steps, want none", len(p.keep)+len(p.release))
+		if p := cloudimage.MakePlan(c, v, existing); !p.Empty() {
+			b.Fatalf("%d steps, want none", len(p.Keep)+len(p.Release))
 		}
 	}
 }
@@ -125,19 +121,19 @@ func BenchmarkPlan(b *testing.B) {
 // BenchmarkPoll is all that an unchanged poll computes between the listing and the status.
 func BenchmarkPoll(b *testing.B) {
 	images := listed(b)
-	c := claimOf("golden")
-	c.query.Spec.CloudImages.MaxImages = 2 * manyImages
+	c := claimOfGolden()
+	c.Query.Spec.CloudImages.MaxImages = 2 * manyImages
 	existing := inCache(b, c, images)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, bad := newRules(&c.query.Spec)
+		r, bad := selection.NewRules(&c.Query.Spec)
 		if bad != nil {
-			b.Fatal(bad.message)
+			b.Fatal(bad.Error())
 		}
-		known := c.knowledgeOf(existing, nil)
-		seen := view{listing: catalog.Listing{Images: images}, matching: r.matcher.members(images)}
-		o := &outcome{began: noon, published: true, verdict: r.decide(c.query, known, seen, noon)}
-		c.makePlan(o.verdict, existing)
-		finished(c.query, o, &memory{}, 500, noon)
+		known := cloudimage.KnownOf(c.Owner, existing, nil)
+		seen := selection.Observation{Listing: catalog.Listing{Images: images}, Matching: r.Matcher.Members(images)}
+		o := &pollResult{began: catalogtest.Noon, published: true, Decision: r.Decide(c.Query, known, seen, catalogtest.Noon)}
+		cloudimage.MakePlan(c, o.Decision, existing)
+		statusAfterPoll(c.Query, o, &pollState{}, 500, catalogtest.Noon)
 	}
 }

@@ -9,88 +9,38 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
-	gone := func(n int) map[string]imagev1alpha1.RemovalReason {
-		out := map[string]imagev1alpha1.RemovalReason{}
-		for i := range n {
-			out[fmt.Sprintf("img-%d", i)] = imagev1alpha1.RemovedGone
-		}
-		return out
-	}
-	notMatched := func(n int) map[string]imagev1alpha1.RemovalReason {
-		out := gone(n)
-		for id := range out {
-			out[id] = imagev1alpha1.RemovedNotMatched
-		}
-		return out
-	}
-	for name, tc := range map[string]struct {
-		departure departure
-		percent   int32
-		want      bool
-	}{
-		"nobody leaves":           {departure: departure{members: 10}, percent: 0},
-		"half of them":            {departure: departure{members: 10, leaving: gone(5)}, percent: 50},
-		"more than half of them":  {departure: departure{members: 10, leaving: gone(6)}, percent: 50, want: true},
-		"more than half, but few": {departure: departure{members: 5, leaving: gone(4)}, percent: 50},
-		"all of few":              {departure: departure{members: 1, leaving: gone(1)}, percent: 50, want: true},
-		"all of many, whatever the percentage below 100": {departure: departure{members: 10, leaving: gone(10)}, percent: 99, want: true},
-		"all of them, but it is switched off":            {departure: departure{members: 10, leaving: gone(10)}, percent: 100},
-		"any five at 0":                                  {departure: departure{members: 1000, leaving: gone(5)}, percent: 0, want: true},
-		"a few more each poll: those in grace count":     {departure: departure{members: 7, inGrace: 3, leaving: gone(3)}, percent: 50, want: true},
-		"an edit approves what matches no more":          {departure: departure{members: 10, edited: true, leaving: notMatched(10)}, percent: 50},
-		"an edit does not approve what is gone":          {departure: departure{members: 10, edited: true, leaving: gone(10)}, percent: 50, want: true},
-		"status can't tell who came while blocked":       {departure: departure{members: 1000, blind: true, leaving: gone(5)}, percent: 50, want: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := tc.departure.trips(tc.percent); got != tc.want {
-				t.Errorf("trips() = %t, want %t", got, tc.want)
-			}
-		})
-	}
-}
-
-func TestATokenApprovesOneRemovalOnly(t *testing.T) {
-	one := departure{leaving: map[string]imagev1alpha1.RemovalReason{"img-1": "Gone", "img-2": "Gone"}}
-	if a, b := one.token("revision"), one.token("revision"); a != b {
-		t.Errorf("the tokens of one removal are %s and %s", a, b)
-	}
-	other := departure{leaving: map[string]imagev1alpha1.RemovalReason{"img-1": "Gone"}}
-	if one.token("revision") == one.token("another") || one.token("revision") == other.token("revision") {
-		t.Error("a token fits another removal")
-	}
-}
-
 // remembered is a query at noon whose last poll came to these members and this selection (names of builds).
-func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.ImageQuery, knowledge) {
+func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.ImageQuery, selection.Known) {
 	q := syncedQuery(0)
 	q.Spec.Region = "ap-guangzhou"
-	q.Status.ObservedQuery = observedQuery(q)
-	k := knowledge{members: byID(members), partial: map[string]bool{}, inGrace: map[string]catalog.Image{}, verdicts: map[string]imagev1alpha1.SelectionVerdict{}, heldBack: map[string]bool{}}
+	q.Status.ObservedQuery = selection.ObservedQuery(q)
+	k := selection.Known{Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]catalog.Image{}, Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{}}
 	for _, image := range members {
 		if slices.Contains(selected, image.Name) {
 			q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
 		}
 	}
-	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{ImageIDs: selectedIDs(q.Status.Selected), SelectedTime: metav1.Time{Time: noon}, Reason: imagev1alpha1.SelectedFirst}}
+	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{ImageIDs: selection.SelectedIDs(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon}, Reason: imagev1alpha1.SelectedFirst}}
 	return q, k
 }
 
 // Rule 3: the cloud alone never empties or endangers what is selected.
 func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
-	a, b, c := build("a", 1), build("b", 2), build("c", 3)
+	a, b, c := catalogtest.Image("a", 1), catalogtest.Image("b", 2), catalogtest.Image("c", 3)
 	known := []catalog.Image{a, b, c}
 	changed := func(image catalog.Image, words ...string) catalog.Image {
-		return build(image.Name, int(noon.Sub(image.CreatedTime).Hours()), words...)
+		return catalogtest.Image(image.Name, int(catalogtest.Noon.Sub(image.CreatedTime).Hours()), words...)
 	}
-	squatter := build("z", 0, "shared")
+	squatter := catalogtest.Image("z", 0, "shared")
 	squatter.Name = "a"
 
 	for name, tc := range map[string]struct {
@@ -109,7 +59,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		wantNote    string
 	}{
 		"it is there as before":                     {listed: known, want: "a", wantMembers: "a b c"},
-		"a new image replaces it":                   {listed: append([]catalog.Image{build("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
+		"a new image replaces it":                   {listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
 		"it is SYNCING":                             {listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c", wantNote: "which stays"},
 		"it is deprecated":                          {listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedDeprecated},
 		"all are deprecated":                        {listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")}, want: "a", wantMembers: "a b c"},
@@ -120,7 +70,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		"it left before, and no other is fit":       {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a}, want: "a", wantMembers: "b", unlabeled: true, wantNote: "which stays"},
 		"it left before and is gone now":            {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "", wantMembers: "b", unlabeled: true, wantNote: "none of them qualifies"},
 		"all are gone: blocked":                     {missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c", wantBlocked: true, wantNote: "would leave"},
-		"another account's images instead: blocked": {listed: []catalog.Image{build("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected"},
+		"another account's images instead: blocked": {listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected"},
 		"a stranger shares an image of its name":    {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
 		"the cloud contradicts itself":              {listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c"},
 
@@ -135,31 +85,31 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			q, k := remembered(tc.known, "a")
 			if tc.unlabeled {
 				q.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: a.ID, Name: a.Name, Architecture: a.Architecture}}
-				k.inGrace[a.ID] = a
+				k.InGrace[a.ID] = a
 			}
 			if tc.edit != nil {
 				q.Generation++
 				tc.edit(q)
 			}
-			r, bad := newRules(&q.Spec)
+			r, bad := selection.NewRules(&q.Spec)
 			if bad != nil {
-				t.Fatal(bad.message)
+				t.Fatal(bad.Error())
 			}
-			v := view{matching: slices.SortedFunc(slices.Values(tc.listed), newestFirst), missing: tc.missing, there: byID(tc.there), gone: map[string]bool{}}
+			v := selection.Observation{Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing, FoundByID: selection.ByID(tc.there), Gone: map[string]bool{}}
 			for _, id := range tc.gone {
-				v.gone[id] = true
+				v.Gone[id] = true
 			}
-			got := r.decide(q, k, v, noon)
-			if names := namesOf(got.choice.selected); names != tc.want {
+			got := r.Decide(q, k, v, catalogtest.Noon)
+			if names := catalogtest.Names(got.Selection.Selected); names != tc.want {
 				t.Errorf("selected is %q, want %q", names, tc.want)
 			}
-			if names := namesOf(got.members); names != tc.wantMembers {
+			if names := catalogtest.Names(got.Members); names != tc.wantMembers {
 				t.Errorf("members are %q, want %q", names, tc.wantMembers)
 			}
-			if (got.blocked != nil) != tc.wantBlocked || tc.wantBlocked && len(got.leaving) > 0 {
-				t.Errorf("blocked is %v and %d leave, want blocked %t", got.blocked, len(got.leaving), tc.wantBlocked)
+			if (got.Blocked != nil) != tc.wantBlocked || tc.wantBlocked && len(got.Leaving) > 0 {
+				t.Errorf("blocked is %v and %d leave, want blocked %t", got.Blocked, len(got.Leaving), tc.wantBlocked)
 			}
-			status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
+			status := statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon)
 			CheckSelection(t, status)
 			message := status.Conditions[0].Message
 			if !strings.Contains(message, tc.wantNote) {
@@ -198,34 +148,34 @@ func ranged(within string) func(*imagev1alpha1.ImageQuery) {
 
 // What came while removals are blocked is neither selected nor counted: else it would outweigh what is missing by and by.
 func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
-	old := []catalog.Image{build("a", 1), build("b", 2)}
+	old := []catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2)}
 	q, k := remembered(old, "a")
-	r, _ := newRules(&q.Spec)
+	r, _ := selection.NewRules(&q.Spec)
 	var foreign []catalog.Image
 	for poll := range 4 {
-		foreign = append(foreign, build(fmt.Sprintf("foreign-%d", poll), 0), build(fmt.Sprintf("strange-%d", poll), 0))
-		v := view{matching: foreign, missing: reasonsFor("Gone", old...), gone: map[string]bool{old[0].ID: true, old[1].ID: true}}
-		got := r.decide(q, k, v, noon)
-		if got.blocked == nil || namesOf(got.choice.selected) != "a" {
-			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.blocked, namesOf(got.choice.selected))
+		foreign = append(foreign, catalogtest.Image(fmt.Sprintf("foreign-%d", poll), 0), catalogtest.Image(fmt.Sprintf("strange-%d", poll), 0))
+		v := selection.Observation{Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true}}
+		got := r.Decide(q, k, v, catalogtest.Noon)
+		if got.Blocked == nil || catalogtest.Names(got.Selection.Selected) != "a" {
+			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.Blocked, catalogtest.Names(got.Selection.Selected))
 		}
-		q.Status = *finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
-		k = holderOf(q).knowledgeOf(nil, got.members)
-		if k.established(r.chooser) != len(old) {
-			t.Fatalf("poll %d: %d members count, want %d", poll, k.established(r.chooser), len(old))
+		q.Status = *statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon)
+		k = cloudimage.KnownOf(cloudimage.OwnerOf(q), nil, got.Members)
+		if k.EstablishedCount(r.Selector) != len(old) {
+			t.Fatalf("poll %d: %d members count, want %d", poll, k.EstablishedCount(r.Selector), len(old))
 		}
 	}
 	// Approved by the token that is shown, what is there is selected.
 	q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: tokenIn(q)}
-	got := r.decide(q, k, view{matching: foreign, missing: reasonsFor("Gone", old...), gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, noon)
-	if got.blocked != nil || len(got.leaving) != 2 || namesOf(got.choice.selected) != "foreign-0" {
-		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.blocked, len(got.leaving), namesOf(got.choice.selected))
+	got := r.Decide(q, k, selection.Observation{Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, catalogtest.Noon)
+	if got.Blocked != nil || len(got.Leaving) != 2 || catalogtest.Names(got.Selection.Selected) != "foreign-0" {
+		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.Blocked, len(got.Leaving), catalogtest.Names(got.Selection.Selected))
 	}
 }
 
 // A group falls back to its last image: the same images are selected in the same order, so nobody is told of another selection.
 func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
-	amd, arm := build("amd", 1), build("arm", 2, "arm64")
+	amd, arm := catalogtest.Image("amd", 1), catalogtest.Image("arm", 2, "arm64")
 	amd.Platform, arm.Platform = "Ubuntu", "CentOS"
 	for name, tc := range map[string]struct {
 		groupBy  imagev1alpha1.SelectionGroup
@@ -241,19 +191,19 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 			q, k := remembered([]catalog.Image{amd, arm})
 			q.Spec.Selection.GroupBy = []imagev1alpha1.SelectionGroup{tc.groupBy}
 			q.Status.Selected = selectedImages(tc.selected)
-			q.Status.SelectedHistory[0].ImageIDs = selectedIDs(q.Status.Selected)
+			q.Status.SelectedHistory[0].ImageIDs = selection.SelectedIDs(q.Status.Selected)
 			if tc.partial {
-				k.members[amd.ID], k.partial[amd.ID] = fromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
+				k.Members[amd.ID], k.Partial[amd.ID] = selection.FromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
 			}
-			r, _ := newRules(&q.Spec)
-			v := view{matching: []catalog.Image{arm}, missing: reasonsFor("NotMatched", amd), there: byID([]catalog.Image{amd})}
+			r, _ := selection.NewRules(&q.Spec)
+			v := selection.Observation{Matching: []catalog.Image{arm}, Missing: reasonsFor("NotMatched", amd), FoundByID: selection.ByID([]catalog.Image{amd})}
 			if tc.partial {
-				v = view{matching: []catalog.Image{arm}, missing: reasonsFor("", amd)}
+				v = selection.Observation{Matching: []catalog.Image{arm}, Missing: reasonsFor("", amd)}
 			}
-			got := r.decide(q, k, v, noon)
-			status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon)
-			if namesOf(got.choice.selected) != namesOf(tc.selected) || len(status.SelectedHistory) != 1 {
-				t.Errorf("selected is %q, want %q; the history is %+v", namesOf(got.choice.selected), namesOf(tc.selected), status.SelectedHistory)
+			got := r.Decide(q, k, v, catalogtest.Noon)
+			status := statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon)
+			if catalogtest.Names(got.Selection.Selected) != catalogtest.Names(tc.selected) || len(status.SelectedHistory) != 1 {
+				t.Errorf("selected is %q, want %q; the history is %+v", catalogtest.Names(got.Selection.Selected), catalogtest.Names(tc.selected), status.SelectedHistory)
 			}
 		})
 	}
@@ -261,7 +211,7 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 
 // What the listing shows counts, and not the little that a status tells: one of an older version tells neither type nor creator.
 func TestWithoutTrustNothingStaysSelected(t *testing.T) {
-	foreign, ours := build("foreign", 1, "shared"), build("ours", 2, "CREATING")
+	foreign, ours := catalogtest.Image("foreign", 1, "shared"), catalogtest.Image("ours", 2, "CREATING")
 	for name, tc := range map[string]struct {
 		missing bool // the listing lacks the image, and the cloud contradicts itself
 		told    bool // status tells type and creator
@@ -279,29 +229,29 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 			if !tc.told {
 				q.Status.Selected[0].Type, q.Status.Selected[0].Creator = "", ""
 			}
-			k.members[foreign.ID], k.partial[foreign.ID] = fromSelected(q.Status.Selected[0]), true
-			k.verdicts[foreign.ID] = imagev1alpha1.VerdictSelected
-			v := view{matching: []catalog.Image{foreign, ours}}
+			k.Members[foreign.ID], k.Partial[foreign.ID] = selection.FromSelected(q.Status.Selected[0]), true
+			k.Verdicts[foreign.ID] = imagev1alpha1.VerdictSelected
+			v := selection.Observation{Matching: []catalog.Image{foreign, ours}}
 			if tc.missing {
-				v = view{matching: []catalog.Image{ours}, missing: reasonsFor("", foreign)}
+				v = selection.Observation{Matching: []catalog.Image{ours}, Missing: reasonsFor("", foreign)}
 			}
-			r, _ := newRules(&q.Spec)
-			got := r.decide(q, k, v, noon)
-			if namesOf(got.choice.selected) != tc.want {
-				t.Errorf("selected is %q, want %q", namesOf(got.choice.selected), tc.want)
+			r, _ := selection.NewRules(&q.Spec)
+			got := r.Decide(q, k, v, catalogtest.Noon)
+			if catalogtest.Names(got.Selection.Selected) != tc.want {
+				t.Errorf("selected is %q, want %q", catalogtest.Names(got.Selection.Selected), tc.want)
 			}
-			CheckSelection(t, finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, 500, noon))
+			CheckSelection(t, statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon))
 		})
 	}
 }
 
 func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
-	images := []catalog.Image{build("z", 0, "shared"), build("a", 1), build("y", 2, "shared"), build("b", 3)}
+	images := []catalog.Image{catalogtest.Image("z", 0, "shared"), catalogtest.Image("a", 1), catalogtest.Image("y", 2, "shared"), catalogtest.Image("b", 3)}
 	q := syncedQuery(0)
-	r, _ := newRules(&q.Spec)
+	r, _ := selection.NewRules(&q.Spec)
 	for most, want := range map[int]string{4: "z a y b", 3: "z a b", 2: "a b", 1: "a"} {
-		got := r.decide(q, knowledge{}, view{matching: images}, noon)
-		status := finished(q, &outcome{began: noon, published: true, verdict: got}, &memory{}, most, noon)
+		got := r.Decide(q, selection.Known{}, selection.Observation{Matching: images}, catalogtest.Noon)
+		status := statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, most, catalogtest.Noon)
 		var names []string
 		for _, image := range status.Images {
 			names = append(names, image.Name)
@@ -318,16 +268,16 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 		shown catalog.Image
 		want  bool
 	}{
-		"our own were cut":    {shown: build("a", 1), want: true},
-		"only others' were":   {shown: build("z", 1, "shared")},
-		"a type nobody knows": {shown: build("z", 1, "MARKET_IMAGE")},
+		"our own were cut":    {shown: catalogtest.Image("a", 1), want: true},
+		"only others' were":   {shown: catalogtest.Image("z", 1, "shared")},
+		"a type nobody knows": {shown: catalogtest.Image("z", 1, "MARKET_IMAGE")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, _ := remembered(nil)
-			q.Status.Images = summaries([]catalog.Image{build("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
+			q.Status.Images = summaries([]catalog.Image{catalogtest.Image("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
 			q.Status.ImagesTruncated = new(true)
-			if k := holderOf(q).knowledgeOf(nil, nil); k.blind != tc.want {
-				t.Errorf("blind is %t, want %t", k.blind, tc.want)
+			if k := cloudimage.KnownOf(cloudimage.OwnerOf(q), nil, nil); k.HeldBackUnknown != tc.want {
+				t.Errorf("blind is %t, want %t", k.HeldBackUnknown, tc.want)
 			}
 		})
 	}
@@ -346,8 +296,8 @@ func tokenIn(q *imagev1alpha1.ImageQuery) string {
 }
 
 func TestTooManyCountsWhatThePolicyAsksFor(t *testing.T) {
-	members := []catalog.Image{build("a", 1), build("b", 2), build("c", 3)}
-	v := verdict{members: members, choice: choice{selected: members[:1]}}
+	members := []catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2), catalogtest.Image("c", 3)}
+	v := selection.Decision{Members: members, Selection: selection.Selection{Selected: members[:1]}}
 	for name, tc := range map[string]struct {
 		policy imagev1alpha1.CloudImageScope
 		most   int32
@@ -371,105 +321,17 @@ func TestTooManyCountsWhatThePolicyAsksFor(t *testing.T) {
 	}
 }
 
-func TestWhatChangedUnderTheSameID(t *testing.T) {
-	was := build("a", 1)
-	was.Creator, was.SizeGiB, was.Snapshots = "1", 20, []catalog.Snapshot{{ID: "snap-1"}}
-	q, k := remembered([]catalog.Image{was}, "a")
-	for name, tc := range map[string]struct {
-		change                     func(*catalog.Image)
-		wantRebuilt, wantImpostors []string
-	}{
-		"nothing":               {change: func(*catalog.Image) {}},
-		"the description":       {change: func(i *catalog.Image) { i.Description = "new" }},
-		"the size":              {change: func(i *catalog.Image) { i.SizeGiB = 50 }, wantRebuilt: []string{"img-a"}},
-		"the snapshots":         {change: func(i *catalog.Image) { i.Snapshots = []catalog.Snapshot{{ID: "snap-2"}} }, wantRebuilt: []string{"img-a"}},
-		"the operating system":  {change: func(i *catalog.Image) { i.OSName = "TencentOS 4" }, wantRebuilt: []string{"img-a"}},
-		"the creation time":     {change: func(i *catalog.Image) { i.CreatedTime = noon }, wantRebuilt: []string{"img-a"}},
-		"the creator":           {change: func(i *catalog.Image) { i.Creator = "2" }, wantImpostors: []string{"img-a"}},
-		"another by that name":  {change: func(i *catalog.Image) { i.ID, i.Creator = "img-b", "2" }, wantImpostors: []string{"img-b"}},
-		"its owner's next":      {change: func(i *catalog.Image) { i.ID = "img-b" }},
-		"another by another":    {change: func(i *catalog.Image) { i.ID, i.Name, i.Creator = "img-b", "b", "2" }},
-		"a creator it had none": {change: func(i *catalog.Image) { i.Creator = "" }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			now := was
-			tc.change(&now)
-			if diff := cmp.Diff(tc.wantRebuilt, rebuilt(k, []catalog.Image{now})); diff != "" {
-				t.Errorf("rebuilt (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tc.wantImpostors, impostors(q.Status.Selected, k, []catalog.Image{now})); diff != "" {
-				t.Errorf("impostors (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// Without objects, after a restart, status alone tells who made the images that were selected.
-func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
-	was, now := build("a", 2), build("a", 1)
-	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
-	if got := impostors(selectedImages([]catalog.Image{was}), knowledge{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
-		t.Errorf("impostors are %v, want img-b", got)
-	}
-}
-
-func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
-	labelled := func(name string, labels map[string]imagev1alpha1.LabelValue, tags ...string) *imagev1alpha1.ImageQuery {
-		q := claimOf(name).query
-		q.Spec.CloudImages.Labels, q.Spec.CloudImages.LabelTagKeys = labels, tags
-		return q
-	}
-	alpha := labelled("alpha", map[string]imagev1alpha1.LabelValue{"team": "infra"}, "role")
-	beta := labelled("beta", map[string]imagev1alpha1.LabelValue{"team": "web", "tier": "gold"}, "rôle")
-	peers := map[string]*imagev1alpha1.ImageQuery{"alpha": alpha, "beta": beta}
-	image := planned
-	image.Tags = []catalog.Tag{{Key: "role", Value: "k8s node"}, {Key: "rôle", Value: "x"}, {Key: "other", Value: "y"}}
-	record := toRecord(image, scope{region: "ap-guangzhou"})
-	as := func(q *imagev1alpha1.ImageQuery) claim {
-		return newClaim(q, noon, peers)
-	}
-	ours := func(image *imagev1alpha1.CloudImage) map[string]string {
-		out := map[string]string{}
-		for key, value := range image.Labels {
-			if key == "team" || key == "tier" || key == "mine" || strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix) {
-				out[key] = value
-			}
-		}
-		return out
-	}
-	want := func(step string, image *imagev1alpha1.CloudImage, want map[string]string) {
-		t.Helper()
-		if diff := cmp.Diff(want, ours(image)); diff != "" {
-			t.Errorf("%s: labels (-want +got):\n%s", step, diff)
-		}
-	}
-
-	one := as(alpha).keep(nil, plannedName, record, imagev1alpha1.QueryMember)
-	one.Labels["mine"] = "stays"
-	want("alpha alone", one, map[string]string{"team": "infra", "tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
-	both := as(beta).keep(one, plannedName, record, imagev1alpha1.QueryMember)
-	want("with beta", both, map[string]string{"team": "infra", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
-	if again := as(alpha).keep(both, plannedName, record, imagev1alpha1.QueryMember); !sameObject(both, again) {
-		t.Errorf("alpha would write against beta:\n%s", cmp.Diff(both, again))
-	}
-	alpha.Spec.CloudImages.Labels = nil
-	edited := as(alpha).keep(both, plannedName, record, imagev1alpha1.QueryMember)
-	want("alpha names none any more", edited, map[string]string{"team": "web", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
-	left := departing{reason: imagev1alpha1.RemovedNotMatched}.letGo(as(beta), edited)
-	want("beta has left", left, map[string]string{"tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
-}
-
 func TestAGracePeriodsEndAndAnAgeAreDueAfterARestart(t *testing.T) {
 	q := syncedQuery(0)
 	q.Spec.Interval.Duration = 168 * 3600e9
 	q.Spec.Selection.MinAge = metav1.Duration{Duration: 72 * 3600e9}
-	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: noon.Add(-70 * 3600e9)}}}
-	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: noon.Add(3 * 3600e9)}}}
-	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon, noon); !at.Equal(noon.Add(2 * 3600e9)) {
+	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: catalogtest.Noon.Add(-70 * 3600e9)}}}
+	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(3 * 3600e9)}}}
+	if at, _ := nextPoll(q, &pollState{}, catalog.Account{}, catalogtest.Noon, catalogtest.Noon); !at.Equal(catalogtest.Noon.Add(2 * 3600e9)) {
 		t.Errorf("due at %s, want when the image is old enough, in two hours", at)
 	}
 	q.Status.Images = nil
-	if at, _ := nextPoll(q, &memory{}, catalog.Account{}, noon, noon); !at.Equal(noon.Add(3 * 3600e9)) {
+	if at, _ := nextPoll(q, &pollState{}, catalog.Account{}, catalogtest.Noon, catalogtest.Noon); !at.Equal(catalogtest.Noon.Add(3 * 3600e9)) {
 		t.Errorf("due at %s, want when the grace period ends, in three hours", at)
 	}
 }

@@ -14,28 +14,6 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// DryRun asks the API server whether it would take a CloudImage as it is.
-var DryRun func(*imagev1alpha1.CloudImage) error
-
-// carryOut is what a step makes of its object, as the applier asks for it. The API server holds all that plans make of
-// objects against the schema.
-func carryOut(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, c claim, s step) *imagev1alpha1.CloudImage {
-	t.Helper()
-	after := s.desire(c, s.current)
-	if after == nil {
-		return nil
-	}
-	written := withFacts(after)
-	written.ResourceVersion, written.UID = "", ""
-	if err := DryRun(written); err != nil {
-		t.Fatalf("the API server would refuse what is made of %s: %v", s.name, err)
-	}
-	return after
-}
-
 // LookAt has the operator look whether a query is due.
 func (r *Reconciler) LookAt(ctx context.Context, name string) { r.enqueue(ctx, name) }
 

@@ -14,6 +14,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
 const (
@@ -67,7 +69,7 @@ type Metrics struct {
 	// elected is closed once the process works; images has its cache, and shard says which regions' images are counted
 	// here. All are nil before SetupWithManager.
 	elected <-chan struct{}
-	images  imageCache
+	images  cache.Cache
 	shard   Shard
 }
 
@@ -140,6 +142,11 @@ func (m *Metrics) forget(name string) {
 	delete(m.queries, name)
 }
 
+// cloudImageWritten counts a write of a CloudImage.
+func (m *Metrics) cloudImageWritten(operation string, err error) {
+	m.cloudImages.WithLabelValues(operation, writeResult(err)).Inc()
+}
+
 // polled counts a poll by what it came to.
 func (m *Metrics) polled(result string) { m.polls.WithLabelValues(result).Inc() }
 
@@ -206,12 +213,12 @@ func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
 	default:
 		return // a standby, whose counts would be added to the leader's
 	}
-	if !m.images.filled() {
+	if !m.images.HasSynced() {
 		return
 	}
 	type labels struct{ region, platform, architecture, state, presence string }
 	counts := map[labels]int{}
-	for o := range m.images.all() {
+	for o := range m.images.All() {
 		image := &o.Image
 		if !m.shard.covers(image.Region) {
 			continue
@@ -237,7 +244,7 @@ func writeResult(err error) string {
 	switch {
 	case err == nil:
 		return "written"
-	case stale(err):
+	case writer.IsStale(err):
 		return "conflict"
 	}
 	return "failed"

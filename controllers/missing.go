@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -31,34 +33,34 @@ func (r *Reconciler) missing() handler.Funcs {
 
 // deleted makes the members' queries of a deleted object due, unless the deletion was our own.
 func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
-	image, ok := o.(*imagev1alpha1.CloudImage)
+	image, ok := o.(*cloudimage.Entry)
 	if !ok {
 		return
 	}
-	if _, own := r.writer.deleted.Get(image.UID); own {
-		r.writer.deleted.Remove(image.UID)
+	if _, own := r.requests.Deleted.Get(image.UID); own {
+		r.requests.Deleted.Remove(image.UID)
 		return
 	}
-	for _, ref := range membersOf(image) {
+	for _, ref := range cloudimage.MembersOf(image.CloudImage) {
 		r.lose(ref.Name, ref.UID, queue)
 	}
 }
 
 // disowned makes the queries due whose label an object without owners has: those that have the image take it up.
 func (r *Reconciler) disowned(o client.Object, queue requestQueue) {
-	image, ok := o.(*imagev1alpha1.CloudImage)
-	if !ok || !ownerless(image) {
+	image, ok := o.(*cloudimage.Entry)
+	if !ok || !cloudimage.Ownerless(image.CloudImage) {
 		return
 	}
 	for label := range image.Labels {
 		if name, ok := strings.CutPrefix(label, imagev1alpha1.LabelQueryPrefix); ok {
-			r.lose(name, r.memories.named(name), queue)
+			r.lose(name, r.states.named(name), queue)
 		}
 	}
 }
 
 func (r *Reconciler) lose(name string, query types.UID, queue requestQueue) {
-	if r.memories.lose(query) {
+	if r.states.lose(query) {
 		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}
 }
@@ -67,18 +69,18 @@ func (r *Reconciler) lose(name string, query types.UID, queue requestQueue) {
 // no event tells of them. Members that never get an object don't count.
 func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 	status, spec := &query.Status, &query.Spec.CloudImages
-	h := holderOf(query)
-	if spec.Policy == imagev1alpha1.CloudImagesNone || !sameScope(status.ObservedQuery, observedQuery(query)) {
+	h := cloudimage.OwnerOf(query)
+	if spec.Policy == imagev1alpha1.CloudImagesNone || !selection.SameScope(status.ObservedQuery, selection.ObservedQuery(query)) {
 		return false
 	}
 	// Beyond maxImages, members without trust have no object.
-	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > maxObjects(query), chooser{spec: &query.Spec}
+	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > query.Spec.CloudImages.GetMaxImages(), selection.Selector{Spec: &query.Spec}
 	for _, shown := range status.Images {
 		if spec.Policy == imagev1alpha1.CloudImagesSelected && shown.Selection != imagev1alpha1.VerdictSelected ||
-			crowded && trust.distrusts(fromSummary(shown)) {
+			crowded && trust.Distrusts(selection.FromSummary(shown)) {
 			continue
 		}
-		if image := r.images.named(h.scope.objectName(shown.ImageID)); image == nil || !h.owns(image) && !h.leftOut(image) {
+		if image := r.images.Get(cloudimage.ObjectName(h.Scope, shown.ImageID)); image == nil || !h.Owns(image.CloudImage) && !h.LeftOut(image.CloudImage) {
 			return true
 		}
 	}
@@ -86,16 +88,16 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 }
 
 // lacksUnshown counts where status doesn't show all members.
-func (r *Reconciler) lacksUnshown(h holder) bool {
-	existing, err := r.images.of(h.query.Name)
+func (r *Reconciler) lacksUnshown(h cloudimage.Owner) bool {
+	existing, err := r.images.OfQuery(h.Query.Name)
 	if err != nil {
 		return false // there is always an index
 	}
 	members := 0
 	for _, image := range existing {
-		if h.inScope(image) && h.isMember(image) {
+		if h.InScope(image.CloudImage) && h.IsMember(image.CloudImage) {
 			members++
 		}
 	}
-	return members < min(int(ptr.Deref(h.query.Status.ImageCount, 0)), maxObjects(h.query))
+	return members < min(int(ptr.Deref(h.Query.Status.ImageCount, 0)), h.Query.Spec.CloudImages.GetMaxImages())
 }

@@ -9,10 +9,12 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// outcome is what one poll came to, as status tells it.
-type outcome struct {
+// pollResult is what one poll came to, as status tells it.
+type pollResult struct {
 	// began is when the poll began, and requestedAt the value of the annotation at that time.
 	began       time.Time
 	requestedAt string
@@ -23,14 +25,14 @@ type outcome struct {
 	// published says that the verdict is there, because the listing was good: with a failure, too, where only writes of
 	// CloudImages failed.
 	published bool
-	verdict
+	selection.Decision
 
 	// removing are the images in their grace period, and nextRemoval is when the next of them ends; zero if none is.
 	removing    []imagev1alpha1.RemovingImage
 	nextRemoval time.Time
 
 	// leftOut is what the query asks for and doesn't get on CloudImages that it shares.
-	leftOut leftOut
+	leftOut cloudimage.LeftOut
 }
 
 // failure is why a poll failed.
@@ -62,8 +64,8 @@ var reasons = map[catalog.Kind]struct {
 	catalog.Incomplete:      {imagev1alpha1.ReasonIncompleteListing, false},
 }
 
-// failed is the failure of a listing.
-func failed(err error) *failure {
+// failureOf is the failure of a listing.
+func failureOf(err error) *failure {
 	cause := (*catalog.Error)(nil)
 	if !errors.As(err, &cause) {
 		cause = &catalog.Error{Kind: catalog.Unavailable, Message: "the cloud could not be asked"}

@@ -16,8 +16,12 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cloudimagetest"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 // coming is a change in the cloud just before a request is answered: an image comes, or goes for good. Ids don't return.
@@ -41,7 +45,7 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	account := catalog.Account{Source: "test", SecretID: catalog.Secret(key.SecretID), SecretKey: catalog.Secret(key.SecretKey)}
 	pool := cvmtest.PrivateImages(3, 230, cvmtest.DefaultCredential.UIN)
 	for i := range pool {
-		created := noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
+		created := catalogtest.Noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
 		pool[i].CreatedTime, pool[i].ImageState = &created, "NORMAL"
 	}
 
@@ -72,7 +76,7 @@ type story struct {
 
 	public  []cvmtest.Image // to come
 	query   *imagev1alpha1.ImageQuery
-	objects map[string]*imagev1alpha1.CloudImage
+	objects map[string]*cloudimage.Entry
 	now     time.Time
 }
 
@@ -82,8 +86,8 @@ func newStory(cloud *cvmtest.Server, pool []cvmtest.Image, images int) *story {
 	query.Spec.Removal.GracePeriod = &metav1.Duration{}
 	query.Status.ObservedQuery = ""
 	s := &story{
-		cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), now: noon,
-		exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*imagev1alpha1.CloudImage{},
+		cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), now: catalogtest.Noon,
+		exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*cloudimage.Entry{},
 	}
 	cloud.OnRequest(nil)
 	cloud.Clear("ap-guangzhou")
@@ -146,33 +150,37 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 	})
 	defer s.cloud.OnRequest(nil)
 
-	r, _ := newRules(&s.query.Spec)
-	c := newClaim(s.query, s.now, nil)
-	k := c.knowledgeOf(s.objects, nil)
-	a := asker{lister: client, account: account, query: toQuery(&s.query.Spec)}
-	v, bad := a.look(t.Context(), r.matcher, k, selectedIDs(s.query.Status.Selected), 1)
-	o := &outcome{began: s.now, failure: bad}
+	r, _ := selection.NewRules(&s.query.Spec)
+	c := cloudimage.NewClaim(s.query, s.now, nil)
+	k := cloudimage.KnownOf(c.Owner, s.objects, nil)
+	a := observer{lister: client, account: account, query: toQuery(&s.query.Spec)}
+	v, bad := a.observe(t.Context(), r.Matcher, k, selection.SelectedIDs(s.query.Status.Selected), 1)
+	o := &pollResult{began: s.now, failure: bad}
 	if bad == nil {
-		o.published, o.verdict = true, r.decide(s.query, k, v, s.now)
-		p := c.makePlan(o.verdict, s.objects)
-		for _, step := range slices.Concat(p.keep, p.release) {
-			after := carryOut(t, c, step)
-			if after == nil && s.exists[step.current.Image.ID] {
-				t.Fatalf("the object of %s is deleted, and the image exists", step.current.Image.ID)
+		o.published, o.Decision = true, r.Decide(s.query, k, v, s.now)
+		p := cloudimage.MakePlan(c, o.Decision, s.objects)
+		for _, step := range slices.Concat(p.Keep, p.Release) {
+			after := step.Desire(c, step.Current.Object())
+			if after == nil && s.exists[step.Current.Image.ID] {
+				t.Fatalf("the object of %s is deleted, and the image exists", step.Current.Image.ID)
 			}
 			if after == nil {
-				delete(s.objects, step.name)
+				delete(s.objects, step.Name)
 			} else {
-				s.objects[step.name] = after
+				written := cloudimage.WithDerived(after)
+				if err := cloudimagetest.Validate(written); err != nil {
+					t.Fatal(err)
+				}
+				s.objects[step.Name] = cloudimage.NewEntry(written)
 			}
 		}
-		for _, image := range o.choice.selected {
-			if !s.existed[image.ID] && o.blocked == nil {
+		for _, image := range o.Selection.Selected {
+			if !s.existed[image.ID] && o.Blocked == nil {
 				t.Fatalf("selected is %s, which did not exist during the poll", image.ID)
 			}
 		}
 	}
-	s.query.Status = *finished(s.query, o, &memory{}, 500, s.now)
+	s.query.Status = *statusAfterPoll(s.query, o, &pollState{}, 500, s.now)
 	if len(s.query.Status.Selected) == 0 && len(s.objects) > 0 {
 		t.Fatal(fmt.Sprint("nothing is selected any more: ", s.query.Status.Conditions[0].Message))
 	}

@@ -9,16 +9,55 @@ import (
 	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
+// enqueue brings a query here. Where many are on their way it waits, but not beyond the end of the process: nobody
+// receives any more then.
+func (r *Reconciler) enqueue(ctx context.Context, name string) {
+	select {
+	case r.requeue <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
+	case <-ctx.Done():
+	}
+}
+
+// markPeersDue makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon. It is
+// made due once for an image, until that has come back: an image that is held back is found to be gone at every poll.
+func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *pollResult, existing map[string]*cloudimage.Entry) {
+	isGone := func(name string) bool {
+		image := existing[name]
+		return image != nil && (o.Gone[image.Image.ID] || o.Listing.Unsettled || !c.InScope(image.CloudImage))
+	}
+	r.states.retainGone(c.Query.Name, isGone)
+	due := map[string]bool{}
+	for name, image := range existing {
+		if !o.Gone[image.Image.ID] || !c.InScope(image.CloudImage) {
+			continue
+		}
+		r.states.noteGone(c.Query.Name, name)
+		for _, member := range c.Members(image.CloudImage) {
+			if member != c.Query.Name && c.Peers[member] != nil && r.states.noteGone(member, name) {
+				due[member] = true
+			}
+		}
+	}
+	for name := range due {
+		if r.states.markDue(name) {
+			r.enqueue(ctx, name)
+		}
+	}
+}
+
 // peersOf returns the queries that objects name in labels and in what they remember of leaving, nil for those that do not
-// exist. The cache may not know a new one yet, so only the API server's word counts for that; it is asked for names that
+// exist. The cache may not have a new one yet, so only the API server says that one doesn't exist; it is asked for names that
 // the cache lacks, which are few.
-func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	peers := map[string]*imagev1alpha1.ImageQuery{}
 	for _, image := range existing {
 		if err := r.addPeers(ctx, peers, image); err != nil {
@@ -30,7 +69,7 @@ func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*imagev1al
 
 // morePeers are the queries that are known and those that a newer state of an object names. One that was known not to exist
 // may have been created since.
-func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error) {
+func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	if image == nil {
 		return known, nil
 	}
@@ -39,8 +78,8 @@ func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alp
 	return peers, r.addPeers(ctx, peers, image)
 }
 
-func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) error {
-	for name := range namesIn(image) {
+func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry) error {
+	for name := range cloudimage.NamesIn(image.CloudImage) {
 		if _, known := peers[name]; known {
 			continue
 		}
@@ -54,7 +93,7 @@ func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alph
 }
 
 func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.ImageQuery, error) {
-	for _, reader := range []client.Reader{r.Client, r.Live} {
+	for _, reader := range []client.Reader{r.Client, r.APIReader} {
 		peer := &imagev1alpha1.ImageQuery{}
 		err := reader.Get(ctx, types.NamespacedName{Name: name}, peer)
 		if err == nil {

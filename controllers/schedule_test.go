@@ -12,15 +12,14 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
-
-var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // syncedQuery was last synced some time before noon.
 func syncedQuery(ago time.Duration) *imagev1alpha1.ImageQuery {
 	q := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden", UID: "uid", Generation: 2}}
 	q.Spec.Interval.Duration = 10 * time.Minute
-	q.Status = imagev1alpha1.ImageQueryStatus{ObservedGeneration: 2, SyncedGeneration: 2, LastSyncTime: &metav1.Time{Time: noon.Add(-ago)}}
+	q.Status = imagev1alpha1.ImageQueryStatus{ObservedGeneration: 2, SyncedGeneration: 2, LastSyncTime: &metav1.Time{Time: catalogtest.Noon.Add(-ago)}}
 	return q
 }
 
@@ -33,51 +32,51 @@ func TestNextPoll(t *testing.T) {
 		q.Generation++
 		return q
 	}
-	polled := memory{attempt: noon.Add(-time.Minute), generation: 2, due: noon.Add(9 * time.Minute)}
-	lost := func(m memory, losses int) memory {
+	polled := pollState{lastAttempt: catalogtest.Noon.Add(-time.Minute), generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}
+	lost := func(m pollState, losses int) pollState {
 		m.lost, m.losses = true, losses
 		return m
 	}
 	handled := polled
 	handled.requestedAt = "now"
 	justPolled := polled
-	justPolled.attempt = noon.Add(-100 * time.Millisecond)
+	justPolled.lastAttempt = catalogtest.Noon.Add(-100 * time.Millisecond)
 
 	for name, tc := range map[string]struct {
 		query   *imagev1alpha1.ImageQuery
-		memory  memory
+		memory  pollState
 		account catalog.Account
 		wantAt  time.Time // before or at noon: now
 	}{
-		"after a restart, a query that is not due waits for its time":  {query: syncedQuery(4 * time.Minute), wantAt: noon.Add(6 * time.Minute)},
-		"after a restart, an overdue query waits for its place":        {query: syncedQuery(time.Hour), wantAt: noon.Add(spreadOf(syncedQuery(0)))},
-		"after a restart, an unsynced generation is due at once":       {query: edited(syncedQuery(time.Minute)), wantAt: noon},
-		"after a restart, a new request is due at once":                {query: requested(syncedQuery(time.Minute)), wantAt: noon},
-		"a first loss is looked at soon":                               {query: syncedQuery(time.Minute), memory: lost(polled, 0), wantAt: noon},
-		"a loss just after a poll waits for a moment":                  {query: syncedQuery(0), memory: lost(memory{attempt: noon, generation: 2, due: noon.Add(9 * time.Minute)}, 0), wantAt: noon.Add(5 * time.Second)},
-		"losses again and again are looked at more and more seldom":    {query: syncedQuery(time.Minute), memory: lost(polled, 4), wantAt: noon.Add(20 * time.Second)},
-		"and not after the interval":                                   {query: syncedQuery(time.Minute), memory: lost(polled, 40), wantAt: noon.Add(9 * time.Minute)},
-		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: memory{nudged: true}, wantAt: noon},
-		"a polled query waits for its due time":                        {query: syncedQuery(time.Minute), memory: polled, wantAt: noon.Add(9 * time.Minute)},
-		"an edit is due at once":                                       {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
-		"a request is due at once":                                     {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: noon},
-		"a request that was handled is not due again":                  {query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: noon.Add(9 * time.Minute)},
-		"other keys are due at once":                                   {query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"}, wantAt: noon},
-		"nobody gets more than a poll a second":                        {query: requested(syncedQuery(time.Minute)), memory: justPolled, wantAt: noon.Add(900 * time.Millisecond)},
-		"after a restart, a last poll of tomorrow is none to wait for": {query: syncedQuery(-24 * time.Hour), wantAt: noon},
-		"another node's clock may be a little ahead":                   {query: syncedQuery(-30 * time.Second), wantAt: noon.Add(10*time.Minute + 30*time.Second)},
+		"after a restart, a query that is not due waits for its time":  {query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute)},
+		"after a restart, an overdue query waits for its place":        {query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(syncedQuery(0)))},
+		"after a restart, an unsynced generation is due at once":       {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
+		"after a restart, a new request is due at once":                {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
+		"a first loss is looked at soon":                               {query: syncedQuery(time.Minute), memory: lost(polled, 0), wantAt: catalogtest.Noon},
+		"a loss just after a poll waits for a moment":                  {query: syncedQuery(0), memory: lost(pollState{lastAttempt: catalogtest.Noon, generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}, 0), wantAt: catalogtest.Noon.Add(5 * time.Second)},
+		"losses again and again are looked at more and more seldom":    {query: syncedQuery(time.Minute), memory: lost(polled, 4), wantAt: catalogtest.Noon.Add(20 * time.Second)},
+		"and not after the interval":                                   {query: syncedQuery(time.Minute), memory: lost(polled, 40), wantAt: catalogtest.Noon.Add(9 * time.Minute)},
+		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: pollState{peerDue: true}, wantAt: catalogtest.Noon},
+		"a polled query waits for its due time":                        {query: syncedQuery(time.Minute), memory: polled, wantAt: catalogtest.Noon.Add(9 * time.Minute)},
+		"an edit is due at once":                                       {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon},
+		"a request is due at once":                                     {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon},
+		"a request that was handled is not due again":                  {query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: catalogtest.Noon.Add(9 * time.Minute)},
+		"other keys are due at once":                                   {query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"}, wantAt: catalogtest.Noon},
+		"nobody gets more than a poll a second":                        {query: requested(syncedQuery(time.Minute)), memory: justPolled, wantAt: catalogtest.Noon.Add(900 * time.Millisecond)},
+		"after a restart, a last poll of tomorrow is none to wait for": {query: syncedQuery(-24 * time.Hour), wantAt: catalogtest.Noon},
+		"another node's clock may be a little ahead":                   {query: syncedQuery(-30 * time.Second), wantAt: catalogtest.Noon.Add(10*time.Minute + 30*time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at, why := nextPoll(tc.query, &tc.memory, tc.account, noon, noon)
+			at, why := nextPoll(tc.query, &tc.memory, tc.account, catalogtest.Noon, catalogtest.Noon)
 			if why == "" {
 				t.Error("no reason is given")
 			}
-			if !tc.wantAt.After(noon) {
-				if at.After(noon) {
-					t.Errorf("due %s after noon, want now", at.Sub(noon))
+			if !tc.wantAt.After(catalogtest.Noon) {
+				if at.After(catalogtest.Noon) {
+					t.Errorf("due %s after catalogtest.Noon, want now", at.Sub(catalogtest.Noon))
 				}
 			} else if !at.Equal(tc.wantAt) {
-				t.Errorf("due %s after noon, want %s", at.Sub(noon), tc.wantAt.Sub(noon))
+				t.Errorf("due %s after catalogtest.Noon, want %s", at.Sub(catalogtest.Noon), tc.wantAt.Sub(catalogtest.Noon))
 			}
 		})
 	}
@@ -89,12 +88,12 @@ func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 	edited.Generation++
 	for name, tc := range map[string]struct {
 		query  *imagev1alpha1.ImageQuery
-		memory memory
+		memory pollState
 		want   bool
 	}{
 		"never tried":                        {query: edited, want: true},
-		"tried, and not synced":              {query: edited, memory: memory{generation: edited.Generation}},
-		"the generation before it was tried": {query: edited, memory: memory{generation: synced.Generation}, want: true},
+		"tried, and not synced":              {query: edited, memory: pollState{generation: edited.Generation}},
+		"the generation before it was tried": {query: edited, memory: pollState{generation: synced.Generation}, want: true},
 		"synced by an earlier process":       {query: synced},
 	} {
 		if got := tc.memory.isNew(tc.query); got != tc.want {
@@ -140,20 +139,20 @@ func TestRetriesDoubleUpToTheInterval(t *testing.T) {
 }
 
 func TestAPollsEndSetsTheNextDueTime(t *testing.T) {
-	bad := &outcome{failure: &failure{reason: imagev1alpha1.ReasonUnavailable}}
+	bad := &pollResult{failure: &failure{reason: imagev1alpha1.ReasonUnavailable}}
 	for name, tc := range map[string]struct {
 		success  time.Duration // ago
-		outcome  *outcome
+		outcome  *pollResult
 		min, max time.Duration
 	}{
-		"success: the interval and up to a fifth":            {success: time.Minute, outcome: &outcome{}, min: 10 * time.Minute, max: 12 * time.Minute},
+		"success: the interval and up to a fifth":            {success: time.Minute, outcome: &pollResult{}, min: 10 * time.Minute, max: 12 * time.Minute},
 		"failure: a first retry":                             {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
 		"failure just before data gets stale: be there then": {success: 40*time.Minute - 2*time.Second, outcome: bad, min: 2 * time.Second, max: 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q, m := syncedQuery(tc.success), &memory{}
-			m.ended(q, tc.outcome, noon)
-			if got := m.due.Sub(noon); got < tc.min || got > tc.max {
+			q, m := syncedQuery(tc.success), &pollState{}
+			m.pollFinished(q, tc.outcome, catalogtest.Noon)
+			if got := m.due.Sub(catalogtest.Noon); got < tc.min || got > tc.max {
 				t.Errorf("due after %s, want between %s and %s", got, tc.min, tc.max)
 			}
 		})
@@ -169,7 +168,7 @@ func TestFreshnessEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := syncedQuery(0)
 			q.Spec.Interval.Duration = tc.interval
-			if got := staleAt(q, noon).Sub(noon); got != tc.want {
+			if got := staleAt(q, catalogtest.Noon).Sub(catalogtest.Noon); got != tc.want {
 				t.Errorf("stale after %s, want %s", got, tc.want)
 			}
 		})
@@ -177,7 +176,7 @@ func TestFreshnessEnds(t *testing.T) {
 }
 
 func TestANamesakeHasNoMemories(t *testing.T) {
-	var all memories
+	var all pollStates
 	first := syncedQuery(0)
 	all.of(first).failures = 3
 	if all.of(first).failures != 3 {
@@ -190,11 +189,11 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 	}
 	all.forget("golden")
 	// Another query that read the cache a moment ago may still make it due.
-	if !all.noteGone("golden", "img") || !all.nudge("golden") {
+	if !all.noteGone("golden", "img") || !all.markDue("golden") {
 		t.Error("a query that is not known can't be made due")
 	}
 	all.forget("golden")
-	if len(all.byUID)+len(all.names)+len(all.nudges)+len(all.gone) != 0 {
+	if len(all.byUID)+len(all.names)+len(all.due)+len(all.gone) != 0 {
 		t.Error("a deleted query is remembered")
 	}
 }
@@ -218,11 +217,11 @@ func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
 			query := syncedQuery(0)
 			query.Spec.Interval.Duration = tc.interval
 			query.Status.LastSyncTime = nil
-			success, shown := noon, metav1.NewTime(noon.Add(-tc.age))
+			success, shown := catalogtest.Noon, metav1.NewTime(catalogtest.Noon.Add(-tc.age))
 			if tc.age > 0 {
 				query.Status.LastSyncTime = &shown
 			}
-			e := editor{status: query.Status.DeepCopy()}
+			e := statusBuilder{status: query.Status.DeepCopy()}
 			if tc.news {
 				e.status.SelectedSummary = "another"
 			}
@@ -230,7 +229,7 @@ func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
 				success = time.Time{}
 			}
 			e.stampSync(query, success)
-			if got := e.status.LastSyncTime; (got != nil && got.Time.Equal(noon)) != tc.moves {
+			if got := e.status.LastSyncTime; (got != nil && got.Time.Equal(catalogtest.Noon)) != tc.moves {
 				t.Errorf("lastSyncTime is %v, was %v", got, query.Status.LastSyncTime)
 			}
 		})

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 // Shard is the part of all queries that one operator works on: those of some regions. An empty one is all of them.
@@ -45,7 +46,7 @@ func (s Shard) LeaseName(base string) string {
 	const longest = 253 // of a name in Kubernetes
 	name := strings.Join(append([]string{base}, s...), ".")
 	if len(name) > longest {
-		name = base + "." + hash([]string(s))
+		name = base + "." + selection.Hash([]string(s))
 	}
 	return name
 }

@@ -6,50 +6,43 @@ package controllers
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
-	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 // maxRemoving bounds status.removing; the objects themselves remember more.
 const maxRemoving = 100
 
-// maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
-const maxMessage = 1024
-
-// editor writes conditions of one generation at one time.
-type editor struct {
+// statusBuilder writes conditions of one generation at one time.
+type statusBuilder struct {
 	status     *imagev1alpha1.ImageQueryStatus
 	generation int64
 	now        time.Time
 }
 
-// edit begins the next status of a query: a copy that observes its generation.
-func edit(query *imagev1alpha1.ImageQuery, now time.Time) editor {
+// buildStatus begins the next status of a query: a copy that observes its generation.
+func buildStatus(query *imagev1alpha1.ImageQuery, now time.Time) statusBuilder {
 	status := query.Status.DeepCopy()
 	status.ObservedGeneration = query.Generation
-	return editor{status: status, generation: query.Generation, now: now}
+	return statusBuilder{status: status, generation: query.Generation, now: now}
 }
 
-func (e editor) set(conditionType string, value metav1.ConditionStatus, reason, message string) {
+func (e statusBuilder) set(conditionType string, value metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&e.status.Conditions, metav1.Condition{
 		Type: conditionType, Status: value, Reason: reason, Message: shorten(sentence(message)),
 		ObservedGeneration: e.generation, LastTransitionTime: metav1.NewTime(e.now.Truncate(time.Second)),
 	})
 }
 
-// only removes the conditions that are there while True, but for those named.
-func (e editor) only(keep ...string) {
+// keepConditions removes the conditions that are there while True, but for those named.
+func (e statusBuilder) keepConditions(keep ...string) {
 	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool {
 		return c.Type != imagev1alpha1.ConditionReady && !slices.Contains(keep, c.Type)
 	})
@@ -57,48 +50,48 @@ func (e editor) only(keep ...string) {
 
 // progressing is the status of a generation that has not been synced yet. A person's edit acts at once: images of
 // another region or account are no answer to it any more, and what it excludes is out.
-func progressing(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time.Time) *imagev1alpha1.ImageQueryStatus {
-	e := edit(query, now)
+func progressing(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection.Known, now time.Time) *imagev1alpha1.ImageQueryStatus {
+	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
-	e.only(imagev1alpha1.ConditionReconciling)
+	e.keepConditions(imagev1alpha1.ConditionReconciling)
 	return e.fitted(query)
 }
 
 // suspended is the status of a query that is not polled: as it was, but for the reason.
-func suspended(query *imagev1alpha1.ImageQuery, m matcher, k knowledge, now time.Time) *imagev1alpha1.ImageQueryStatus {
-	e := edit(query, now)
+func suspended(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection.Known, now time.Time) *imagev1alpha1.ImageQueryStatus {
+	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
 	value := metav1.ConditionUnknown
 	if ready := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionReady); ready != nil {
 		value = ready.Status
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
-	e.only(imagev1alpha1.ConditionRemovalBlocked)
+	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	return e.fitted(query)
 }
 
 // applyEdit takes out of images and selected what a new spec rules out by itself, before the cloud is asked.
-func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, k knowledge) {
-	s, asked := e.status, observedQuery(query)
+func (e statusBuilder) applyEdit(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection.Known) {
+	s, asked := e.status, selection.ObservedQuery(query)
 	if s.ObservedQuery == "" || s.SyncedGeneration == query.Generation {
 		return
 	}
-	if !sameScope(s.ObservedQuery, asked) {
+	if !selection.SameScope(s.ObservedQuery, asked) {
 		if len(s.Images)+len(s.Selected)+len(s.Removing) > 0 {
 			s.Images, s.ImageCount, s.ImagesTruncated, s.Removing = nil, ptr.To[int32](0), new(false), nil
-			e.showSelected(nil, imagev1alpha1.SelectedSpecChanged)
-			e.revise(hash(s.Revision, asked))
+			e.setSelected(nil, imagev1alpha1.SelectedSpecChanged)
+			e.revise(selection.Hash(s.Revision, asked))
 		}
 		return
 	}
 	images := slices.DeleteFunc(slices.Clone(s.Images), func(i imagev1alpha1.ImageSummary) bool {
-		return m.distrusts(k.best(fromSummary(i)))
+		return m.Distrusts(k.Best(selection.FromSummary(i)))
 	})
 	selected := slices.DeleteFunc(slices.Clone(s.Selected), func(i imagev1alpha1.SelectedImage) bool {
-		image := k.best(fromSelected(i))
-		return m.distrusts(image) || chooser{spec: &query.Spec}.distrusts(image)
+		image := k.Best(selection.FromSelected(i))
+		return m.Distrusts(image) || selection.Selector{Spec: &query.Spec}.Distrusts(image)
 	})
 	markUntrusted(images, selected)
 	removed := len(s.Images) - len(images)
@@ -110,14 +103,14 @@ func (e editor) applyEdit(query *imagev1alpha1.ImageQuery, m matcher, k knowledg
 	}
 	s.ImageCount = new(max(0, ptr.Deref(s.ImageCount, 0)-int32(removed)))
 	if len(selected) < len(s.Selected) {
-		e.showSelected(selected, imagev1alpha1.SelectedSpecChanged)
+		e.setSelected(selected, imagev1alpha1.SelectedSpecChanged)
 	}
-	e.revise(hash(s.Revision, images, selected))
+	e.revise(selection.Hash(s.Revision, images, selected))
 }
 
 // markUntrusted gives images that an edit took out of the selection, but that stay members, their new verdict.
 func markUntrusted(images []imagev1alpha1.ImageSummary, selected []imagev1alpha1.SelectedImage) {
-	ids := selectedIDs(selected)
+	ids := selection.SelectedIDs(selected)
 	for i := range images {
 		if images[i].Selection == imagev1alpha1.VerdictSelected && !slices.Contains(ids, images[i].ImageID) {
 			images[i].Selection = imagev1alpha1.VerdictUntrustedCreator
@@ -125,9 +118,9 @@ func markUntrusted(images []imagev1alpha1.ImageSummary, selected []imagev1alpha1
 	}
 }
 
-// finished is the status after a poll.
-func finished(query *imagev1alpha1.ImageQuery, o *outcome, m *memory, maxImages int, now time.Time) *imagev1alpha1.ImageQueryStatus {
-	e := edit(query, now)
+// statusAfterPoll is the status after a poll.
+func statusAfterPoll(query *imagev1alpha1.ImageQuery, o *pollResult, m *pollState, maxImages int, now time.Time) *imagev1alpha1.ImageQueryStatus {
+	e := buildStatus(query, now)
 	if o.requestedAt != "" {
 		e.status.LastHandledReconcileAt = o.requestedAt
 	}
@@ -145,24 +138,24 @@ func finished(query *imagev1alpha1.ImageQuery, o *outcome, m *memory, maxImages 
 }
 
 // publish shows what the listing held, and what it means.
-func (e editor) publish(query *imagev1alpha1.ImageQuery, o *outcome, maxImages int) {
+func (e statusBuilder) publish(query *imagev1alpha1.ImageQuery, o *pollResult, maxImages int) {
 	s := e.status
-	reason := selectionReason(query, o)
+	reason := selection.Reason(query, o.Decision)
 	s.SyncedGeneration = query.Generation
-	s.ObservedQuery = observedQuery(query)
-	s.ListedCount = count(len(o.listing.Images) + o.listing.Skipped)
-	s.ImageCount = count(len(o.members))
-	s.Images = shown(query, o.verdict, maxImages)
-	s.ImagesTruncated = new(len(o.members) > len(s.Images))
+	s.ObservedQuery = selection.ObservedQuery(query)
+	s.ListedCount = count(len(o.Listing.Images) + o.Listing.Skipped)
+	s.ImageCount = count(len(o.Members))
+	s.Images = shown(query, o.Decision, maxImages)
+	s.ImagesTruncated = new(len(o.Members) > len(s.Images))
 	s.Removing = o.removing[:min(len(o.removing), maxRemoving)]
 	if len(s.Removing) == 0 {
 		s.Removing = nil
 	}
-	e.showSelected(selectedImages(o.choice.selected), reason)
-	e.revise(hash(scopeOf(query), o.members, o.choice.ids()))
+	e.setSelected(selectedImages(o.Selection.Selected), reason)
+	e.revise(selection.Hash(selection.ScopeOf(query), o.Members, o.Selection.IDs()))
 }
 
-func (e editor) revise(revision string) {
+func (e statusBuilder) revise(revision string) {
 	if e.status.Revision != revision {
 		e.status.Revision = revision
 		e.status.LastChangeTime = new(metav1.NewTime(e.now.Truncate(time.Second)))
@@ -171,75 +164,39 @@ func (e editor) revise(revision string) {
 
 func count(n int) *int32 { return new(int32(n)) }
 
-func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.SelectionVerdict) []imagev1alpha1.ImageSummary {
-	var out []imagev1alpha1.ImageSummary
-	for _, image := range members {
-		out = append(out, imagev1alpha1.ImageSummary{
-			ImageID: image.ID, Name: image.Name, CreatedTime: optionalTime(image.CreatedTime), Architecture: image.Architecture,
-			Type: image.Type, Creator: image.Creator, Selection: verdicts[image.ID],
-		})
-	}
-	return out
-}
-
-// shown are the members that status names. Where there are too many of them, those without trust are left out first.
-func shown(query *imagev1alpha1.ImageQuery, v verdict, most int) []imagev1alpha1.ImageSummary {
-	images := summaries(v.members, v.choice.verdicts)
-	if len(images) > most {
-		images = untrustedLast(query, images)[:most]
-		slices.SortFunc(images, func(a, b imagev1alpha1.ImageSummary) int { return newestFirst(fromSummary(a), fromSummary(b)) })
-	}
-	return images
-}
-
-func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
-	listed, matching := len(o.listing.Images)+o.listing.Skipped, len(o.members)-o.kept
+func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
+	listed, matching := len(o.Listing.Images)+o.Listing.Skipped, len(o.Members)-o.MissingCount
 	reason, message := imagev1alpha1.ReasonSynced, fmt.Sprintf("%d of %d listed images match", matching, listed)
-	if len(o.members) == 0 {
+	if len(o.Members) == 0 {
 		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", listed)
 	}
-	message += notes(o.listing)
-	if o.blocked != nil {
+	message += listingNote(o.Listing)
+	if o.Blocked != nil {
 		reason = imagev1alpha1.ReasonRemovalBlocked
-		message += o.blocked.note(query)
+		message += blockedNote(query, *o.Blocked)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.verdict)+o.leftOut.message()+selectionNotes(query, o.choice))
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+leftOutNote(o.leftOut)+selectionNotes(query, o.Selection))
 	e.blocked(query, o)
-	e.only(imagev1alpha1.ConditionRemovalBlocked)
+	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 }
 
 // blocked shows the removal that is held back, or that none is.
-func (e editor) blocked(query *imagev1alpha1.ImageQuery, o *outcome) {
-	if o.blocked == nil {
+func (e statusBuilder) blocked(query *imagev1alpha1.ImageQuery, o *pollResult) {
+	if o.Blocked == nil {
 		meta.RemoveStatusCondition(&e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
 		return
 	}
 	// The whole message is a command, to be copied as it is.
 	meta.SetStatusCondition(&e.status.Conditions, metav1.Condition{
 		Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonRemovalBlocked,
-		Message:            approveCommand(query, o.blocked.token(e.status.Revision)),
+		Message:            approveCommand(query, o.Blocked.Token(e.status.Revision)),
 		ObservedGeneration: e.generation, LastTransitionTime: metav1.NewTime(e.now.Truncate(time.Second)),
 	})
 }
 
-// notes is what a person should know of a listing that was good enough.
-func notes(l catalog.Listing) string {
-	var out string
-	if l.TagKeyNotFound {
-		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
-	}
-	if l.Skipped > 0 {
-		out += fmt.Sprintf("; %d entries without a valid image id were skipped", l.Skipped)
-	}
-	if l.Unsettled {
-		out += "; the cloud's count and its list disagree, so nothing was removed"
-	}
-	return out
-}
-
 // failed keeps Ready while the data answers this generation and is fresh: one bad poll must not look like a lost
 // catalogue to whatever waits for Ready.
-func (e editor) failed(query *imagev1alpha1.ImageQuery, o *outcome, success time.Time) {
+func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, success time.Time) {
 	f := o.failure
 	if o.published {
 		e.blocked(query, o)
@@ -255,17 +212,17 @@ func (e editor) failed(query *imagev1alpha1.ImageQuery, o *outcome, success time
 	switch {
 	case f.stalled:
 		e.set(imagev1alpha1.ConditionStalled, metav1.ConditionTrue, f.reason, message)
-		e.only(imagev1alpha1.ConditionStalled)
+		e.keepConditions(imagev1alpha1.ConditionStalled)
 	case !fresh:
 		e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressingWithRetry, message)
-		e.only(imagev1alpha1.ConditionReconciling, imagev1alpha1.ConditionRemovalBlocked)
+		e.keepConditions(imagev1alpha1.ConditionReconciling, imagev1alpha1.ConditionRemovalBlocked)
 	default:
-		e.only(imagev1alpha1.ConditionRemovalBlocked)
+		e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	}
 }
 
 // freshReason is what the last good poll came to.
-func (e editor) freshReason() string {
+func (e statusBuilder) freshReason() string {
 	switch {
 	case meta.IsStatusConditionTrue(e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked):
 		return imagev1alpha1.ReasonRemovalBlocked
@@ -275,24 +232,9 @@ func (e editor) freshReason() string {
 	return imagev1alpha1.ReasonSynced
 }
 
-func kept(status *imagev1alpha1.ImageQueryStatus, success time.Time) string {
-	if success.IsZero() {
-		return "No images are known yet."
-	}
-	return fmt.Sprintf("The %d images of %s are kept.", ptr.Deref(status.ImageCount, 0), success.UTC().Format(time.RFC3339))
-}
-
-func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
-	every := min(query.Spec.Interval.Duration, maxRetry)
-	if f.stalled {
-		return fmt.Sprintf("Somebody must act; it is tried again at once when the spec or the Secret changes, and by itself within %s", duration.ShortHumanDuration(every))
-	}
-	return fmt.Sprintf("It is tried again by itself within %s", duration.ShortHumanDuration(every))
-}
-
 // stampSync moves lastSyncTime to the last success whenever something else is written, and by itself only once it is
 // so old that a reader might take the operator for dead.
-func (e editor) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
+func (e statusBuilder) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
 	if success.IsZero() {
 		return
 	}
@@ -304,29 +246,9 @@ func (e editor) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
 }
 
 // fitted is the status as an object may carry it. What equals the status that is stored fits.
-func (e editor) fitted(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
+func (e statusBuilder) fitted(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 	if !equality.Semantic.DeepEqual(*e.status, query.Status) {
-		fit(query, e.status)
+		truncateToSize(query, e.status)
 	}
 	return e.status
-}
-
-// sentence begins with a capital and ends with a full stop.
-func sentence(s string) string {
-	if s == "" {
-		return s
-	}
-	first, size := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[size:]
-	if !strings.HasSuffix(s, ".") {
-		s += "."
-	}
-	return s
-}
-
-func shorten(s string) string {
-	if runes := []rune(s); len(runes) > maxMessage {
-		return string(runes[:maxMessage-1]) + "…"
-	}
-	return s
 }

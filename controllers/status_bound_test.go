@@ -14,6 +14,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 // longest has, in every text, the longest that the schema admits, of the characters that take most room when encoded.
@@ -30,26 +31,26 @@ func longest(n int) []catalog.Image {
 
 func TestAStatusFitsWhateverIsInIt(t *testing.T) {
 	for _, n := range []int{0, 1, 200, 2000} {
-		c := choice{selected: longest(n), verdicts: map[string]imagev1alpha1.SelectionVerdict{}}
-		for _, image := range c.selected {
-			c.verdicts[image.ID] = imagev1alpha1.VerdictSelected
+		c := selection.Selection{Selected: longest(n), Verdicts: map[string]imagev1alpha1.SelectionVerdict{}}
+		for _, image := range c.Selected {
+			c.Verdicts[image.ID] = imagev1alpha1.VerdictSelected
 		}
-		c.bound()
+		boundSelection(&c)
 		s := imagev1alpha1.ImageQueryStatus{
-			Selected: selectedImages(c.selected), Images: summaries(longest(n), c.verdicts),
+			Selected: selectedImages(c.Selected), Images: summaries(longest(n), c.Verdicts),
 			Conditions: slices.Repeat([]metav1.Condition{{Message: shorten(strings.Repeat("<", 40_000))}}, 4),
 		}
-		fit(&imagev1alpha1.ImageQuery{}, &s)
+		truncateToSize(&imagev1alpha1.ImageQuery{}, &s)
 		if size := encodedSize(&s); size > maxStatusBytes {
 			t.Errorf("with %d images the status has %d bytes", n, size)
 		}
-		if len(s.Selected)+c.omitted != n || n > 0 && (len(s.Selected) < min(n, 200) || len(s.Images) < min(n, 200)) {
-			t.Errorf("of %d images %d are selected, %d omitted and %d shown", n, len(s.Selected), c.omitted, len(s.Images))
+		if len(s.Selected)+c.Omitted != n || n > 0 && (len(s.Selected) < min(n, 200) || len(s.Images) < min(n, 200)) {
+			t.Errorf("of %d images %d are selected, %d omitted and %d shown", n, len(s.Selected), c.Omitted, len(s.Images))
 		}
 		if cut := s.ImagesTruncated != nil && *s.ImagesTruncated; cut != (len(s.Images) < n) {
 			t.Errorf("of %d images %d are shown, and imagesTruncated is %t", n, len(s.Images), cut)
 		}
-		for id, verdict := range c.verdicts {
+		for id, verdict := range c.Verdicts {
 			selected := slices.ContainsFunc(s.Selected, func(i imagev1alpha1.SelectedImage) bool { return i.ImageID == id })
 			if selected != (verdict == imagev1alpha1.VerdictSelected) {
 				t.Fatalf("%s is %s, and is selected: %t", id, verdict, selected)

@@ -73,23 +73,7 @@ func run(m *testing.M) int {
 		}
 	}()
 	apiServer.QPS = -1
-	if controllers.DryRun, err = dryRun(apiServer); err != nil {
-		fmt.Fprintln(os.Stderr, "preparing to validate CloudImages:", err)
-		return 1
-	}
 	return m.Run()
-}
-
-// dryRun asks the API server whether it would take a CloudImage.
-func dryRun(config *rest.Config) (func(*imagev1alpha1.CloudImage) error, error) {
-	scheme := runtime.NewScheme()
-	if err := imagev1alpha1.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	direct, err := client.New(config, client.Options{Scheme: scheme})
-	return func(image *imagev1alpha1.CloudImage) error {
-		return client.IgnoreAlreadyExists(direct.Create(context.Background(), image, client.DryRunAll))
-	}, err
 }
 
 // world is a cluster, a cloud, and the operator between them.
@@ -190,7 +174,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.metrics = controllers.NewMetrics()
 	w.operator = &controllers.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Lister: catalog.NewShared(cloud, w.clock.Now),
 		Credentials: controllers.Credentials{Reader: mgr.GetClient(), Namespace: namespace},
 		Events:      mgr.GetEventRecorder("image-catalog-operator"), Clock: w.clock,
 		Metrics: w.metrics, MaxStatusImages: 500, Concurrent: 4,

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 // slotStep is one of the things that happen to the slots of a source, two of which are there, and what comes of it.
@@ -26,10 +28,10 @@ type slotStep struct {
 func TestTurns(t *testing.T) {
 	// query is one that is due so many minutes after noon, and named by them.
 	query := func(minute int) waiter {
-		return waiter{name: fmt.Sprint(minute), due: noon.Add(time.Duration(minute) * time.Minute)}
+		return waiter{name: fmt.Sprint(minute), due: catalogtest.Noon.Add(time.Duration(minute) * time.Minute)}
 	}
 	// neverTried is one that goes before those, although it became due after them.
-	neverTried := func(name string) waiter { return waiter{name: name, first: true, due: noon.Add(time.Hour)} }
+	neverTried := func(name string) waiter { return waiter{name: name, first: true, due: catalogtest.Noon.Add(time.Hour)} }
 	for name, steps := range map[string][]slotStep{
 		"as many as are allowed": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
@@ -87,14 +89,14 @@ func TestTurns(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var turns turns
+			var slots pollSlots
 			for i, step := range steps {
 				source := cmp.Or(step.source, "a")
 				if step.release {
-					if got := turns.give(source, 2); !slices.Equal(got, step.next) {
+					if got := slots.release(source, 2); !slices.Equal(got, step.next) {
 						t.Errorf("step %d: %q are told, want %q", i+1, got, step.next)
 					}
-				} else if got := turns.take(source, step.acquire, 2); got != step.granted {
+				} else if got := slots.acquire(source, step.acquire, 2); got != step.granted {
 					t.Errorf("step %d: query %s has a slot: %t, want %t", i+1, step.acquire.name, got, step.granted)
 				}
 			}
@@ -104,13 +106,13 @@ func TestTurns(t *testing.T) {
 
 // Who ends its turn while the process ends must not wait for a receiver that is gone.
 func TestAPollEndsWithTheProcess(t *testing.T) {
-	r := &Reconciler{Concurrent: 1, nudged: make(chan event.GenericEvent)}
-	r.turns.take("a", waiter{name: "1"}, 1)
-	r.turns.take("a", waiter{name: "2"}, 1)
+	r := &Reconciler{Concurrent: 1, requeue: make(chan event.GenericEvent)}
+	r.slots.acquire("a", waiter{name: "1"}, 1)
+	r.slots.acquire("a", waiter{name: "2"}, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
-		r.pass(ctx, "a")
+		r.releaseSlot(ctx, "a")
 		close(ended)
 	}()
 	cancel()

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 )
 
 const (
@@ -45,8 +46,8 @@ func (w *written) reconciled(query *imagev1alpha1.ImageQuery) {
 	w.query = later(w.query, query.ResourceVersion)
 }
 
-// stored notes the API server's answer to a write.
-func (w *written) stored(answer []byte) {
+// Stored notes the API server's answer to a write.
+func (w *written) Stored(answer []byte) {
 	var object struct {
 		Metadata struct {
 			ResourceVersion string `json:"resourceVersion"`
@@ -60,7 +61,8 @@ func (w *written) stored(answer []byte) {
 	w.image = later(w.image, object.Metadata.ResourceVersion)
 }
 
-func (w *written) removed(image *imagev1alpha1.CloudImage) {
+// Deleted notes a deletion.
+func (w *written) Deleted(image *imagev1alpha1.CloudImage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.deleted == nil {
@@ -70,20 +72,20 @@ func (w *written) removed(image *imagev1alpha1.CloudImage) {
 }
 
 // shownBy says whether a query and CloudImages, as the caches have them, show what was written.
-func (w *written) shownBy(query *imagev1alpha1.ImageQuery, images imageCache) bool {
+func (w *written) shownBy(query *imagev1alpha1.ImageQuery, images cache.Cache) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, uid := range w.deleted {
-		if image := images.named(name); image != nil && image.UID == uid && image.DeletionTimestamp == nil {
+		if image := images.Get(name); image != nil && image.UID == uid && image.DeletionTimestamp == nil {
 			return false
 		}
 	}
 	w.deleted = nil
-	return !older(query.ResourceVersion, w.query) && !older(images.version(), w.image)
+	return !older(query.ResourceVersion, w.query) && !older(images.ResourceVersion(), w.image)
 }
 
 // awaits says whether a query has to wait for the caches, and no longer than it should.
-func (w *written) awaits(query *imagev1alpha1.ImageQuery, images imageCache, now time.Time) bool {
+func (w *written) awaits(query *imagev1alpha1.ImageQuery, images cache.Cache, now time.Time) bool {
 	if w.shownBy(query, images) {
 		w.behindSince = time.Time{}
 		return false

@@ -12,6 +12,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 )
 
 func TestAQueryWaitsForItsOwnWrites(t *testing.T) {
@@ -22,7 +24,7 @@ func TestAQueryWaitsForItsOwnWrites(t *testing.T) {
 		return &imagev1alpha1.CloudImage{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(uid), ResourceVersion: version}}
 	}
 	stored := func(w *written, version string) {
-		w.stored([]byte(`{"kind":"CloudImage","metadata":{"name":"a","resourceVersion":"` + version + `"}}`))
+		w.Stored([]byte(`{"kind":"CloudImage","metadata":{"name":"a","resourceVersion":"` + version + `"}}`))
 	}
 	for name, tc := range map[string]struct {
 		write  func(w *written)
@@ -37,18 +39,22 @@ func TestAQueryWaitsForItsOwnWrites(t *testing.T) {
 		"the image as written":             {write: func(w *written) { stored(w, "100") }, query: "5", cached: []*imagev1alpha1.CloudImage{image("a", "a", "100")}},
 		"a later change of another image":  {write: func(w *written) { stored(w, "100") }, query: "5", cached: []*imagev1alpha1.CloudImage{image("b", "b", "101")}},
 		"the latest of many writes counts": {write: func(w *written) { stored(w, "100"); stored(w, "98") }, query: "5", cached: []*imagev1alpha1.CloudImage{image("b", "b", "99")}, waits: true},
-		"an image that it deleted":         {write: func(w *written) { w.removed(image("a", "a", "7")) }, query: "5", cached: []*imagev1alpha1.CloudImage{image("a", "a", "7")}, waits: true},
-		"a namesake of what it deleted":    {write: func(w *written) { w.removed(image("a", "a", "7")) }, query: "5", cached: []*imagev1alpha1.CloudImage{image("a", "new", "8")}},
-		"an answer that nobody can read":   {write: func(w *written) { w.stored([]byte(`{`)) }, query: "5"},
+		"an image that it deleted":         {write: func(w *written) { w.Deleted(image("a", "a", "7")) }, query: "5", cached: []*imagev1alpha1.CloudImage{image("a", "a", "7")}, waits: true},
+		"a namesake of what it deleted":    {write: func(w *written) { w.Deleted(image("a", "a", "7")) }, query: "5", cached: []*imagev1alpha1.CloudImage{image("a", "new", "8")}},
+		"an answer that nobody can read":   {write: func(w *written) { w.Stored([]byte(`{`)) }, query: "5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			informer := toolscache.NewSharedIndexInformer(&toolscache.ListWatch{}, &imagev1alpha1.CloudImage{}, 0, toolscache.Indexers{})
+			images, err := cache.FromInformer(informer)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, o := range tc.cached {
-				if err := informer.GetStore().Add(o); err != nil {
+				if err := informer.GetStore().Add(cloudimage.NewEntry(o)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			query, w, images, now := version(tc.query), &written{}, imageCache{informer}, time.Now()
+			query, w, now := version(tc.query), &written{}, time.Now()
 			tc.write(w)
 			if got := w.awaits(query, images, now); got != tc.waits {
 				t.Errorf("it waits: %t, want %t", got, tc.waits)

@@ -91,41 +91,45 @@ type Listing struct {
 }
 
 // Image is an image as the cloud describes it. Strings are normalised: valid UTF-8 without control and bidirectional
-// characters, and bounded.
+// characters, and bounded. The JSON names are part of status.revision, and so of approvals: a renamed one voids them at an
+// upgrade; a new one doesn't as long as it is left out when empty.
 type Image struct {
-	ID          string
-	Name        string
-	Description string
-	Type        string
-	Source      string
-	Creator     string
-	State       string
-	OSName      string
-	Platform    string
+	ID          string `json:"id,omitzero"`
+	Name        string `json:"name,omitzero"`
+	Description string `json:"description,omitzero"`
+	Type        string `json:"type,omitzero"`
+	Source      string `json:"source,omitzero"`
+	Creator     string `json:"creator,omitzero"`
+	State       string `json:"state,omitzero"`
+	OSName      string `json:"osName,omitzero"`
+	Platform    string `json:"platform,omitzero"`
 
 	// Architecture is amd64, arm64 or 386; a word of the cloud's that is none of its known ones is passed on.
-	Architecture string
+	Architecture string `json:"architecture,omitzero"`
 
-	SizeGiB     int64
-	CloudInit   bool
-	LicenseType string
-	Family      string
-	Deprecated  bool
+	SizeGiB     int64  `json:"sizeGiB,omitzero"`
+	CloudInit   bool   `json:"cloudInit,omitzero"`
+	LicenseType string `json:"licenseType,omitzero"`
+	Family      string `json:"family,omitzero"`
+	Deprecated  bool   `json:"deprecated,omitzero"`
 
 	// CreatedTime is in UTC with whole seconds; zero where the cloud names none, as for public images.
-	CreatedTime time.Time
+	CreatedTime time.Time `json:"createdTime,omitzero"`
 
 	// Tags are sorted by key and value, Snapshots by id.
-	Tags      []Tag
-	Snapshots []Snapshot
+	Tags      []Tag      `json:"tags,omitzero"`
+	Snapshots []Snapshot `json:"snapshots,omitzero"`
 }
 
 // Tag is a tag of an image.
-type Tag struct{ Key, Value string }
+type Tag struct {
+	Key   string `json:"key,omitzero"`
+	Value string `json:"value,omitzero"`
+}
 
 // Snapshot is a disk snapshot that an image consists of.
 type Snapshot struct {
-	ID          string
-	DiskUsage   string
-	DiskSizeGiB int64
+	ID          string `json:"id,omitzero"`
+	DiskUsage   string `json:"diskUsage,omitzero"`
+	DiskSizeGiB int64  `json:"diskSizeGiB,omitzero"`
 }

@@ -66,18 +66,60 @@ var boundaries = map[string]boundary{
 		others: []string{"k8s.io/apimachinery", "k8s.io/client-go/applyconfigurations", "sigs.k8s.io/structured-merge-diff"},
 	},
 	"controllers": {
-		own: []string{api, apply, "controllers/catalog"},
+		own: []string{api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache", "controllers/cloudimage/writer", "controllers/selection"},
 		others: []string{
-			"github.com/Masterminds/semver", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
-			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "k8s.io/utils/lru", "k8s.io/utils/ptr",
+			"github.com/go-logr/logr", "github.com/prometheus/client_golang",
+			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "k8s.io/utils/ptr",
 			"sigs.k8s.io/controller-runtime",
 		},
 		never: []string{"net/http"},
 		testOwn: []string{
-			"controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest",
-			"hack/kit",
+			"controllers/catalog/catalogtest", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/catalog/cvm/auth/authtest",
+			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "hack/kit",
 		},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/prometheus/client_model"}), // to read metrics
+	},
+	// Pure: values in, values out. No client, no clock, no cloud.
+	"controllers/selection": {
+		own:     []string{api, "controllers/catalog"},
+		others:  []string{"github.com/Masterminds/semver"},
+		never:   []string{"net/http", "context"},
+		testOwn: []string{"controllers/catalog/catalogtest"},
+		// Types of metadata only.
+		testOthers: []string{"k8s.io/apimachinery/pkg/apis/meta/v1"},
+	},
+	"controllers/cloudimage": {
+		own: []string{api, "controllers/catalog", "controllers/selection"},
+		others: []string{
+			"k8s.io/apimachinery/pkg/api/equality", "k8s.io/apimachinery/pkg/api/meta", "k8s.io/apimachinery/pkg/apis/meta/v1",
+			"k8s.io/apimachinery/pkg/util/validation", "k8s.io/utils/ptr",
+		},
+		never:      []string{"net/http", "context"},
+		testOwn:    []string{"controllers/catalog/catalogtest", "controllers/cloudimage/cloudimagetest"},
+		testOthers: []string{"k8s.io/apimachinery"},
+	},
+	"controllers/cloudimage/cache": {
+		own:        []string{api, "controllers/cloudimage"},
+		others:     []string{"k8s.io/client-go/tools/cache", "sigs.k8s.io/controller-runtime/pkg/cache"},
+		never:      []string{"net/http"},
+		testOwn:    []string{"controllers/catalog", "controllers/catalog/catalogtest", "controllers/selection"},
+		testOthers: []string{"k8s.io/apimachinery"},
+	},
+	// The only writer of CloudImages.
+	"controllers/cloudimage/writer": {
+		own: []string{api, "controllers/cloudimage"},
+		others: []string{
+			"golang.org/x/sync", "k8s.io/apimachinery", "k8s.io/client-go/rest", "k8s.io/utils/lru", "sigs.k8s.io/controller-runtime",
+		},
+		never: []string{"net/http"},
+	},
+	// It validates as the API server does, with that one's libraries.
+	"controllers/cloudimage/cloudimagetest": {
+		own:    []string{api},
+		others: slices.Concat(realAPIServer, []string{"k8s.io/apiserver/pkg/apis/cel"}),
+	},
+	"controllers/catalog/catalogtest": {
+		own: []string{"controllers/catalog"},
 	},
 	"controllers/catalog": {
 		own:    []string{"controllers/catalog/secret"},

@@ -43,7 +43,7 @@ type Keys struct {
 // Identity says whose keys are asked for.
 type Identity struct {
 	// Source names where the identity is written down. There is one renewal for each; another identity of the same
-	// source replaces the former.
+	// Source replaces the former.
 	Source string
 
 	// Keys are the identity, or what assumes its roles; empty if Ambient says so.

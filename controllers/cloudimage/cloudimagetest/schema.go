@@ -1,0 +1,59 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cloudimagetest holds CloudImages against their schema.
+package cloudimagetest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"sigs.k8s.io/yaml"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// crd is the schema in config/crd, prepared as the API server does it.
+var crd = sync.OnceValues(func() (*schema.Structural, error) {
+	_, here, _, _ := runtime.Caller(0)
+	content, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../../config/crd/bases/imagecatalog.dev_cloudimages.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	external, internal := &apiextensionsv1.CustomResourceDefinition{}, &apiextensions.CustomResourceDefinition{}
+	if err := yaml.Unmarshal(content, external); err != nil {
+		return nil, err
+	}
+	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal, nil); err != nil {
+		return nil, err
+	}
+	return schema.NewStructural(internal.Spec.Validation.OpenAPIV3Schema)
+})
+
+// Validate returns what the API server would refuse an object for, by its schema and its CEL rules.
+func Validate(image *imagev1alpha1.CloudImage) error {
+	structural, err := crd()
+	if err != nil {
+		return err
+	}
+	image = image.DeepCopy()
+	image.APIVersion, image.Kind = imagev1alpha1.GroupVersion.String(), "CloudImage"
+	object, err := apiruntime.DefaultUnstructuredConverter.ToUnstructured(image)
+	if err != nil {
+		return err
+	}
+	faults := validation.ValidateCustomResource(nil, object, validation.NewSchemaValidatorFromOpenAPI(structural.ToKubeOpenAPI()))
+	rules, _ := cel.NewValidator(structural, true, celconfig.PerCallLimit).
+		Validate(context.Background(), nil, structural, object, nil, celconfig.RuntimeCELCostBudget)
+	return append(faults, rules...).ToAggregate()
+}

@@ -1,0 +1,103 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudimage
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// dropDerived takes the derived labels and annotations off an object. It says whether they were all there and right.
+func dropDerived(image *imagev1alpha1.CloudImage) bool {
+	labels, annotations := derivedLabels(image), derivedAnnotations(image)
+	intact := hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations)
+	image.Labels = withoutKeys(image.Labels, func(key string) bool { return hasKey(labels, key) })
+	image.Annotations = withoutKeys(image.Annotations, func(key string) bool { return hasKey(annotations, key) })
+	return intact
+}
+
+// WithDerived is an object as it is written.
+func WithDerived(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+	out := *image
+	out.Labels = merged(image.Labels, derivedLabels(image))
+	out.Annotations = merged(image.Annotations, derivedAnnotations(image))
+	return &out
+}
+
+// derivedAnnotations are the annotations that repeat facts of an image, as factLabels are the labels.
+func derivedAnnotations(image *imagev1alpha1.CloudImage) map[string]string {
+	return map[string]string{imagev1alpha1.AnnotationDisplayName: image.Image.Name}
+}
+
+// derivedLabels are the labels that repeat facts of an image. An empty value means that the label must be absent.
+func derivedLabels(image *imagev1alpha1.CloudImage) map[string]string {
+	i := &image.Image
+	return map[string]string{
+		imagev1alpha1.LabelRegion:      labelValue(i.Region),
+		imagev1alpha1.LabelCredentials: labelValue(i.Credentials),
+		imagev1alpha1.LabelImageID:     labelValue(i.ID),
+		imagev1alpha1.LabelType:        labelValue(i.Type),
+		imagev1alpha1.LabelPlatform:    labelValue(i.Platform),
+		imagev1alpha1.LabelState:       labelValue(i.State),
+		imagev1alpha1.LabelPresence:    labelValue(string(image.Lifecycle.Presence)),
+		imagev1alpha1.LabelDeprecated:  boolLabel(i.Deprecated),
+		imagev1alpha1.LabelArch:        labelValue(i.Architecture),
+		imagev1alpha1.LabelOS:          operatingSystem(i.Platform),
+	}
+}
+
+// operatingSystem is the platform in the words of kubernetes.io/os. All platforms of the API but two are Linux.
+func operatingSystem(platform string) string {
+	switch platform {
+	case "":
+		return ""
+	case "Windows":
+		return "windows"
+	case "FreeBSD":
+		return "freebsd"
+	}
+	return "linux"
+}
+
+func boolLabel(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+// hasAll says whether a map has these values; an empty one means that the key must be absent.
+func hasAll(m, values map[string]string) bool {
+	for key, value := range values {
+		if m[key] != value || value == "" && hasKey(m, key) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasKey(m map[string]string, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
+// labelValue makes a string fit for a label: other characters become '-', what is too long is cut, and a value begins
+// and ends with a letter or digit.
+func labelValue(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if isAlphanumeric(r) || r == '-' || r == '_' || r == '.' {
+			return r
+		}
+		return '-'
+	}, s)
+	s = s[:min(len(s), validation.LabelValueMaxLength)]
+	return strings.TrimFunc(s, func(r rune) bool { return !isAlphanumeric(r) })
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}

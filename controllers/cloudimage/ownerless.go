@@ -1,0 +1,38 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudimage
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+)
+
+// ownerlessGrace is how long a CloudImage without an ImageQuery among its owners stays.
+const ownerlessGrace = 24 * time.Hour
+
+// Unowned is what becomes of a CloudImage that no query owns: no query's label or leaving is left, and a day later the object
+// isn't either (nil). Whether it is in the cloud stays said.
+func Unowned(current *imagev1alpha1.CloudImage, now time.Time) *imagev1alpha1.CloudImage {
+	l := current.Lifecycle
+	marked := len(l.Leaving) == 0 && l.Presence != imagev1alpha1.PresencePresent && l.DeleteAfter != nil
+	if marked && !l.DeleteAfter.After(now) {
+		return nil
+	}
+	desired := *current
+	desired.Labels = withoutKeys(desired.Labels, func(key string) bool { return strings.HasPrefix(key, imagev1alpha1.LabelQueryPrefix) })
+	latest := metav1.NewTime(now.Add(ownerlessGrace).Truncate(time.Second))
+	if !marked || l.DeleteAfter.After(latest.Time) {
+		desired.Lifecycle.DeleteAfter = &latest
+	}
+	desired.Lifecycle.Leaving = nil
+	if l.Presence != imagev1alpha1.PresenceGone && l.Presence != imagev1alpha1.PresenceNotMatched {
+		desired.Lifecycle.Presence = imagev1alpha1.PresenceNotMatched
+		desired.Lifecycle.LastChangeTime = metav1.NewTime(now.Truncate(time.Second))
+	}
+	return &desired
+}

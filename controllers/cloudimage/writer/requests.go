@@ -1,0 +1,91 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package writer
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/lru"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+)
+
+// maxDeleted bounds the memory of own deletions that the watch hasn't told of: more than one query may have objects.
+const maxDeleted = 32768
+
+// Tracker is told of writes that were done: of the API server's answer, and of deleted objects.
+type Tracker interface {
+	Stored(answer []byte)
+	Deleted(image *imagev1alpha1.CloudImage)
+}
+
+// Requests writes CloudImages and counts the writes. A client.Client would decode each answer, of which nobody reads more
+// than the resourceVersion: a sixth of all that a first sync cost the operator.
+type Requests struct {
+	api rest.Interface
+
+	// count is told of each write and its result.
+	count func(operation string, err error)
+
+	// Deleted are the UIDs of objects that this process deletes, until the watch tells of it.
+	Deleted *lru.Cache
+
+	// Written takes note of what was done, where that isn't nil.
+	Written Tracker
+}
+
+func NewRequests(mgr ctrl.Manager, count func(operation string, err error)) (Requests, error) {
+	kind := imagev1alpha1.GroupVersion.WithKind("CloudImage")
+	api, err := apiutil.RESTClientForGVK(kind, false, false, mgr.GetConfig(), serializer.NewCodecFactory(mgr.GetScheme()), mgr.GetHTTPClient())
+	if err != nil {
+		return Requests{}, fmt.Errorf("preparing to write CloudImages: %w", err)
+	}
+	return Requests{api: api, count: count, Deleted: lru.New(maxDeleted)}, nil
+}
+
+func (w Requests) create(ctx context.Context, image *imagev1alpha1.CloudImage) error {
+	return w.store(ctx, "create", w.api.Post().Body(cloudimage.WithDerived(image)))
+}
+
+func (w Requests) update(ctx context.Context, image *imagev1alpha1.CloudImage) error {
+	return w.store(ctx, "update", w.api.Put().Name(image.Name).Body(cloudimage.WithDerived(image)))
+}
+
+// delete deletes the object only as it was read.
+func (w Requests) delete(ctx context.Context, image *imagev1alpha1.CloudImage) error {
+	asRead := &metav1.Preconditions{UID: &image.UID, ResourceVersion: &image.ResourceVersion}
+	w.Deleted.Add(image.UID, nil)
+	_, err := w.do(ctx, "delete", w.api.Delete().Name(image.Name).Body(&metav1.DeleteOptions{Preconditions: asRead}))
+	switch {
+	case err != nil:
+		w.Deleted.Remove(image.UID)
+	case w.Written != nil:
+		w.Written.Deleted(image)
+	}
+	return err
+}
+
+func (w Requests) store(ctx context.Context, operation string, request *rest.Request) error {
+	answer, err := w.do(ctx, operation, request)
+	if err == nil && w.Written != nil {
+		w.Written.Stored(answer)
+	}
+	return err
+}
+
+// do returns the API server's answer as it came.
+func (w Requests) do(ctx context.Context, operation string, request *rest.Request) ([]byte, error) {
+	result := request.Resource("cloudimages").Do(ctx)
+	err := result.Error() // Raw's error doesn't say why
+	w.count(operation, err)
+	answer, _ := result.Raw()
+	return answer, err
+}

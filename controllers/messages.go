@@ -1,0 +1,173 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/utils/ptr"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
+)
+
+// approveCommand is the command that approves a removal, as the condition RemovalBlocked shows it.
+func approveCommand(query *imagev1alpha1.ImageQuery, token string) string {
+	return fmt.Sprintf("kubectl annotate imagequery %s %s=%s --overwrite", query.Name, imagev1alpha1.AnnotationApproveRemoval, token)
+}
+
+// blockedNote says in Ready's message what is held back.
+func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) string {
+	gone := 0
+	for _, reason := range d.Leaving {
+		if reason == imagev1alpha1.RemovedGone {
+			gone++
+		}
+	}
+	return fmt.Sprintf("; %d of %d images would leave (%d gone, %d that match no more), which is all of them or more than removal.maxRemovedPercent (%d): "+
+		"nothing is removed and no new image is selected until somebody runs the command that the condition %s shows",
+		len(d.Leaving), d.Members, gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
+}
+
+// leftOutNote says in Ready's message what is left out, and what to do.
+func leftOutNote(l cloudimage.LeftOut) string {
+	var out string
+	if len(l.Objects) > 0 {
+		slices.Sort(l.Objects)
+		out += fmt.Sprintf("; %d CloudImages don't have this query's label, since %d other queries have them, the most there may be "+
+			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s", len(l.Objects), cloudimage.MaxOwners, enumerate(l.Objects, 3))
+	}
+	if len(l.Labels) > 0 {
+		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, since queries that were created before set them otherwise, or %d labels, "+
+			"the most there may be, are there already (choose other keys): %s", cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
+	}
+	return out
+}
+
+// enumerate names the first of some things, and how many more there are.
+func enumerate(names []string, most int) string {
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// objectlessNote says in Ready's message how many members have no CloudImage because there would be too many.
+func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) string {
+	if len(v.WithoutObject) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d images that can't be selected for want of trust have no CloudImage, because with them there would be more than "+
+		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", len(v.WithoutObject), query.Spec.CloudImages.GetMaxImages())
+}
+
+// selectionNotes is what a person should know of a selection that is not simply the newest image.
+func selectionNotes(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
+	var out string
+	if len(c.Retained) > 0 {
+		names := make([]string, len(c.Retained))
+		for i, image := range c.Retained {
+			names[i] = cmp.Or(image.Name, image.ID)
+		}
+		out += fmt.Sprintf("; no image qualifies to replace the selected %s, which stays", enumerate(names, 3))
+	}
+	if c.Omitted > 0 {
+		out += fmt.Sprintf("; %d more images qualify than status.selected has room for: use fewer groups or a lower selection.limit", c.Omitted)
+	}
+	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
+		out += "; none of them qualifies to be selected: " + tally(c.Verdicts)
+	}
+	switch {
+	case c.Undated:
+		out += "; the images to select from have no creation time, as public ones, so the first by name is selected"
+	case query.Spec.Selection.MinAge.Duration > 0 && c.Next.IsZero() && hasVerdict(c.Verdicts, imagev1alpha1.VerdictTooYoung):
+		out += "; images without a creation time, as public ones, never pass selection.minAge"
+	}
+	return out
+}
+
+func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1alpha1.SelectionVerdict) bool {
+	for _, verdict := range verdicts {
+		if verdict == want {
+			return true
+		}
+	}
+	return false
+}
+
+// tally counts verdicts, in the order of their names.
+func tally(verdicts map[string]imagev1alpha1.SelectionVerdict) string {
+	counts := map[imagev1alpha1.SelectionVerdict]int{}
+	for _, verdict := range verdicts {
+		counts[verdict]++
+	}
+	var out []string
+	for _, verdict := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, fmt.Sprintf("%d %s", counts[verdict], verdict))
+	}
+	return strings.Join(out, ", ")
+}
+
+// maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
+const maxMessage = 1024
+
+// listingNote is what a person should know of a listing that was good enough.
+func listingNote(l catalog.Listing) string {
+	var out string
+	if l.TagKeyNotFound {
+		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
+	}
+	if l.Skipped > 0 {
+		out += fmt.Sprintf("; %d entries without a valid image id were skipped", l.Skipped)
+	}
+	if l.Unsettled {
+		out += "; the cloud's count and its list disagree, so nothing was removed"
+	}
+	return out
+}
+
+func kept(status *imagev1alpha1.ImageQueryStatus, success time.Time) string {
+	if success.IsZero() {
+		return "No images are known yet."
+	}
+	return fmt.Sprintf("The %d images of %s are kept.", ptr.Deref(status.ImageCount, 0), success.UTC().Format(time.RFC3339))
+}
+
+func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
+	every := min(query.Spec.Interval.Duration, maxRetry)
+	if f.stalled {
+		return fmt.Sprintf("Somebody must act; it is tried again at once when the spec or the Secret changes, and by itself within %s", duration.ShortHumanDuration(every))
+	}
+	return fmt.Sprintf("It is tried again by itself within %s", duration.ShortHumanDuration(every))
+}
+
+// sentence begins with a capital and ends with a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+func shorten(s string) string {
+	if runes := []rune(s); len(runes) > maxMessage {
+		return string(runes[:maxMessage-1]) + "…"
+	}
+	return s
+}

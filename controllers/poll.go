@@ -1,0 +1,166 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
+)
+
+// poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
+// query moved, the process ends, or the API server can't be read.
+func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, missing *failure) (*pollResult, error) {
+	o := &pollResult{began: r.Clock.Now(), requestedAt: requestOf(query), failure: missing}
+	if missing != nil {
+		return o, nil
+	}
+	decider, err := selection.NewRules(&query.Spec)
+	if err != nil {
+		o.failure = &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: err.Error()}
+		return o, nil //nolint:nilerr // the status says what is wrong with the spec
+	}
+	existing, err := r.images.OfQuery(query.Name)
+	if err != nil {
+		return nil, err
+	}
+	known := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members)
+	seen, bad := r.observe(ctx, query, account, decider.Matcher, known, m.fresh)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if o.Listing, o.failure = seen.Listing, bad; bad != nil {
+		return o, nil
+	}
+	o.Decision = decider.Decide(query, known, seen, o.began)
+	boundSelection(&o.Selection)
+	if o.failure = tooMany(query, o.Decision); o.failure != nil {
+		return o, nil
+	}
+	o.published = true
+	o.failure, err = r.syncCloudImages(ctx, query, o)
+	return o, err
+}
+
+// observe looks at the cloud within the time a poll may take.
+func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m selection.Matcher, known selection.Known, fresh bool) (selection.Observation, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
+	defer cancel()
+	a := observer{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
+	a.query.Fresh = fresh
+	var selected []string
+	if selection.SameScope(query.Status.ObservedQuery, selection.ObservedQuery(query)) {
+		for _, image := range query.Status.Selected {
+			selected = append(selected, image.ImageID)
+		}
+	}
+	return a.observe(ctx, m, known, selected, query.Spec.GetMinImages())
+}
+
+// tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
+func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
+	objects, most := 0, query.Spec.CloudImages.GetMaxImages()
+	for _, image := range v.WithObjects(query.Spec.CloudImages.Policy) {
+		if !v.Untrusted[image.ID] {
+			objects++
+		}
+	}
+	if objects <= most {
+		return nil
+	}
+	return &failure{
+		reason: imagev1alpha1.ReasonTooManyImages, stalled: true,
+		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), so nothing of this listing is published; "+
+			"narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None", objects, most),
+	}
+}
+
+// syncCloudImages brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
+// of a former region or account are let go only once all that replaces them is there.
+func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.ImageQuery, o *pollResult) (*failure, error) {
+	existing, err := r.existing(cloudimage.OwnerOf(query), o)
+	if err != nil {
+		return nil, err
+	}
+	peers, err := r.peersOf(ctx, existing)
+	if err != nil {
+		return nil, err
+	}
+	c := cloudimage.NewClaim(query, o.began, peers)
+	p := cloudimage.MakePlan(c, o.Decision, existing)
+	o.removing, o.nextRemoval, o.leftOut = p.Removing, cloudimage.NextRemoval(p.Removing, o.began), p.LeftOut
+	defer r.markPeersDue(ctx, c, o, existing)
+	if p.Empty() {
+		return nil, nil //nolint:nilnil // neither failed
+	}
+	if _, err := reread(ctx, r.APIReader, c.Query); err != nil {
+		return nil, err
+	}
+	a := r.writer()
+	a.Images.Written = r.states.of(c.Query).written
+	refused, err := a.Apply(ctx, c, p.Keep)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range p.Keep {
+		o.leftOut.Note(c.Owner, s.Result)
+	}
+	release := p.Release
+	if refused.Count > 0 {
+		release = slices.DeleteFunc(release, func(s cloudimage.Step) bool { return s.Current == nil || !c.InScope(s.Current.CloudImage) })
+	}
+	notReleased, err := a.Apply(ctx, c, release)
+	if err != nil {
+		return nil, err
+	}
+	ctrl.LoggerFrom(ctx).Info("Wrote CloudImages", "kept", len(p.Keep), "released", len(release), "refused", refused.Count+notReleased.Count)
+	return writeFailure(refused, notReleased), nil
+}
+
+// existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those that only
+// others have of its images and of images that it asked for by id.
+func (r *Reconciler) existing(h cloudimage.Owner, o *pollResult) (map[string]*cloudimage.Entry, error) {
+	existing, err := r.images.OfQuery(h.Query.Name)
+	if err != nil {
+		return nil, err
+	}
+	add := func(id string) {
+		name := cloudimage.ObjectName(h.Scope, id)
+		if existing[name] != nil {
+			return
+		}
+		if image := r.images.Get(name); image != nil {
+			existing[name] = image
+		}
+	}
+	for _, image := range o.WithObjects(h.Query.Spec.CloudImages.Policy) {
+		add(image.ID)
+	}
+	for id := range o.Gone {
+		add(id)
+	}
+	return existing, nil
+}
+
+func writeFailure(refused, notReleased writer.Refusals) *failure {
+	count, first := refused.Count+notReleased.Count, refused.First
+	if first == "" {
+		first = notReleased.First
+	}
+	if count == 0 {
+		return nil
+	}
+	return &failure{
+		reason:  imagev1alpha1.ReasonWriteFailed,
+		message: fmt.Sprintf("the API server did not take %d writes of CloudImages, the first of them %s; all others are done", count, first),
+	}
+}

@@ -1,0 +1,83 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
+)
+
+const (
+	// maxHistory and maxHistoryIDs bound status.selectedHistory, as the schema does.
+	maxHistory    = 5
+	maxHistoryIDs = 50
+)
+
+// boundSelection leaves out what status.selected has no room for, so that labels, verdicts and status say the same.
+func boundSelection(c *selection.Selection) {
+	room := len(firstFitting(selectedImages(c.Selected[:min(len(c.Selected), maxSelected)]), maxSelectedBytes))
+	for _, image := range c.Selected[room:] {
+		if _, member := c.Verdicts[image.ID]; member {
+			c.Verdicts[image.ID] = imagev1alpha1.VerdictNotNewest
+		}
+	}
+	c.Selected, c.Omitted = c.Selected[:room], len(c.Selected)-room
+}
+
+func selectedImages(images []catalog.Image) []imagev1alpha1.SelectedImage {
+	var out []imagev1alpha1.SelectedImage
+	for _, image := range images {
+		out = append(out, imagev1alpha1.SelectedImage{
+			ImageID: image.ID, Name: image.Name, CreatedTime: cloudimage.OptionalTime(image.CreatedTime), Architecture: image.Architecture,
+			Type: image.Type, Creator: image.Creator,
+		})
+	}
+	return out
+}
+
+// setSelected writes the selection, and in the history when it became another one.
+func (e statusBuilder) setSelected(selected []imagev1alpha1.SelectedImage, reason imagev1alpha1.SelectionReason) {
+	s := e.status
+	before, now := selection.SelectedIDs(s.Selected), selection.SelectedIDs(selected)
+	s.Selected, s.SelectedSummary = selected, summaryOf(selected)
+	if len(selected) == 0 {
+		s.Selected = nil
+	}
+	if slices.Equal(before, now) {
+		return
+	}
+	stamp := metav1.NewTime(e.now.Truncate(time.Second))
+	if len(s.SelectedHistory) > 0 && s.SelectedHistory[0].ReplacedTime == nil {
+		s.SelectedHistory[0].ReplacedTime = &stamp
+	}
+	if len(now) == 0 {
+		return
+	}
+	if len(s.SelectedHistory) == 0 {
+		reason = imagev1alpha1.SelectedFirst
+	}
+	record := imagev1alpha1.SelectionRecord{ImageIDs: now[:min(len(now), maxHistoryIDs)], SelectedTime: stamp, Reason: reason}
+	s.SelectedHistory = slices.Insert(s.SelectedHistory, 0, record)
+	s.SelectedHistory = s.SelectedHistory[:min(len(s.SelectedHistory), maxHistory)]
+}
+
+func summaryOf(selected []imagev1alpha1.SelectedImage) string {
+	if len(selected) == 0 {
+		return ""
+	}
+	first := cmp.Or(selected[0].Name, selected[0].ImageID)
+	if more := len(selected) - 1; more > 0 {
+		return fmt.Sprintf("%s (+%d)", first, more)
+	}
+	return first
+}

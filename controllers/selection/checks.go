@@ -1,0 +1,128 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	"slices"
+
+	"github.com/Masterminds/semver/v3"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// check rules a member out of the selection, with a verdict that says why.
+type check struct {
+	verdict imagev1alpha1.SelectionVerdict
+
+	// fails says whether the check rules the member out.
+	fails func(s Selector, in Input, c *candidate) bool
+}
+
+// memberChecks look at a member alone, rankChecks at its place among those of its group that passed all memberChecks. The
+// first check that fails gives the verdict. docs/imagequery.md lists the verdicts in this order.
+var (
+	memberChecks = []check{
+		{imagev1alpha1.VerdictHeldBack, isHeldBack},
+		{imagev1alpha1.VerdictUntrustedCreator, isUntrusted},
+		{imagev1alpha1.VerdictNotNormal, isNotNormal},
+		{imagev1alpha1.VerdictNoVersion, hasNoVersion},
+		{imagev1alpha1.VerdictOutOfRange, isOutOfRange},
+		{imagev1alpha1.VerdictTooYoung, isTooYoung},
+	}
+	rankChecks = []check{
+		{imagev1alpha1.VerdictSkipped, isSkipped},
+		{imagev1alpha1.VerdictNotNewest, isNotNewest},
+	}
+)
+
+// firstFailed is the verdict of the first check that fails; "" if none does.
+func (c Selector) firstFailed(checks []check, in Input, one *candidate) imagev1alpha1.SelectionVerdict {
+	for _, check := range checks {
+		if check.fails(c, in, one) {
+			return check.verdict
+		}
+	}
+	return ""
+}
+
+// isHeldBack: it came while removals are blocked.
+func isHeldBack(_ Selector, in Input, c *candidate) bool { return in.heldBack[c.image.ID] }
+
+func isUntrusted(s Selector, _ Input, c *candidate) bool { return !s.trusts(*c.image) }
+
+// isNotNormal passes what was selected: it keeps its rank, so that a newer image replaces it and an older one doesn't.
+func isNotNormal(_ Selector, _ Input, c *candidate) bool { return !c.normal() && !c.wasSelected }
+
+func hasNoVersion(s Selector, _ Input, c *candidate) bool { return !s.readVersion(c) }
+
+func isOutOfRange(s Selector, _ Input, c *candidate) bool {
+	return s.within != nil && c.version != nil && !s.within.Check(c.version)
+}
+
+// isTooYoung: minAge has not passed since the image was created. Of an image without a creation time it never has.
+func isTooYoung(s Selector, in Input, c *candidate) bool {
+	age := s.Spec.Selection.MinAge.Duration
+	return age > 0 && (c.image.CreatedTime.IsZero() || in.Now.Before(c.image.CreatedTime.Add(age)))
+}
+
+func isSkipped(s Selector, _ Input, c *candidate) bool { return c.rank < int(s.Spec.Selection.Skip) }
+
+func isNotNewest(s Selector, _ Input, c *candidate) bool {
+	return c.rank >= int(s.Spec.Selection.Skip)+c.places
+}
+
+// evaluate is the verdict that rules a member out whatever its rank; "" if none does.
+func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
+	former, missing := in.Missing[one.image.ID]
+	switch {
+	case !missing:
+		return c.firstFailed(memberChecks, in, one)
+	case one.wasSelected:
+		one.retained = true
+		return ""
+	}
+	return c.evaluateMissing(*one.image, former)
+}
+
+// evaluateMissing is the verdict of an image that the listing lacks and that isn't selected: the one that it had, unless it was
+// selected until an edit took it out.
+func (c Selector) evaluateMissing(image catalog.Image, former imagev1alpha1.SelectionVerdict) imagev1alpha1.SelectionVerdict {
+	switch {
+	case former != "" && former != imagev1alpha1.VerdictSelected:
+		return former
+	case c.Distrusts(image):
+		return imagev1alpha1.VerdictUntrustedCreator
+	}
+	return imagev1alpha1.VerdictNotNewest
+}
+
+// readVersion takes what orders an image out of its name. It says whether there is such a thing.
+func (c Selector) readVersion(one *candidate) bool {
+	one.text = one.image.Name
+	if c.extract != nil {
+		found := c.extract.FindStringSubmatch(one.text)
+		if found == nil || found[1] == "" {
+			return false
+		}
+		one.text = found[1]
+	}
+	if c.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
+		return true
+	}
+	var err error
+	one.version, err = semver.NewVersion(one.text)
+	return err == nil
+}
+
+// rulesOut says whether the spec as it is now would not have let an image be selected, by what was known of it when it
+// was: then an edit, and not the cloud, took it out.
+func (c Selector) rulesOut(image imagev1alpha1.SelectedImage, m Matcher) bool {
+	then := catalog.Image{ID: image.ImageID, Name: image.Name, Architecture: image.Architecture}
+	one := candidate{image: &then}
+	return slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(then.ID)) ||
+		m.name != nil && !m.name.MatchString(then.Name) ||
+		!among(m.Match.Architectures, then.Architecture) ||
+		hasNoVersion(c, Input{}, &one) || isOutOfRange(c, Input{}, &one)
+}

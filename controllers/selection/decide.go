@@ -1,0 +1,200 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// Decision is what a good listing means for a query.
+type Decision struct {
+	Listing catalog.Listing
+
+	// Members are all members, in the order of status.images, those that don't leave yet among them.
+	Members []catalog.Image
+
+	// MissingCount is how many of them the listing lacks. Partial are those of them of which only status tells.
+	MissingCount int
+	Partial      map[string]bool
+
+	// Leaving are members that leave now, by why; none while removals are blocked. Blocked is what the breaker holds back.
+	Leaving map[string]imagev1alpha1.RemovalReason
+	Blocked *RemovalBatch
+
+	// Gone are images that were asked for by id and don't exist.
+	Gone map[string]bool
+
+	// Untrusted are members that can't be selected for want of trust. Whoever shares images with the account decides how
+	// many there are, so neither the breaker nor maxImages counts them. WithoutObject are those that get no CloudImage,
+	// because there would be too many.
+	Untrusted, WithoutObject map[string]bool
+
+	Selection Selection
+
+	// FactsChanged are members that were made anew under the same id. CreatorChanged are selected images with the name of an
+	// earlier one, but another creator.
+	FactsChanged, CreatorChanged []string
+}
+
+// Rules are what a spec decides with.
+type Rules struct {
+	Matcher  Matcher
+	Selector Selector
+}
+
+// NewRules fails where the spec can't work. Its message says which field to correct.
+func NewRules(spec *imagev1alpha1.ImageQuerySpec) (Rules, error) {
+	m, err := NewMatcher(&spec.Match)
+	if err != nil {
+		return Rules{}, err
+	}
+	c, err := NewSelector(spec)
+	return Rules{Matcher: m, Selector: c}, err
+}
+
+// Decide says what an observation means, given what was known before.
+func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, now time.Time) Decision {
+	out := Decision{Listing: v.Listing, Members: slices.Clone(v.Matching), Gone: v.Gone,
+		Leaving: map[string]imagev1alpha1.RemovalReason{}, Partial: map[string]bool{}}
+	d := r.removalBatch(query, k, v)
+	approval := query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
+	if d.trips(query.Spec.Removal.GetMaxRemovedPercent()) && approval != d.Token(query.Status.Revision) {
+		out.Blocked = &d
+	}
+	b := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
+	for id, reason := range v.Missing {
+		if reason != "" && out.Blocked == nil {
+			out.Leaving[id] = reason
+			continue
+		}
+		image, seen := v.FoundByID[id]
+		if !seen {
+			image, out.Partial[id] = k.Members[id], k.Partial[id]
+		}
+		out.Members, out.MissingCount = append(out.Members, image), out.MissingCount+1
+		b.Missing[id] = k.Verdicts[id]
+	}
+	slices.SortFunc(out.Members, NewestFirst)
+	b.Members = out.Members
+	out.Untrusted = r.untrusted(out.Members)
+	out.WithoutObject = withoutObject(query, k, out)
+	b.Previous = r.previous(query, k, v, out)
+	if out.Blocked != nil {
+		b.heldBack = heldBack(k, v, b.Previous)
+	}
+	out.Selection = r.Selector.Select(b)
+	out.FactsChanged = factsChanged(k, v.Matching)
+	out.CreatorChanged = creatorChanged(query.Status.Selected, k, out.Selection.Selected)
+	return out
+}
+
+func (r Rules) untrusted(members []catalog.Image) map[string]bool {
+	out := map[string]bool{}
+	for i := range members {
+		if r.Selector.Distrusts(members[i]) {
+			out[members[i].ID] = true
+		}
+	}
+	return out
+}
+
+// withoutObject are the untrusted members for which maxImages leaves no room. Those that have an object keep it as long as
+// there is room for it, so that others that are shared don't take it away. Other policies give them no object anyway.
+func withoutObject(query *imagev1alpha1.ImageQuery, k Known, v Decision) map[string]bool {
+	room := max(0, query.Spec.CloudImages.GetMaxImages()-(len(v.Members)-len(v.Untrusted)))
+	if len(v.Untrusted) <= room || query.Spec.CloudImages.GetPolicy() != imagev1alpha1.CloudImagesAll {
+		return nil
+	}
+	ids := slices.SortedFunc(maps.Keys(v.Untrusted), func(a, b string) int {
+		return cmp.Or(FalseFirst(!k.WithObject[a], !k.WithObject[b]), strings.Compare(a, b))
+	})
+	out := make(map[string]bool, len(ids)-room)
+	for _, id := range ids[room:] {
+		out[id] = true
+	}
+	return out
+}
+
+// previous are the images that were selected and may stay: not those that are gone, unless removals are blocked, nor those
+// that an edit took out.
+func (r Rules) previous(query *imagev1alpha1.ImageQuery, k Known, v Observation, out Decision) []previous {
+	status := &query.Status
+	if !SameScope(status.ObservedQuery, ObservedQuery(query)) {
+		return nil
+	}
+	members := selectedAmong(out.Members, status)
+	var last []previous
+	for _, selected := range status.Selected {
+		_, member := members[selected.ImageID]
+		switch {
+		case !member && (v.Gone[selected.ImageID] || status.ObservedQuery != ObservedQuery(query)):
+			continue
+		case status.SyncedGeneration != query.Generation && r.Selector.rulesOut(selected, r.Matcher):
+			continue
+		}
+		image, known := factsOf(selected.ImageID, members, k, v)
+		if !known {
+			image = FromSelected(selected)
+		}
+		if r.Selector.Distrusts(image) {
+			continue
+		}
+		// By the name under which it was selected an edit is judged later.
+		image.Name = selected.Name
+		last = append(last, previous{Image: image, Partial: !known})
+	}
+	return last
+}
+
+// factsOf are all facts of an image: as the listing shows them, or else a request by its id, or else as they were stored;
+// false if status alone tells of it.
+func factsOf(id string, members map[string]catalog.Image, k Known, v Observation) (catalog.Image, bool) {
+	if image, member := members[id]; member {
+		if _, missing := v.Missing[id]; !missing {
+			return image, true
+		}
+	}
+	if image, found := v.FoundByID[id]; found {
+		return image, true
+	}
+	return k.facts(id)
+}
+
+// factsChanged are members that have another size, other snapshots, another operating system or another creation time than
+// before, under the same id.
+func factsChanged(k Known, matching []catalog.Image) []string {
+	var ids []string
+	for _, now := range matching {
+		before, known := k.facts(now.ID)
+		if known && (before.SizeGiB != now.SizeGiB || before.OSName != now.OSName || before.Platform != now.Platform ||
+			!before.CreatedTime.Equal(now.CreatedTime) || !slices.Equal(before.Snapshots, now.Snapshots)) {
+			ids = append(ids, now.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// creatorChanged are selected images that have the name, or the id, of one that was selected before, but another creator.
+func creatorChanged(before []imagev1alpha1.SelectedImage, k Known, now []catalog.Image) []string {
+	var ids []string
+	for _, image := range now {
+		for _, was := range before {
+			facts, _ := k.facts(was.ImageID)
+			creator := cmp.Or(facts.Creator, was.Creator)
+			if (was.ImageID == image.ID || was.Name == image.Name) && creator != "" && image.Creator != "" && creator != image.Creator {
+				ids = append(ids, image.ID)
+				break
+			}
+		}
+	}
+	return ids
+}

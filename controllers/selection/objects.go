@@ -1,0 +1,27 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	"slices"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// WithObjects are the members that have CloudImages.
+func (v Decision) WithObjects(policy imagev1alpha1.CloudImageScope) []catalog.Image {
+	switch policy {
+	case imagev1alpha1.CloudImagesNone:
+		return nil
+	case imagev1alpha1.CloudImagesSelected:
+		selected := IDsOf(v.Selection.Selected)
+		return slices.DeleteFunc(slices.Clone(v.Members), func(image catalog.Image) bool { return !selected[image.ID] })
+	case imagev1alpha1.CloudImagesAll:
+	}
+	if len(v.WithoutObject) == 0 {
+		return v.Members
+	}
+	return slices.DeleteFunc(slices.Clone(v.Members), func(image catalog.Image) bool { return v.WithoutObject[image.ID] })
+}

@@ -1,0 +1,60 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// Observation is what one poll found out of the cloud: a listing, and what became of the images that it lacks.
+type Observation struct {
+	Listing catalog.Listing
+
+	// Matching are the images of the listing that match.
+	Matching []catalog.Image
+
+	// Missing are known members that are not among matching: with why they would leave, or with "" where the cloud
+	// contradicted itself, so that nothing is known.
+	Missing map[string]imagev1alpha1.RemovalReason
+
+	// FoundByID are images that are not among matching, but were found by their ids.
+	FoundByID map[string]catalog.Image
+
+	// Gone are images that were asked for by id and don't exist.
+	Gone map[string]bool
+}
+
+// ByID files images by their ids.
+func ByID(images []catalog.Image) map[string]catalog.Image {
+	out := make(map[string]catalog.Image, len(images))
+	for _, image := range images {
+		out[image.ID] = image
+	}
+	return out
+}
+
+// selectedAmong are those of some images that were selected when the status was written, by id.
+func selectedAmong(images []catalog.Image, status *imagev1alpha1.ImageQueryStatus) map[string]catalog.Image {
+	selected := make(map[string]bool, len(status.Selected))
+	for _, image := range status.Selected {
+		selected[image.ImageID] = true
+	}
+	out := make(map[string]catalog.Image, len(selected))
+	for _, image := range images {
+		if selected[image.ID] {
+			out[image.ID] = image
+		}
+	}
+	return out
+}
+
+// IDsOf is ByID where only the ids count: a map of thousands of images costs an allocation for each.
+func IDsOf(images []catalog.Image) map[string]bool {
+	out := make(map[string]bool, len(images))
+	for i := range images {
+		out[images[i].ID] = true
+	}
+	return out
+}

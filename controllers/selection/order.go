@@ -1,0 +1,149 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// NewestFirst is a total order: images without a creation time, as public ones are, come last, by name and id.
+func NewestFirst(a, b catalog.Image) int {
+	return cmp.Or(
+		b.CreatedTime.Compare(a.CreatedTime),
+		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.ID, b.ID),
+	)
+}
+
+// compare is a total order: what only stays comes last, deprecated images come after all others, and else the newest
+// comes first.
+func (c Selector) compare(a, b candidate) int {
+	var by int
+	switch {
+	case a.retained || b.retained:
+		by = FalseFirst(a.retained, b.retained)
+	case a.image.Deprecated != b.image.Deprecated:
+		by = FalseFirst(a.image.Deprecated, b.image.Deprecated)
+	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:
+		by = compareVersions(b.version, a.version)
+	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByName:
+		by = cmp.Compare(b.text, a.text)
+	}
+	return cmp.Or(by, NewestFirst(*a.image, *b.image))
+}
+
+func FalseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// compareVersions compares versions; none is the lowest.
+func compareVersions(a, b *semver.Version) int {
+	if a == nil || b == nil {
+		return FalseFirst(a != nil, b != nil)
+	}
+	return a.Compare(b)
+}
+
+// Arrange orders what is selected by groups, and each group as any other: what a group falls back to keeps its place, since
+// consumers take the first.
+func (c Selector) Arrange(selected []catalog.Image, last []previous) {
+	if c.sameAsLast(selected, last) {
+		place := func(image catalog.Image) int {
+			return slices.IndexFunc(last, func(l previous) bool { return l.ID == image.ID })
+		}
+		slices.SortFunc(selected, func(a, b catalog.Image) int { return cmp.Compare(place(a), place(b)) })
+		return
+	}
+	contenders := make([]candidate, len(selected))
+	for i, image := range selected {
+		contenders[i].image = &image
+		c.readVersion(&contenders[i])
+	}
+	slices.SortFunc(contenders, func(a, b candidate) int {
+		return cmp.Or(c.compareGroups(*a.image, *b.image), c.compare(a, b))
+	})
+	for i, one := range contenders {
+		selected[i] = *one.image
+	}
+}
+
+// sameAsLast says whether the same images are selected as before, and of one it isn't known in which group it is, so that
+// only its place of before tells.
+func (c Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
+	unknown := slices.ContainsFunc(last, func(l previous) bool { return l.Partial && !c.groupsByArchitectureOnly() })
+	if !unknown || len(selected) != len(last) {
+		return false
+	}
+	now := IDsOf(selected)
+	return !slices.ContainsFunc(last, func(l previous) bool { return !now[l.ID] })
+}
+
+// groupsByArchitectureOnly says whether status tells enough of an image to know its group.
+func (c Selector) groupsByArchitectureOnly() bool {
+	return !slices.ContainsFunc(c.Spec.Selection.GroupBy, func(by imagev1alpha1.SelectionGroup) bool {
+		return by != imagev1alpha1.GroupByArchitecture
+	})
+}
+
+// architectureOrder is the order of groups by architecture; others come after these.
+var architectureOrder = []string{"amd64", "arm64", "386"}
+
+// compareGroups orders groups: the usual architectures first, other facts by name, and what isn't known last.
+func (c Selector) compareGroups(a, b catalog.Image) int {
+	for _, by := range slices.Sorted(slices.Values(c.Spec.Selection.GroupBy)) {
+		x, y := groupFact(a, by), groupFact(b, by)
+		order := cmp.Or(FalseFirst(x == "", y == ""), strings.Compare(x, y))
+		if by == imagev1alpha1.GroupByArchitecture {
+			order = cmp.Or(cmp.Compare(usualRank(x), usualRank(y)), order)
+		}
+		if order != 0 {
+			return order
+		}
+	}
+	return 0
+}
+
+func usualRank(architecture string) int {
+	if i := slices.Index(architectureOrder, architecture); i >= 0 {
+		return i
+	}
+	return len(architectureOrder)
+}
+
+func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
+	switch by {
+	case imagev1alpha1.GroupByArchitecture:
+		return image.Architecture
+	case imagev1alpha1.GroupByPlatform:
+		return image.Platform
+	case imagev1alpha1.GroupByOSName:
+		return image.OSName
+	case imagev1alpha1.GroupByImageFamily:
+		return image.Family
+	}
+	return ""
+}
+
+// group is the group of an image, as a text that equal groups have in common.
+func (c Selector) group(image catalog.Image) string {
+	var b strings.Builder
+	for _, by := range c.Spec.Selection.GroupBy {
+		fmt.Fprintf(&b, "%q", groupFact(image, by))
+	}
+	return b.String()
+}

@@ -1,0 +1,126 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
+)
+
+// indexSecret files an ImageQuery under the name of every Secret that its account may come from.
+const indexSecret = "secret"
+
+func (r *Reconciler) writer() writer.Writer {
+	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Peers: r.morePeers}
+}
+
+func (r *Reconciler) statusWriter() statusWriter {
+	return statusWriter{client: r.Client, live: r.APIReader, own: &r.statuses, metrics: r.Metrics}
+}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	r.started = r.Clock.Now()
+	r.requeue = make(chan event.GenericEvent, 1024)
+	var err error
+	if r.images, err = cache.New(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
+	if r.requests, err = writer.NewRequests(mgr, r.Metrics.cloudImageWritten); err != nil {
+		return err
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &imagev1alpha1.ImageQuery{}, indexSecret, r.secretsOf); err != nil {
+		return fmt.Errorf("indexing ImageQueries: %w", err)
+	}
+	r.Metrics.elected, r.Metrics.images, r.Metrics.shard = mgr.Elected(), r.images, r.Shard
+	if err := mgr.Add(manager.RunnableFunc(r.forgetDeleted)); err != nil {
+		return fmt.Errorf("preparing the start: %w", err)
+	}
+	if err := r.sweepOwnerless(mgr); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("imagequery").
+		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(r.Shard.concerns(), r.asksForWork())).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.queriesOf), builder.WithPredicates(changesKeys())).
+		Watches(&imagev1alpha1.CloudImage{}, r.missing()).
+		WatchesRawSource(source.Channel(r.requeue, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: sourcesAtOnce * r.Concurrent}).
+		Complete(r)
+}
+
+// secretsOf are the keys of a query in the index by Secrets.
+func (r *Reconciler) secretsOf(o client.Object) []string {
+	return r.Credentials.secretsOf(o.(*imagev1alpha1.ImageQuery))
+}
+
+// asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal; and
+// a status that somebody else wrote. Our own writes of the status would otherwise come back as work.
+func (r *Reconciler) asksForWork() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool {
+			r.statuses.seen(e.Object)
+			return true
+		},
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			ours := r.statuses.seen(e.ObjectNew) // of every event: it remembers what the cache has
+			return !ours || changedByUser(e.ObjectOld, e.ObjectNew)
+		},
+	}
+}
+
+// changedByUser says whether a query was changed by a person.
+func changedByUser(before, now client.Object) bool {
+	return before.GetGeneration() != now.GetGeneration() ||
+		// A query that was deleted and made anew while the watch was away shows as a change, of the same generation.
+		before.GetUID() != now.GetUID() ||
+		before.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] != now.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] ||
+		before.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval] != now.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval]
+}
+
+// changesKeys lets through what may change keys. Operators of all kinds annotate Secrets, and release their own in the namespace.
+func changesKeys() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, isSecret := e.ObjectOld.(*corev1.Secret)
+		now, isStill := e.ObjectNew.(*corev1.Secret)
+		return !isSecret || !isStill || !maps.EqualFunc(before.Data, now.Data, bytes.Equal)
+	}}
+}
+
+// queriesOf are the queries that may use a Secret. They look at once whether its keys are others than those of their last
+// poll.
+func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
+	var queries imagev1alpha1.ImageQueryList
+	// They are only looked at: a copy of each, with all its images, would cost more than all the rest of an event.
+	err := r.Client.List(ctx, &queries, client.MatchingFields{indexSecret: secret.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the queries of a Secret")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range queries.Items {
+		if r.Shard.covers(queries.Items[i].Spec.Region) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&queries.Items[i])})
+		}
+	}
+	return requests
+}
