@@ -50,3 +50,7 @@ func withoutGrace(s *imagev1alpha1.ImageQuerySpec) {
 func withoutBreaker(s *imagev1alpha1.ImageQuerySpec) {
 	s.Removal.MaxRemovedPercent = new(int32(100))
 }
+
+func withoutObjects(s *imagev1alpha1.ImageQuerySpec) {
+	s.CloudImages.Policy = imagev1alpha1.CloudImagesNone
+}

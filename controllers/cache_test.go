@@ -21,6 +21,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 const finalizer = "example.com/kept"
@@ -38,7 +39,7 @@ func foreign(name string) metav1.ObjectMeta {
 func (w *world) release(o client.Object) {
 	w.Cleanup(func() {
 		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
-		if err := w.client.Patch(context.Background(), o, patch); client.IgnoreNotFound(err) != nil {
+		if err := w.Client.Patch(context.Background(), o, patch); client.IgnoreNotFound(err) != nil {
 			w.Error(err)
 		}
 	})
@@ -59,28 +60,26 @@ func TestAStatusWrittenWithoutMetadataLosesNone(t *testing.T) {
 	w := newWorld(t)
 	query := newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true })
 	query.ObjectMeta = foreign("golden")
-	w.create(query)
+	w.Create(query)
 	w.release(query)
-	w.untilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
+	w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
 	w.idle()
 	w.tampered.Store(true) // it writes as somebody else, who is told so
 	bare := &imagev1alpha1.ImageQuery{}
-	w.eventually(func() error {
-		if err := w.client.Get(w.ctx, client.ObjectKey{Name: "golden"}, query); err != nil {
+	w.Eventually(func() error {
+		if err := w.Client.Get(w.Context(), client.ObjectKey{Name: "golden"}, query); err != nil {
 			return err
 		}
 		bare.ObjectMeta = metav1.ObjectMeta{Name: "golden", ResourceVersion: query.ResourceVersion, UID: query.UID}
 		bare.Spec, bare.Status = query.Spec, query.Status
 		bare.Status.SelectedSummary = "written"
-		return w.client.Status().Update(w.ctx, bare)
+		return w.Client.Status().Update(w.Context(), bare)
 	})
-	written := &imagev1alpha1.ImageQuery{}
-	if err := w.client.Get(w.ctx, client.ObjectKey{Name: "golden"}, written); err != nil {
-		t.Fatal(err)
-	}
+	written := w.Query("golden")
 	wantForeign(t, written)
 	if written.Status.SelectedSummary != "written" || len(written.ManagedFields) < len(query.ManagedFields) {
-		t.Errorf("the status is %q, and %d managers of fields are left of %d", written.Status.SelectedSummary, len(written.ManagedFields), len(query.ManagedFields))
+		t.Errorf("the status is %q, and %d managers of fields are left of %d",
+			written.Status.SelectedSummary, len(written.ManagedFields), len(query.ManagedFields))
 	}
 }
 
@@ -90,29 +89,29 @@ func TestTheOperatorKeepsOfQueriesAndImagesWhatItReads(t *testing.T) {
 	query := newQuery("golden")
 	query.ObjectMeta = foreign("golden")
 	query.Annotations[imagev1alpha1.AnnotationApproveRemoval] = "token"
-	w.create(query)
+	w.Create(query)
 	w.release(query)
-	w.untilSynced("golden")
-	image := w.image(objectName(1))
+	w.UntilSynced("golden")
+	image := w.Image(objectName(1))
 	want := foreign(image.Name)
 	image.Labels["example.com/mine"], image.Annotations["example.com/note"] = "yes", want.Annotations["example.com/note"]
 	image.Finalizers, image.OwnerReferences = want.Finalizers, append(want.OwnerReferences, image.OwnerReferences...)
 	w.release(&image)
-	if err := w.client.Update(w.ctx, &image); err != nil {
+	if err := w.Client.Update(w.Context(), &image); err != nil {
 		t.Fatal(err)
 	}
 
 	cached := &imagev1alpha1.ImageQuery{}
-	if err := w.operator.Client.Get(w.ctx, client.ObjectKey{Name: "golden"}, cached); err != nil {
+	if err := w.operator.Client.Get(w.Context(), client.ObjectKey{Name: "golden"}, cached); err != nil {
 		t.Fatal(err)
 	}
 	if len(cached.Labels)+len(cached.Finalizers)+len(cached.OwnerReferences)+len(cached.ManagedFields) > 0 ||
 		!cmp.Equal(cached.Annotations, map[string]string{imagev1alpha1.AnnotationApproveRemoval: "token"}) {
 		t.Errorf("of the query's metadata is kept: %+v", cached.ObjectMeta)
 	}
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		cached := &imagev1alpha1.CloudImage{}
-		if err := w.operator.Client.Get(w.ctx, client.ObjectKeyFromObject(&image), cached); err != nil {
+		if err := w.operator.Client.Get(w.Context(), client.ObjectKeyFromObject(&image), cached); err != nil {
 			return err
 		}
 		if cached.ResourceVersion != image.ResourceVersion {
@@ -127,18 +126,17 @@ func TestTheOperatorKeepsOfQueriesAndImagesWhatItReads(t *testing.T) {
 	// Nothing to change, nothing written; and what is written changes nothing of others'.
 	w.idle()
 	w.writes.take()
-	w.poll("golden")
-	if diff := cmp.Diff([]string{"PUT imagequeries/golden/status"}, w.writes.take()); diff != "" {
-		t.Errorf("writes of a poll without news (-want +got):\n%s", diff)
-	}
+	w.Poll("golden")
+	kit.Equal(w, "writes of a poll without news", []string{"PUT imagequeries/golden/status"}, w.writes.take())
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageDescription = "rebuilt" })
-	w.poll("golden")
-	image = w.image(objectName(1))
-	if image.Image.Description != "rebuilt" || image.Labels[imagev1alpha1.LabelQueryPrefix+"golden"] != imagev1alpha1.QuerySelected || len(image.OwnerReferences) != 2 {
+	w.Poll("golden")
+	image = w.Image(objectName(1))
+	if image.Image.Description != "rebuilt" || len(image.OwnerReferences) != 2 ||
+		image.Labels[labelOf("golden")] != imagev1alpha1.QuerySelected {
 		t.Errorf("the image is %+v", image)
 	}
 	wantForeign(t, &image)
-	if err := w.client.Get(w.ctx, client.ObjectKey{Name: "golden"}, query); err != nil {
+	if err := w.Client.Get(w.Context(), client.ObjectKey{Name: "golden"}, query); err != nil {
 		t.Fatal(err)
 	}
 	wantForeign(t, query)
@@ -147,12 +145,12 @@ func TestTheOperatorKeepsOfQueriesAndImagesWhatItReads(t *testing.T) {
 func TestALongRequestIsOnePoll(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	for _, token := range []string{strings.Repeat("a", 200<<10), strings.Repeat("b", 200<<10)} {
-		w.edit("golden", fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationRequestedAt, token))
+		w.Patch("golden", fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationRequestedAt, token))
 		sum := sha256.Sum256([]byte(token))
-		w.until("golden", "the request is handled", func(q *imagev1alpha1.ImageQuery) bool {
+		w.UntilQuery("golden", "the request is handled", func(q *imagev1alpha1.ImageQuery) bool {
 			return q.Status.LastHandledReconcileAt == hex.EncodeToString(sum[:])
 		})
 	}
@@ -168,50 +166,53 @@ func TestALongRequestIsOnePoll(t *testing.T) {
 func TestASecretThatIsNoCredentialCostsNothing(t *testing.T) {
 	const queries = 50
 	w := newWorld(t)
-	w.setSecret("acct2", cvmtest.DefaultCredential)
+	w.SetCredentials("acct2", cvmtest.DefaultCredential)
 	w.cloud.Put(region, newImage(1))
 	usesAcct2 := func(s *imagev1alpha1.ImageQuerySpec) {
 		s.CredentialsRef = &imagev1alpha1.CredentialsReference{Name: "acct2"}
 	}
 	for i := range queries {
-		w.create(newQuery(fmt.Sprintf("default-%02d", i)))
+		w.Create(newQuery(fmt.Sprintf("default-%02d", i)))
 	}
-	w.create(newQuery("other", usesAcct2))
+	w.Create(newQuery("other", usesAcct2))
 	for i := range queries {
-		w.untilSynced(fmt.Sprintf("default-%02d", i))
+		w.UntilSynced(fmt.Sprintf("default-%02d", i))
 	}
-	w.untilSynced("other")
+	w.UntilSynced("other")
 
 	// Of a Secret, the cache has parts of keys only.
 	noise := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "noise", Annotations: map[string]string{"note": "x"}, Labels: map[string]string{"owner": "helm"}},
-		Data:       map[string][]byte{"release": make([]byte, 500<<10), "secretId": []byte("id")},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "noise", Annotations: map[string]string{"note": "x"}, Labels: map[string]string{"owner": "helm"},
+		},
+		Data: map[string][]byte{"release": make([]byte, 500<<10), "secretId": []byte("id")},
 	}
-	w.create(noise)
-	w.eventually(func() error {
+	w.Create(noise)
+	w.Eventually(func() error {
 		cached := &corev1.Secret{}
-		if err := w.operator.Client.Get(w.ctx, client.ObjectKeyFromObject(noise), cached); err != nil {
+		if err := w.operator.Client.Get(w.Context(), client.ObjectKeyFromObject(noise), cached); err != nil {
 			return err
 		}
-		if len(cached.Annotations)+len(cached.Labels)+len(cached.ManagedFields) > 0 || !cmp.Equal(cached.Data, map[string][]byte{"secretId": []byte("id")}) {
+		keys := map[string][]byte{"secretId": []byte("id")}
+		if len(cached.Annotations)+len(cached.Labels)+len(cached.ManagedFields) > 0 || !cmp.Equal(cached.Data, keys) {
 			t.Errorf("of a Secret is kept: %+v, %d keys of data", cached.ObjectMeta, len(cached.Data))
 		}
 		return nil
 	})
 
 	// Its event looks at no query.
-	if got := w.operator.QueriesOf(w.ctx, noise); len(got) != 0 {
+	if got := w.operator.QueriesOf(w.Context(), noise); len(got) != 0 {
 		t.Errorf("a Secret that nobody uses concerns %v", got)
 	}
-	if n := testing.AllocsPerRun(10, func() { w.operator.QueriesOf(w.ctx, noise) }); n > queries {
+	if n := testing.AllocsPerRun(10, func() { w.operator.QueriesOf(w.Context(), noise) }); n > queries {
 		t.Errorf("the event of a Secret that nobody uses allocates %v times beside %d queries", n, queries)
 	}
 	other := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "acct2"}}
-	if got := w.operator.QueriesOf(w.ctx, other); len(got) != 1 || got[0].Name != "other" {
+	if got := w.operator.QueriesOf(w.Context(), other); len(got) != 1 || got[0].Name != "other" {
 		t.Errorf("the Secret of one query concerns %v", got)
 	}
 	standard := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}}
-	if got := w.operator.QueriesOf(w.ctx, standard); len(got) != queries+1 {
+	if got := w.operator.QueriesOf(w.Context(), standard); len(got) != queries+1 {
 		t.Errorf("the default Secret concerns %d queries, want all: a Secret with a role only builds on it", len(got))
 	}
 
@@ -220,15 +221,15 @@ func TestASecretThatIsNoCredentialCostsNothing(t *testing.T) {
 	w.idle()
 	before, _ := w.reconciles()
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"note":"x"}},"data":{"unused":"eA=="}}`))
-	if err := w.client.Patch(w.ctx, standard, patch); err != nil {
+	if err := w.Client.Patch(w.Context(), standard, patch); err != nil {
 		t.Fatal(err)
 	}
 	polls := w.polls(imagev1alpha1.ReasonSynced)
 	another := cvmtest.Credential{SecretID: "AKIDanother", SecretKey: "another", UIN: cvmtest.DefaultCredential.UIN}
 	w.cloud.SetCredential(another)
 	w.clock.offset.Add(int64(2 * time.Second))
-	w.setSecret("acct2", another)
-	w.eventually(func() error {
+	w.SetCredentials("acct2", another)
+	w.Eventually(func() error {
 		if w.polls(imagev1alpha1.ReasonSynced) == polls {
 			return errors.New("other keys made no poll")
 		}

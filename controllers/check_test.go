@@ -14,6 +14,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // requestID is what the cloud's request ids look like; none belongs into a status.
@@ -27,11 +28,11 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 		return // nothing written yet
 	}
 	if status.ObservedGeneration > query.Generation || status.SyncedGeneration > status.ObservedGeneration {
-		t.Errorf("generations are out of order: %s", describe(query))
+		t.Errorf("generations are out of order: %s", kit.Describe(query))
 	}
 	ready := meta.FindStatusCondition(status.Conditions, imagev1alpha1.ConditionReady)
 	if ready == nil {
-		t.Fatalf("Ready is missing: %s", describe(query))
+		t.Fatalf("Ready is missing: %s", kit.Describe(query))
 	}
 	for _, c := range status.Conditions {
 		if c.Type != imagev1alpha1.ConditionReady && c.Status != metav1.ConditionTrue {
@@ -47,10 +48,10 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	reconciling := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionReconciling)
 	stalled := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionStalled)
 	if reconciling && (stalled || ready.Status == metav1.ConditionTrue) {
-		t.Errorf("Reconciling contradicts the rest: %s", describe(query))
+		t.Errorf("Reconciling contradicts the rest: %s", kit.Describe(query))
 	}
 	if ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonSuspended && status.SyncedGeneration != query.Generation {
-		t.Errorf("Ready is True for another generation: %s", describe(query))
+		t.Errorf("Ready is True for another generation: %s", kit.Describe(query))
 	}
 	checkImages(t, status)
 	controllers.CheckSelection(t, status)

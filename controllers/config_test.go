@@ -52,8 +52,8 @@ func TestEverySampleBecomesReady(t *testing.T) {
 		if err := yaml.UnmarshalStrict(document, query); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		w.create(query)
-		if synced := w.untilSynced(query.Name); len(synced.Status.Images) == 0 {
+		w.Create(query)
+		if synced := w.UntilSynced(query.Name); len(synced.Status.Images) == 0 {
 			t.Errorf("%s: no images", file)
 		}
 	}
@@ -67,7 +67,7 @@ func TestTheAPIServerTakesWhatIsDeployed(t *testing.T) {
 			if err := yaml.Unmarshal(document, &object.Object); err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
-			err := w.client.Create(w.ctx, object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+			err := w.Client.Create(w.Context(), object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
 			if err != nil && !apierrors.IsAlreadyExists(err) {
 				t.Errorf("%s: %v", file, err)
 			}
@@ -78,8 +78,10 @@ func TestTheAPIServerTakesWhatIsDeployed(t *testing.T) {
 func TestThePodIsAdmittedWhereThePodSecurityStandardRestrictedIsEnforced(t *testing.T) {
 	w := newWorld(t)
 	const restricted = "restricted"
-	w.create(
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: restricted, Labels: map[string]string{"pod-security.kubernetes.io/enforce": restricted}}},
+	w.Create(
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: restricted, Labels: map[string]string{"pod-security.kubernetes.io/enforce": restricted},
+		}},
 	)
 	deployment := &appsv1.Deployment{}
 	for file, document := range documents(t, "manager") {
@@ -91,11 +93,11 @@ func TestThePodIsAdmittedWhereThePodSecurityStandardRestrictedIsEnforced(t *test
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: restricted, Name: "manager"}, Spec: deployment.Spec.Template.Spec}
 	pod.Spec.ServiceAccountName = "" // this API server has no controller that would make one
-	if err := w.client.Create(w.ctx, pod, client.DryRunAll); err != nil {
+	if err := w.Client.Create(w.Context(), pod, client.DryRunAll); err != nil {
 		t.Error(err)
 	}
 	pod.Spec.Containers[0].SecurityContext = nil
-	if err := w.client.Create(w.ctx, pod, client.DryRunAll); !apierrors.IsForbidden(err) {
+	if err := w.Client.Create(w.Context(), pod, client.DryRunAll); !apierrors.IsForbidden(err) {
 		t.Errorf("a pod without a security context is not refused: %v", err)
 	}
 }

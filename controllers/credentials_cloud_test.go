@@ -11,11 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 const (
@@ -39,23 +39,10 @@ func newWorldOfRoles(t *testing.T) *world {
 	return w
 }
 
-// setData creates or replaces a Secret.
-func (w *world) setData(name string, data map[string]string) {
-	w.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data}
-	err := w.client.Update(w.ctx, secret)
-	if client.IgnoreNotFound(err) == nil && err != nil {
-		err = w.client.Create(w.ctx, secret)
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-}
-
 // untilStalled waits until a query is stalled, and returns what it says.
 func (w *world) untilStalled(name, reason, message string) {
 	w.Helper()
-	w.until(name, "it is stalled: "+reason+": "+message, func(q *imagev1alpha1.ImageQuery) bool {
+	w.UntilQuery(name, "it is stalled: "+reason+": "+message, func(q *imagev1alpha1.ImageQuery) bool {
 		stalled := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionStalled)
 		return stalled != nil && stalled.Reason == reason && strings.Contains(stalled.Message, message)
 	})
@@ -63,67 +50,71 @@ func (w *world) untilStalled(name, reason, message string) {
 
 func (w *world) untilNotStalled(name string) {
 	w.Helper()
-	w.until(name, "it is not stalled any more", func(q *imagev1alpha1.ImageQuery) bool {
+	w.UntilQuery(name, "it is not stalled any more", func(q *imagev1alpha1.ImageQuery) bool {
 		return q.Status.SyncedGeneration == q.Generation && meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionStalled) == nil
 	})
 }
 
 func TestARoleIsAssumedByTheKeysBesideIt(t *testing.T) {
 	w := newWorldOfRoles(t)
-	keys := cvmtest.DefaultCredential
-	w.setData("acct2", map[string]string{
-		"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": " " + reader + "\n", "externalId": "shibboleth\n",
-	})
-	w.create(newQuery("golden", withCredentials("acct2")))
-	w.untilSynced("golden")
-	w.image("acct2." + objectName(1))
+	store := func(roleArn, externalID string) {
+		t.Helper()
+		keys := cvmtest.DefaultCredential
+		w.SetSecret("acct2", map[string]string{
+			"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": roleArn, "externalId": externalID,
+		})
+	}
+	store(" "+reader+"\n", "shibboleth\n")
+	w.Create(newQuery("golden", withCredentials("acct2")))
+	w.UntilSynced("golden")
+	w.Image("acct2." + objectName(1))
 
 	// Another role, another word: each change of the Secret is a poll at once, and what was known stays.
-	w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "sibboleth"})
+	store(reader, "sibboleth")
 	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "check externalId")
-	w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader + "s", "externalId": "shibboleth"})
+	store(reader+"s", "shibboleth")
 	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "the cloud knows no such role")
-	w.image("acct2." + objectName(1))
-	w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "shibboleth"})
+	w.Image("acct2." + objectName(1))
+	store(reader, "shibboleth")
 	w.untilNotStalled("golden")
 }
 
 func TestARoleWithoutKeysIsAssumedByTheDefaultCredentials(t *testing.T) {
 	w := newWorldOfRoles(t)
-	w.setData("acct2", map[string]string{"roleArn": reader, "externalId": "shibboleth"})
-	w.create(newQuery("golden", withCredentials("acct2")))
-	w.untilSynced("golden")
-	w.image("acct2." + objectName(1))
+	w.SetSecret("acct2", map[string]string{"roleArn": reader, "externalId": "shibboleth"})
+	w.Create(newQuery("golden", withCredentials("acct2")))
+	w.UntilSynced("golden")
+	w.Image("acct2." + objectName(1))
 
 	// It follows the default credentials.
-	if err := w.client.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}}); err != nil {
-		t.Fatal(err)
-	}
+	w.Delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}})
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound,
-		namespace+"/acct2 has a roleArn and no keys, so the default credentials must assume it: the Secret "+namespace+"/tencentcloud-credentials does not exist")
-	w.setData(imagev1alpha1.DefaultCredentialsSecret, map[string]string{"roleArn": reader})
+		namespace+"/acct2 has a roleArn and no keys, so the default credentials must assume it: "+
+			"the Secret "+namespace+"/tencentcloud-credentials does not exist")
+	w.SetSecret(imagev1alpha1.DefaultCredentialsSecret, map[string]string{"roleArn": reader})
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound, "the Secret "+namespace+"/tencentcloud-credentials has no keys")
-	w.create(newQuery("plain"))
-	w.untilStalled("plain", imagev1alpha1.ReasonCredentialsNotFound, "tencentcloud-credentials has a roleArn and no keys that could assume it; add secretId and secretKey")
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	w.Create(newQuery("plain"))
+	w.untilStalled("plain", imagev1alpha1.ReasonCredentialsNotFound,
+		"tencentcloud-credentials has a roleArn and no keys that could assume it; add secretId and secretKey")
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
 	w.untilNotStalled("golden")
 }
 
 func TestDefaultCredentialsThatAssumeARoleAssumeAnotherAfterIt(t *testing.T) {
 	w := newWorldOfRoles(t)
 	keys := cvmtest.DefaultCredential
-	w.setData(imagev1alpha1.DefaultCredentialsSecret, map[string]string{
+	w.SetSecret(imagev1alpha1.DefaultCredentialsSecret, map[string]string{
 		"secretId": keys.SecretID, "secretKey": keys.SecretKey, "roleArn": reader, "externalId": "shibboleth",
 	})
-	w.setData("acct3", map[string]string{"roleArn": second})
+	w.SetSecret("acct3", map[string]string{"roleArn": second})
 	theirs := newImage(2)
 	theirs.Owner = thirdUIN
 	w.cloud.Put(region, theirs)
-	w.create(newQuery("golden", withCredentials("acct3")), newQuery("plain"))
-	w.untilSynced("golden")
-	w.image("acct3." + objectName(2))
-	w.untilSynced("plain")
-	w.image(objectName(1))
+	w.Create(newQuery("golden", withCredentials("acct3")), newQuery("plain"))
+	w.UntilSynced("golden")
+	w.Image("acct3." + objectName(2))
+	w.UntilSynced("plain")
+	w.Image(objectName(1))
 }
 
 func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
@@ -131,37 +122,39 @@ func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
 	keys, mine := cvmtest.DefaultCredential, newImage(2)
 	w.cloud.Put(region, mine)
 	store := func(account string) {
-		w.setData("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "accountID": account})
+		w.SetSecret("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "accountID": account})
 	}
 	// Not knowing whose keys they are publishes nothing.
 	w.sts.Inject(authtest.Fault{Drop: true})
 	store(keys.UIN + "\n")
-	w.create(newQuery("golden", withCredentials("acct2")))
-	w.until("golden", "it is Unavailable", func(q *imagev1alpha1.ImageQuery) bool {
-		return len(q.Status.Conditions) > 0 && ready(q).Reason == imagev1alpha1.ReasonUnavailable && strings.Contains(ready(q).Message, "not known which account the keys belong to")
+	w.Create(newQuery("golden", withCredentials("acct2")))
+	w.UntilQuery("golden", "it is Unavailable", func(q *imagev1alpha1.ImageQuery) bool {
+		ready := kit.Ready(q)
+		return ready.Reason == imagev1alpha1.ReasonUnavailable && strings.Contains(ready.Message, "not known which account the keys belong to")
 	})
-	if images := w.images(); len(images) > 0 {
+	if images := w.Images(""); len(images) > 0 {
 		t.Errorf("there are %d CloudImages", len(images))
 	}
 	w.sts.Heal()
 	w.untilNotStalled("golden")
-	w.image("acct2." + objectName(2))
+	w.Image("acct2." + objectName(2))
 
 	store(otherUIN)
-	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "keys belong to the account "+keys.UIN+", and accountID demands "+otherUIN)
-	w.image("acct2." + objectName(2))
+	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed,
+		"keys belong to the account "+keys.UIN+", and accountID demands "+otherUIN)
+	w.Image("acct2." + objectName(2))
 	store("acct2")
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound, "accountID is not the id of an account (uin), which has digits only")
 	store(keys.UIN)
 	w.untilNotStalled("golden")
 
 	// With a role that of the role's account counts, whoever assumes it.
-	w.setData("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": keys.UIN})
-	w.create(newQuery("theirs", withCredentials("acct3")))
+	w.SetSecret("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": keys.UIN})
+	w.Create(newQuery("theirs", withCredentials("acct3")))
 	w.untilStalled("theirs", imagev1alpha1.ReasonAuthenticationFailed, "keys belong to the account "+otherUIN)
-	w.setData("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": otherUIN})
+	w.SetSecret("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": otherUIN})
 	w.untilNotStalled("theirs")
-	w.image("acct3." + objectName(1))
+	w.Image("acct3." + objectName(1))
 }
 
 // signedBy is nil once a request was signed with a key.
@@ -177,20 +170,20 @@ func signedBy(w *world, secretID string) error {
 func TestRotatedKeysChangeNothing(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	before := w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	before := w.UntilSynced("golden")
 	w.idle()
 	w.writes.take()
 
 	rotated := cvmtest.Credential{SecretID: "AKIDrotated", SecretKey: "rotated", UIN: cvmtest.DefaultCredential.UIN}
 	w.cloud.SetCredential(rotated)
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, rotated)
-	w.eventually(func() error { return signedBy(w, "AKIDrotated") })
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, rotated)
+	w.Eventually(func() error { return signedBy(w, "AKIDrotated") })
 	w.idle()
 	if writes := w.writes.take(); len(writes) > 0 {
 		t.Errorf("rotated keys wrote %q", writes)
 	}
-	after := w.untilSynced("golden")
+	after := w.UntilSynced("golden")
 	if after.Status.Revision != before.Status.Revision || after.ResourceVersion != before.ResourceVersion {
 		t.Error("rotated keys changed the status")
 	}

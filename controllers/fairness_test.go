@@ -18,20 +18,20 @@ import (
 func TestQueriesThatHoldBackTheSameImagesDoNotPollEachOther(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)...)
-	w.create(newQuery("one"), newQuery("two"))
-	w.untilSynced("one")
-	w.untilSynced("two")
+	w.Create(newQuery("one"), newQuery("two"))
+	w.UntilSynced("one")
+	w.UntilSynced("two")
 	polls := func() float64 { return w.polls(imagev1alpha1.ReasonRemovalBlocked) }
 
 	w.deleteImages(0, 1, 2, 3, 4, 5, 6, 7)
 	w.clock.offset.Add(int64(2 * time.Second)) // more often than once a second nobody is polled
-	w.poll("one")
-	w.untilReady("two", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+	w.Poll("one")
+	w.UntilReady("two", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
 	const more = 5
 	before := polls()
 	for range more {
 		w.clock.offset.Add(int64(2 * time.Second))
-		w.poll("one")
+		w.Poll("one")
 	}
 	w.pass(2 * time.Second)
 	w.idle()
@@ -41,13 +41,13 @@ func TestQueriesThatHoldBackTheSameImagesDoNotPollEachOther(t *testing.T) {
 
 	// An image that came back and is gone again is news.
 	w.cloud.Put(region, newImage(7))
-	w.poll("one")
-	w.poll("two")
+	w.Poll("one")
+	w.Poll("two")
 	w.deleteImages(7)
 	w.clock.offset.Add(int64(2 * time.Second))
 	before = polls()
-	w.poll("one")
-	w.eventually(func() error {
+	w.Poll("one")
+	w.Eventually(func() error {
 		if got := polls() - before; got < 2 {
 			return fmt.Errorf("%v polls after an image was gone again, want one of each query", got)
 		}
@@ -64,23 +64,23 @@ func TestQueriesThatNeverSyncDoNotStarveTheOthers(t *testing.T) {
 	const others = 250
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("healthy", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Hour }))
-	w.untilSynced("healthy")
+	w.Create(newQuery("healthy", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Hour }))
+	w.UntilSynced("healthy")
 	for i := range others {
-		w.create(newQuery(fmt.Sprintf("hungry-%03d", i), func(s *imagev1alpha1.ImageQuerySpec) {
+		w.Create(newQuery(fmt.Sprintf("hungry-%03d", i), func(s *imagev1alpha1.ImageQuerySpec) {
 			s.Filters = []imagev1alpha1.Filter{{Name: "image-name", Values: []string{fmt.Sprint("node-", i)}}} // a listing of its own
 			s.MinImages = new(int32(99))
 		}))
 	}
 	for i := range others {
-		w.untilReady(fmt.Sprintf("hungry-%03d", i), metav1.ConditionFalse, imagev1alpha1.ReasonTooFewImages)
+		w.UntilReady(fmt.Sprintf("hungry-%03d", i), metav1.ConditionFalse, imagev1alpha1.ReasonTooFewImages)
 	}
 
 	// All of them are overdue, and the cloud is slow.
 	w.cloud.Inject(cvmtest.Fault{Delay: 50 * time.Millisecond})
 	w.pass(2 * time.Minute)
 	before, _ := w.listings()
-	w.poll("healthy")
+	w.Poll("healthy")
 	if after, _ := w.listings(); after-before > others/5 {
 		t.Errorf("%d others were polled before the one that somebody asked for", after-before)
 	}

@@ -7,10 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,13 +25,14 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 func TestPageExampleIsSyncedInFiveRequestsAndThenQuiet(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PageExample()...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Minute }))
-	query := w.untilSynced("golden")
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Minute }))
+	query := w.UntilSynced("golden")
 
 	if got := ptr.Deref(query.Status.ImageCount, 0); got != 408 {
 		t.Errorf("status.imageCount is %d, want 408", got)
@@ -39,7 +40,7 @@ func TestPageExampleIsSyncedInFiveRequestsAndThenQuiet(t *testing.T) {
 	if got := len(query.Status.Images); got != 408 {
 		t.Errorf("status.images has %d entries, want 408", got)
 	}
-	if got := len(w.images()); got != 408 {
+	if got := len(w.Images("")); got != 408 {
 		t.Errorf("there are %d CloudImages, want 408", got)
 	}
 	if got := len(w.cloud.Requests()); got != 5 {
@@ -51,7 +52,7 @@ func TestPageExampleIsSyncedInFiveRequestsAndThenQuiet(t *testing.T) {
 	for polls := 1; polls <= 2; polls++ {
 		w.cloud.ResetRequests()
 		w.pass(80 * time.Second)
-		w.eventually(func() error {
+		w.Eventually(func() error {
 			if got := len(w.cloud.Requests()); got != 5 {
 				return fmt.Errorf("poll %d took %d requests, want 5", polls, got)
 			}
@@ -67,10 +68,10 @@ func TestPageExampleIsSyncedInFiveRequestsAndThenQuiet(t *testing.T) {
 func TestEveryFieldOfAnImageArrives(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PageExample()[0])
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 
-	got := w.image("ap-guangzhou-img-qlzp4oea")
+	got := w.Image("ap-guangzhou-img-qlzp4oea")
 	created := metav1.NewTime(time.Date(2020, 9, 22, 0, 0, 0, 0, time.UTC).Local())
 	want := imagev1alpha1.Image{
 		ID: "img-qlzp4oea", Region: region, Name: "test-image", Description: "test-image",
@@ -80,54 +81,49 @@ func TestEveryFieldOfAnImageArrives(t *testing.T) {
 		Tags:        []imagev1alpha1.Tag{{Key: "xx", Value: "xx"}},
 		Snapshots:   []imagev1alpha1.Snapshot{{ID: "snap-gqa37j2p", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 20}},
 	}
-	if diff := cmp.Diff(want, got.Image); diff != "" {
-		t.Errorf("image (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "image", want, got.Image)
 	wantLabels := map[string]string{
 		"imagecatalog.dev/region": region, "imagecatalog.dev/image-id": "img-qlzp4oea", "imagecatalog.dev/type": "PRIVATE_IMAGE",
 		"imagecatalog.dev/platform": "CentOS", "imagecatalog.dev/state": "NORMAL", "imagecatalog.dev/presence": "Present",
 		"imagecatalog.dev/deprecated": "false", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
 		"query.imagecatalog.dev/golden": "selected",
 	}
-	if diff := cmp.Diff(wantLabels, got.Labels); diff != "" {
-		t.Errorf("labels (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "labels", wantLabels, got.Labels)
 	if got.Annotations[imagev1alpha1.AnnotationDisplayName] != "test-image" || got.Lifecycle.Presence != imagev1alpha1.PresencePresent ||
 		got.Lifecycle.FirstSeenTime.IsZero() || got.Lifecycle.LastChangeTime.IsZero() {
 		t.Errorf("annotations %v and lifecycle %+v are not complete", got.Annotations, got.Lifecycle)
 	}
-	if refs := got.OwnerReferences; len(refs) != 1 || refs[0].Name != "golden" || refs[0].Controller != nil || refs[0].BlockOwnerDeletion != nil {
-		t.Errorf("owner references are %+v", refs)
-	}
+	owner := w.Query("golden")
+	kit.Equal(t, "owner references", []metav1.OwnerReference{
+		{APIVersion: imagev1alpha1.GroupVersion.String(), Kind: "ImageQuery", Name: owner.Name, UID: owner.UID},
+	}, got.OwnerReferences)
 }
 
 func TestThePagesFirstExampleArrivesInEnglish(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PageExample1())
-	w.create(newQuery("by-id", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("by-id", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters = []imagev1alpha1.Filter{{Name: "image-id", Values: []string{"img-9qabwvbn"}}}
 	}))
-	w.untilSynced("by-id")
+	w.UntilSynced("by-id")
 	created := metav1.NewTime(time.Date(2020, 9, 22, 0, 0, 0, 0, time.UTC).Local())
 	want := imagev1alpha1.Image{
 		ID: "img-9qabwvbn", Region: region, Name: "CentOS 7.6 64bit", Description: "CentOS 7.6 64bit", OSName: "CentOS 7.6 64bit",
 		Type: "PUBLIC_IMAGE", Source: "OFFICIAL", State: "NORMAL", Platform: "CentOS", Architecture: "amd64", SizeGiB: 50, CloudInit: true,
 		CreatedTime: &created, Tags: []imagev1alpha1.Tag{{Key: "xx", Value: "xx"}},
 	}
-	if diff := cmp.Diff(want, w.image("ap-guangzhou-img-9qabwvbn").Image); diff != "" {
-		t.Errorf("image (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "image", want, w.Image("ap-guangzhou-img-9qabwvbn").Image)
 }
 
 func TestPublicImagesAreStoredInEnglish(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PublicImages()...)
-	w.create(newQuery("ubuntu", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("ubuntu", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters = []imagev1alpha1.Filter{{Name: "image-type", Values: []string{"PUBLIC_IMAGE"}}}
 		s.Match.Platforms = []string{"Ubuntu"}
 	}))
-	w.untilSynced("ubuntu")
-	if got := w.image("ap-guangzhou-img-487zeit5").Image; got.Name != "Ubuntu Server 22.04 LTS 64bit" || got.CreatedTime != nil {
+	w.UntilSynced("ubuntu")
+	if got := w.Image("ap-guangzhou-img-487zeit5").Image; got.Name != "Ubuntu Server 22.04 LTS 64bit" || got.CreatedTime != nil {
 		t.Errorf("the public image is %+v", got)
 	}
 }
@@ -135,6 +131,7 @@ func TestPublicImagesAreStoredInEnglish(t *testing.T) {
 // A listing that can't be trusted, or fails, changes nothing that is known; the next good one heals.
 func TestNoBadListingDropsAnImage(t *testing.T) {
 	body := func(s string) *string { return &s }
+	noImages := map[string]json.RawMessage{"ImageSet": json.RawMessage(`null`)}
 	for name, tc := range map[string]struct {
 		fault      cvmtest.Fault
 		empty      bool
@@ -147,7 +144,7 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 		"pages overlap":                  {fault: cvmtest.Fault{Page: 2, DuplicateImages: 3, Times: 1}},
 		"the answer is {}":               {fault: cvmtest.Fault{Body: body(`{}`)}, wantReason: imagev1alpha1.ReasonIncompleteListing},
 		"the answer is null":             {fault: cvmtest.Fault{Body: body(`null`)}, wantReason: imagev1alpha1.ReasonUnavailable},
-		"the answer has no images":       {fault: cvmtest.Fault{Set: map[string]json.RawMessage{"ImageSet": json.RawMessage(`null`)}}, wantReason: imagev1alpha1.ReasonIncompleteListing},
+		"the answer has no images":       {fault: cvmtest.Fault{Set: noImages}, wantReason: imagev1alpha1.ReasonIncompleteListing},
 		"the cloud is empty":             {empty: true, wantReason: imagev1alpha1.ReasonTooFewImages},
 		"a gateway answers":              {fault: cvmtest.Fault{Status: 502}, wantReason: imagev1alpha1.ReasonUnavailable},
 		"the cloud throttles":            {fault: cvmtest.Fault{Code: "RequestLimitExceeded"}, wantReason: imagev1alpha1.ReasonThrottled},
@@ -156,8 +153,8 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 			w := newWorld(t)
 			inventory := cvmtest.PrivateImages(7, 150, cvmtest.DefaultCredential.UIN)
 			w.cloud.Put(region, inventory...)
-			w.create(newQuery("golden"))
-			before := w.untilSynced("golden").Status
+			w.Create(newQuery("golden"))
+			before := w.UntilSynced("golden").Status
 			w.writes.take()
 
 			if tc.empty {
@@ -165,9 +162,9 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 			} else {
 				w.cloud.Inject(tc.fault)
 			}
-			during := w.poll("golden")
-			if diff := cmp.Diff(before.Images, during.Status.Images); diff != "" || len(w.images()) != 150 {
-				t.Errorf("%d CloudImages are left, and status.images changed (-before +during):\n%s", len(w.images()), diff)
+			during := w.Poll("golden")
+			if diff := cmp.Diff(before.Images, during.Status.Images); diff != "" || len(w.Images("")) != 150 {
+				t.Errorf("%d CloudImages are left, and status.images changed (-before +during):\n%s", len(w.Images("")), diff)
 			}
 			if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.Contains(s, "cloudimages") }) {
 				t.Errorf("CloudImages were written: %v", writes)
@@ -182,19 +179,19 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 
 			w.clock.offset.Add(int64(time.Hour)) // far beyond max(4 × 10m, 15m)
 			if tc.wantReason != "" {
-				stale := w.poll("golden")
+				stale := w.Poll("golden")
 				ready := meta.FindStatusCondition(stale.Status.Conditions, imagev1alpha1.ConditionReady)
 				if ready.Status != metav1.ConditionFalse || ready.Reason != tc.wantReason ||
 					!meta.IsStatusConditionTrue(stale.Status.Conditions, imagev1alpha1.ConditionReconciling) {
-					t.Errorf("stale data is reported as %s", describe(stale))
+					t.Errorf("stale data is reported as %s", kit.Describe(stale))
 				}
 			}
 
 			w.cloud.Heal()
 			w.cloud.Put(region, inventory...)
-			w.poll("golden")
-			if healed := w.untilSynced("golden"); cmp.Diff(before.Images, healed.Status.Images) != "" || len(w.images()) != 150 {
-				t.Errorf("the next good poll did not heal: %s", describe(healed))
+			w.Poll("golden")
+			if healed := w.UntilSynced("golden"); cmp.Diff(before.Images, healed.Status.Images) != "" || len(w.Images("")) != 150 {
+				t.Errorf("the next good poll did not heal: %s", kit.Describe(healed))
 			}
 		})
 	}
@@ -203,25 +200,25 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 func TestWrongKeyStallsAndHealsWhenTheSecretIsCorrected(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 
 	wrong := cvmtest.DefaultCredential
 	wrong.SecretKey = "wrong"
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, wrong)
-	stalled := w.until("golden", "it is stalled", func(q *imagev1alpha1.ImageQuery) bool {
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, wrong)
+	stalled := w.UntilQuery("golden", "it is stalled", func(q *imagev1alpha1.ImageQuery) bool {
 		return meta.IsStatusConditionTrue(q.Status.Conditions, imagev1alpha1.ConditionStalled)
 	})
 	condition := meta.FindStatusCondition(stalled.Status.Conditions, imagev1alpha1.ConditionStalled)
 	if condition.Reason != imagev1alpha1.ReasonAuthenticationFailed || !strings.Contains(condition.Message, "secretKey") {
 		t.Errorf("Stalled is %s: %s", condition.Reason, condition.Message)
 	}
-	if len(w.images()) != 1 {
+	if len(w.Images("")) != 1 {
 		t.Error("the CloudImage was removed")
 	}
 
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
-	w.until("golden", "it is not stalled any more", func(q *imagev1alpha1.ImageQuery) bool {
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	w.UntilQuery("golden", "it is not stalled any more", func(q *imagev1alpha1.ImageQuery) bool {
 		return !meta.IsStatusConditionTrue(q.Status.Conditions, imagev1alpha1.ConditionStalled)
 	})
 }
@@ -242,22 +239,24 @@ func TestCredentialsThatCannotWorkAreToldApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if tc.data != nil {
-				w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "acct2"}, StringData: tc.data})
+				w.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "acct2"}, StringData: tc.data})
 			}
-			w.create(newQuery("golden", withCredentials("acct2")))
-			query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonCredentialsNotFound)
-			if message := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionStalled).Message; !strings.Contains(message, tc.want) || !strings.Contains(message, namespace+"/acct2") {
+			w.Create(newQuery("golden", withCredentials("acct2")))
+			query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonCredentialsNotFound)
+			if message := kit.Condition(query, imagev1alpha1.ConditionStalled).Message; !contains(message, tc.want, namespace+"/acct2") {
 				t.Errorf("the message is %q, want it to say %q and to name the Secret", message, tc.want)
 			}
 			if requests := w.cloud.Requests(); len(requests) > 0 {
 				t.Errorf("the cloud was asked %d times", len(requests))
 			}
 
-			w.setSecret("acct2", cvmtest.Credential{SecretID: cvmtest.DefaultCredential.SecretID + "\n", SecretKey: "\t" + cvmtest.DefaultCredential.SecretKey + " \n"})
+			keys := cvmtest.DefaultCredential
+			w.SetCredentials("acct2", cvmtest.Credential{SecretID: keys.SecretID + "\n", SecretKey: "\t" + keys.SecretKey + " \n"})
 			w.cloud.Put(region, newImage(1))
-			w.poll("golden")
-			w.untilSynced("golden")
-			if image := w.image("acct2." + objectName(1)); image.Image.Credentials != "acct2" || image.Labels[imagev1alpha1.LabelCredentials] != "acct2" {
+			w.Poll("golden")
+			w.UntilSynced("golden")
+			image := w.Image("acct2." + objectName(1))
+			if image.Image.Credentials != "acct2" || image.Labels[imagev1alpha1.LabelCredentials] != "acct2" {
 				t.Errorf("the image of other credentials is %+v", image)
 			}
 		})
@@ -309,12 +308,12 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 			w := newWorld(t)
 			// Put prepends, so the image that a case is about is the first of the list.
 			w.cloud.Put(region, newImage(1), newImage(2))
-			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }, withoutGrace))
-			w.untilSynced("golden")
+			w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }, withoutGrace))
+			w.UntilSynced("golden")
 
 			tc.change(w)
 			w.cloud.ResetRequests()
-			query := w.poll("golden")
+			query := w.Poll("golden")
 			pages, byID := w.listings()
 			if pages != tc.wantPages || byID != tc.wantID {
 				t.Errorf("%d pages and %d requests by id, want %d and %d", pages, byID, tc.wantPages, tc.wantID)
@@ -323,9 +322,7 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 			if tc.wantLeft {
 				wantNames = wantNames[1:]
 			}
-			if diff := cmp.Diff(wantNames, slices.Sorted(maps.Keys(w.images()))); diff != "" {
-				t.Errorf("CloudImages (-want +got):\n%s", diff)
-			}
+			kit.Equal(w, "CloudImages", wantNames, w.ImageNames(""))
 			if got := int(ptr.Deref(query.Status.ImageCount, 0)); got != len(wantNames) {
 				t.Errorf("status.imageCount is %d, want %d", got, len(wantNames))
 			}
@@ -337,18 +334,16 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 func TestAQueryThatWasDeletedMeanwhileLeavesNoLabel(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("first"), newQuery("second"))
-	w.untilSynced("first")
-	w.untilSynced("second")
-	w.edit("second", `{"spec":{"suspend":true}}`)
-	w.untilReady("second", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.Create(newQuery("first"), newQuery("second"))
+	w.UntilSynced("first")
+	w.UntilSynced("second")
+	w.Patch("second", `{"spec":{"suspend":true}}`)
+	w.UntilReady("second", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
 	w.restart(func() {
-		if err := w.client.Delete(w.ctx, newQuery("first")); err != nil {
-			t.Fatal(err)
-		}
+		w.Delete(newQuery("first"))
 	})
-	w.eventually(func() error {
-		labels := w.image(objectName(1)).Labels
+	w.Eventually(func() error {
+		labels := w.Image(objectName(1)).Labels
 		if labels["query.imagecatalog.dev/first"] != "" || labels["query.imagecatalog.dev/second"] == "" {
 			return fmt.Errorf("the labels are %v", labels)
 		}
@@ -360,12 +355,12 @@ func TestAQueryThatWasDeletedMeanwhileLeavesNoLabel(t *testing.T) {
 func TestAnImageOfAnotherQueryIsChangedAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("first"))
-	w.untilSynced("first")
+	w.Create(newQuery("first"))
+	w.UntilSynced("first")
 	w.idle()
 	w.writes.take()
-	w.create(newQuery("second"))
-	w.untilSynced("second")
+	w.Create(newQuery("second"))
+	w.UntilSynced("second")
 	var images []string
 	for _, write := range w.writes.take() {
 		if strings.Contains(write, "cloudimages") {
@@ -381,51 +376,49 @@ func TestAnImageOfAnotherQueryIsChangedAtOnce(t *testing.T) {
 func TestAQueryWithoutObjectsMakesOthersLook(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(
-		newQuery("bare", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }),
+	w.Create(
+		newQuery("bare", withoutObjects),
 		// It asks another question, so that the first one's listings answer none of its own.
 		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
 	)
-	w.untilSynced("bare")
-	w.untilSynced("slow")
+	w.UntilSynced("bare")
+	w.UntilSynced("slow")
 	w.deleteImages(1)
-	w.poll("bare")
-	w.until("slow", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 1 })
+	w.Poll("bare")
+	w.UntilQuery("slow", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 1 })
 }
 
 func TestTwoQueriesShareAnImage(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("first", withoutGrace), newQuery("second"))
-	w.untilSynced("first")
-	w.untilSynced("second")
+	w.Create(newQuery("first", withoutGrace), newQuery("second"))
+	w.UntilSynced("first")
+	w.UntilSynced("second")
 
-	shared := w.image(objectName(1))
-	if len(shared.OwnerReferences) != 2 || shared.Labels["query.imagecatalog.dev/first"] != "selected" || shared.Labels["query.imagecatalog.dev/second"] != "selected" {
+	shared := w.Image(objectName(1))
+	if len(shared.OwnerReferences) != 2 || shared.Labels[labelOf("first")] != "selected" || shared.Labels[labelOf("second")] != "selected" {
 		t.Fatalf("the shared image has labels %v and owners %v", shared.Labels, shared.OwnerReferences)
 	}
 
 	// The one that lets go takes its mark along, and the object stays.
-	w.edit("first", `{"spec":{"minImages":0,"match":{"excludeImageIDs":["`+newImage(1).ImageID+`"]}}}`)
-	w.untilReady("first", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
-	left := w.image(objectName(1))
+	w.Patch("first", `{"spec":{"minImages":0,"match":{"excludeImageIDs":["`+newImage(1).ImageID+`"]}}}`)
+	w.UntilReady("first", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
+	left := w.Image(objectName(1))
 	if _, marked := left.Labels["query.imagecatalog.dev/first"]; marked || len(left.OwnerReferences) != 1 || left.UID != shared.UID {
 		t.Errorf("after one has let go: labels %v, owners %v", left.Labels, left.OwnerReferences)
 	}
 
 	// And back again.
-	w.edit("first", `{"spec":{"match":{"excludeImageIDs":null}}}`)
-	w.untilSynced("first")
-	if again := w.image(objectName(1)); len(again.OwnerReferences) != 2 || again.UID != shared.UID {
+	w.Patch("first", `{"spec":{"match":{"excludeImageIDs":null}}}`)
+	w.UntilSynced("first")
+	if again := w.Image(objectName(1)); len(again.OwnerReferences) != 2 || again.UID != shared.UID {
 		t.Errorf("after it came back: owners %v", again.OwnerReferences)
 	}
 
 	// A query that is deleted leaves its label to the operator and its objects to the garbage collector.
-	if err := w.client.Delete(w.ctx, newQuery("first")); err != nil {
-		t.Fatal(err)
-	}
-	w.eventually(func() error {
-		if labels := w.image(objectName(1)).Labels; labels["query.imagecatalog.dev/first"] != "" {
+	w.Delete(newQuery("first"))
+	w.Eventually(func() error {
+		if labels := w.Image(objectName(1)).Labels; labels["query.imagecatalog.dev/first"] != "" {
 			return fmt.Errorf("the label of a deleted query is still there: %v", labels)
 		}
 		return nil
@@ -435,20 +428,20 @@ func TestTwoQueriesShareAnImage(t *testing.T) {
 func TestWhatOthersPutOnACloudImageStaysAndFactsAreRepaired(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 
-	image := w.image(objectName(1))
+	image := w.Image(objectName(1))
 	image.Labels["example.com/mine"] = "yes"
 	delete(image.Labels, imagev1alpha1.LabelState)
 	image.Annotations["example.com/note"] = "kept"
 	image.Image.Name = "tampered"
 	image.OwnerReferences = nil
-	if err := w.client.Update(w.ctx, &image); err != nil {
+	if err := w.Client.Update(w.Context(), &image); err != nil {
 		t.Fatal(err)
 	}
-	w.poll("golden")
-	got := w.image(objectName(1))
+	w.Poll("golden")
+	got := w.Image(objectName(1))
 	if got.Image.Name != "node-1" || got.Labels[imagev1alpha1.LabelState] != "NORMAL" || len(got.OwnerReferences) != 1 {
 		t.Errorf("facts were not repaired: %+v", got)
 	}
@@ -460,16 +453,14 @@ func TestWhatOthersPutOnACloudImageStaysAndFactsAreRepaired(t *testing.T) {
 func TestOnlyChangesAreWritten(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2), newImage(3))
-	w.create(newQuery("golden"))
-	before := w.untilSynced("golden").Status
+	w.Create(newQuery("golden"))
+	before := w.UntilSynced("golden").Status
 	w.writes.take()
 
 	w.cloud.Update(region, newImage(2).ImageID, func(i *cvmtest.Image) { i.ImageDescription = "rebuilt" })
-	after := w.poll("golden").Status
+	after := w.Poll("golden").Status
 	want := []string{"PUT cloudimages/" + objectName(2), "PUT imagequeries/golden/status"}
-	if diff := cmp.Diff(want, w.writes.take()); diff != "" {
-		t.Errorf("writes (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "writes", want, w.writes.take())
 	if before.Revision == after.Revision {
 		t.Error("revision did not move with a fact")
 	}
@@ -478,20 +469,20 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 func TestSuspendStopsEverythingAndResumeIsOnePoll(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden", withoutGrace, withoutBreaker))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", withoutGrace, withoutBreaker))
+	w.UntilSynced("golden")
 	w.writes.take()
 
-	w.edit("golden", `{"spec":{"suspend":true}}`)
-	w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.Patch("golden", `{"spec":{"suspend":true}}`)
+	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
 	w.cloud.ResetRequests()
 	w.cloud.Delete(region, newImage(1).ImageID)
 	w.cloud.Put(region, newImage(2))
 	w.pass(24 * time.Hour)
-	w.edit("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"unheard"}}}`)
+	w.Patch("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"unheard"}}}`)
 
-	w.edit("golden", `{"spec":{"suspend":false}}`)
-	query := w.untilSynced("golden")
+	w.Patch("golden", `{"spec":{"suspend":false}}`)
+	query := w.UntilSynced("golden")
 	if pages, byID := w.listings(); pages != 1 || byID != 1 {
 		t.Errorf("resuming took %d pages and %d requests by id, want one of each", pages, byID)
 	}
@@ -500,9 +491,7 @@ func TestSuspendStopsEverythingAndResumeIsOnePoll(t *testing.T) {
 		"PUT imagequeries/golden/status",                                                            // resumed: progressing
 		"POST cloudimages", "DELETE cloudimages/" + objectName(1), "PUT imagequeries/golden/status", // synced
 	}
-	if diff := cmp.Diff(want, w.writes.take()); diff != "" {
-		t.Errorf("writes (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "writes", want, w.writes.take())
 	if query.Status.LastHandledReconcileAt != "unheard" {
 		t.Errorf("the request that came while suspended was handled as %q by the poll after", query.Status.LastHandledReconcileAt)
 	}
@@ -510,8 +499,8 @@ func TestSuspendStopsEverythingAndResumeIsOnePoll(t *testing.T) {
 
 func TestCreatedSuspendedIsUnknown(t *testing.T) {
 	w := newWorld(t)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
-	w.untilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
+	w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
 	if requests := w.cloud.Requests(); len(requests) > 0 {
 		t.Errorf("the cloud was asked %d times", len(requests))
 	}
@@ -520,41 +509,39 @@ func TestCreatedSuspendedIsUnknown(t *testing.T) {
 func TestARestartPollsNothingBeforeItsTime(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	w.cloud.ResetRequests()
 	w.writes.take()
 
 	// A second query that is new shows that the operator works again, and has looked at the first one before: both
 	// come with the first list of the cache.
-	w.create(newQuery("other", func(s *imagev1alpha1.ImageQuerySpec) { s.Region = "ap-shanghai"; s.MinImages = ptr.To[int32](0) }))
-	w.untilReady("other", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
+	w.Create(newQuery("other", func(s *imagev1alpha1.ImageQuerySpec) { s.Region = "ap-shanghai"; s.MinImages = ptr.To[int32](0) }))
+	w.UntilReady("other", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	w.cloud.ResetRequests()
 	w.writes.take()
 	w.restart()
-	w.poll("other")
+	w.Poll("other")
 	for _, r := range w.cloud.Requests() {
 		if r.Region == region {
 			t.Errorf("the query that was not due was polled: %+v", r)
 		}
 	}
-	if diff := cmp.Diff([]string{"PUT imagequeries/other/status"}, w.writes.take()); diff != "" {
-		t.Errorf("writes (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "writes", []string{"PUT imagequeries/other/status"}, w.writes.take())
 }
 
 func TestAResultForAnEarlierSpecIsDiscarded(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
 	var once sync.Once
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
-	w.untilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
+	w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
 	// While the first listing is under way, the spec moves to a region without images.
 	w.cloud.OnRequest(func(cvmtest.Request) {
-		once.Do(func() { w.edit("golden", `{"spec":{"region":"ap-shanghai","minImages":0}}`) })
+		once.Do(func() { w.Patch("golden", `{"spec":{"region":"ap-shanghai","minImages":0}}`) })
 	})
-	w.edit("golden", `{"spec":{"suspend":false}}`)
-	w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
+	w.Patch("golden", `{"spec":{"suspend":false}}`)
+	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	for _, write := range w.writes.take() {
 		if strings.Contains(write, "cloudimages") {
 			t.Errorf("the discarded listing was written: %s", write)
@@ -565,11 +552,12 @@ func TestAResultForAnEarlierSpecIsDiscarded(t *testing.T) {
 func TestAnEditDuringAPollDoesNotLoseTheStatus(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
+	var edits atomic.Int64
 	w.cloud.OnRequest(func(cvmtest.Request) {
-		w.edit("golden", fmt.Sprintf(`{"metadata":{"labels":{"edited":"at-%d"}}}`, requests.Add(1)))
+		w.Patch("golden", fmt.Sprintf(`{"metadata":{"labels":{"edited":"at-%d"}}}`, edits.Add(1)))
 	})
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 }
 
 func TestANamesakeGetsNothingOfADeletedQuery(t *testing.T) {
@@ -578,16 +566,16 @@ func TestANamesakeGetsNothingOfADeletedQuery(t *testing.T) {
 	var once sync.Once
 	w.cloud.OnRequest(func(cvmtest.Request) {
 		once.Do(func() {
-			if err := w.client.Delete(w.ctx, newQuery("golden")); err != nil {
+			if err := w.Client.Delete(w.Context(), newQuery("golden")); err != nil {
 				t.Error(err)
 			}
-			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
+			w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
 		})
 	})
-	w.create(newQuery("golden"))
-	query := w.untilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
-	if query.Status.ImageCount != nil || len(w.images()) != 0 {
-		t.Errorf("the namesake has %s and there are %d CloudImages", describe(query), len(w.images()))
+	w.Create(newQuery("golden"))
+	query := w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
+	if query.Status.ImageCount != nil || len(w.Images("")) != 0 {
+		t.Errorf("the namesake has %s and there are %d CloudImages", kit.Describe(query), len(w.Images("")))
 	}
 }
 
@@ -595,46 +583,44 @@ func TestAnotherRegionReplacesTheImagesCleanly(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
 	w.cloud.Put("ap-shanghai", newImage(3), newImage(4))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	w.writes.take()
 
-	w.edit("golden", `{"spec":{"region":"ap-shanghai"}}`)
-	w.until("golden", "the new region is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
+	w.Patch("golden", `{"spec":{"region":"ap-shanghai"}}`)
+	w.UntilCurrent("golden")
 	writes := w.writes.take()
 	lastCreate := slices.IndexFunc(writes, func(s string) bool { return strings.HasPrefix(s, "DELETE") }) - 1
 	if lastCreate < 1 || slices.ContainsFunc(writes[lastCreate+1:], func(s string) bool { return strings.HasPrefix(s, "POST") }) {
 		t.Errorf("old objects went before the new ones were there: %v", writes)
 	}
 	want := []string{"ap-shanghai-" + newImage(3).ImageID, "ap-shanghai-" + newImage(4).ImageID}
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(w.images()))); diff != "" {
-		t.Errorf("CloudImages (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "CloudImages", want, w.ImageNames(""))
 }
 
 func TestAnotherRegionThatCannotBeListedEmptiesTheStatusAndKeepsTheObjects(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 
 	w.cloud.Inject(cvmtest.Fault{Region: "ap-shanghai", Code: "InternalError"})
-	w.edit("golden", `{"spec":{"region":"ap-shanghai"}}`)
-	query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
-	if len(query.Status.Images) != 0 || len(w.images()) != 1 {
-		t.Errorf("status shows %d images and there are %d CloudImages, want 0 and 1", len(query.Status.Images), len(w.images()))
+	w.Patch("golden", `{"spec":{"region":"ap-shanghai"}}`)
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	if len(query.Status.Images) != 0 || len(w.Images("")) != 1 {
+		t.Errorf("status shows %d images and there are %d CloudImages, want 0 and 1", len(query.Status.Images), len(w.Images("")))
 	}
 }
 
 func TestExcludingAnImageActsBeforeTheCloudAnswers(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
-	w.edit("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
-	query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	w.Patch("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
 	if len(query.Status.Images) != 1 || query.Status.Images[0].ImageID != newImage(1).ImageID || ptr.Deref(query.Status.ImageCount, 0) != 1 {
 		t.Errorf("status.images is %+v", query.Status.Images)
 	}
@@ -644,17 +630,15 @@ func TestARefusedCloudImageHoldsBackNoOther(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2), newImage(3))
 	w.forbid(objectName(2))
-	w.create(newQuery("golden"))
-	query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonWriteFailed)
+	w.Create(newQuery("golden"))
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonWriteFailed)
 	if got := len(query.Status.Images); got != 3 {
 		t.Errorf("status.images has %d entries, want 3", got)
 	}
-	if message := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "did not take 1 write") && !strings.Contains(message, objectName(2)) {
+	if message := kit.Ready(query).Message; !contains(message, "did not take 1 write", objectName(2)) {
 		t.Errorf("the message is %q", message)
 	}
-	if diff := cmp.Diff([]string{objectName(1), objectName(3)}, slices.Sorted(maps.Keys(w.images()))); diff != "" {
-		t.Errorf("CloudImages (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "CloudImages", []string{objectName(1), objectName(3)}, w.ImageNames(""))
 }
 
 // forbid has the API server refuse a CloudImage, and waits until it does.
@@ -664,21 +648,27 @@ func (w *world) forbid(name string) {
 		ObjectMeta: metav1.ObjectMeta{Name: "forbid"},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: ptr.To(admissionv1.Fail),
-			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-				Operations: []admissionv1.OperationType{admissionv1.Create},
-				Rule:       admissionv1.Rule{APIGroups: []string{"imagecatalog.dev"}, APIVersions: []string{"*"}, Resources: []string{"cloudimages"}},
-			}}}},
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
+				RuleWithOperations: admissionv1.RuleWithOperations{
+					Operations: []admissionv1.OperationType{admissionv1.Create},
+					Rule: admissionv1.Rule{
+						APIGroups: []string{"imagecatalog.dev"}, APIVersions: []string{"*"}, Resources: []string{"cloudimages"},
+					},
+				},
+			}}},
 			Validations: []admissionv1.Validation{{Expression: fmt.Sprintf("object.metadata.name != %q", name)}},
 		},
 	}
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "forbid"},
-		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: "forbid", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: "forbid", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		},
 	}
-	w.create(policy, binding)
+	w.Create(policy, binding)
 	w.Cleanup(func() {
 		for _, o := range []client.Object{binding, policy} {
-			if err := w.client.Delete(context.Background(), o); err != nil {
+			if err := w.Client.Delete(context.Background(), o); err != nil {
 				w.Error(err)
 			}
 		}
@@ -686,10 +676,12 @@ func (w *world) forbid(name string) {
 	probe := &imagev1alpha1.CloudImage{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Image:      imagev1alpha1.Image{ID: strings.TrimPrefix(name, region+"-"), Region: region},
-		Lifecycle:  imagev1alpha1.ImageLifecycle{Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now(), LastChangeTime: metav1.Now()},
+		Lifecycle: imagev1alpha1.ImageLifecycle{
+			Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now(), LastChangeTime: metav1.Now(),
+		},
 	}
-	w.eventually(func() error {
-		if err := w.client.Create(w.ctx, probe.DeepCopy(), client.DryRunAll); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+	w.Eventually(func() error {
+		if err := w.Client.Create(w.Context(), probe.DeepCopy(), client.DryRunAll); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
 			return fmt.Errorf("the policy does not act yet: %w", err)
 		}
 		return nil
@@ -699,17 +691,17 @@ func (w *world) forbid(name string) {
 func TestATransitionIsOneEvent(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 	for range 5 {
-		w.poll("golden")
+		w.Poll("golden")
 	}
 	w.cloud.Heal()
-	query := w.poll("golden")
-	w.eventually(func() error {
+	query := w.Poll("golden")
+	w.Eventually(func() error {
 		var list corev1.EventList
-		if err := w.client.List(w.ctx, &list, client.InNamespace("default")); err != nil {
+		if err := w.Client.List(w.Context(), &list, client.InNamespace("default")); err != nil {
 			return err
 		}
 		var got []string

@@ -18,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 func (w *world) gather() []*dto.MetricFamily {
@@ -65,17 +66,17 @@ func (w *world) seriesOf(query string) map[string]float64 {
 func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden"))
-	query := w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	query := w.UntilSynced("golden")
 
 	want := map[string]float64{
 		"interval_seconds": 600, "ready": 1, "stalled": 0, "suspended": 0, "removal_blocked": 0, "images": 2, "removing": 0,
 		"selected": float64(len(query.Status.Selected)),
 	}
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		got := w.seriesOf("golden")
 		fresh, success := got["fresh_until_timestamp_seconds"], got["last_success_timestamp_seconds"]
-		if age := time.Since(time.Unix(int64(success), 0)); age > patience || fresh != success+4*600 {
+		if age := time.Since(time.Unix(int64(success), 0)); age > kit.Patience || fresh != success+4*600 {
 			return fmt.Errorf("last success %v and fresh until %v are wrong", success, fresh)
 		}
 		for metric, value := range want {
@@ -89,12 +90,10 @@ func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 	// Whoever deletes and creates a query of the same name starts with nothing.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 	w.clock.offset.Add(int64(time.Minute)) // the first one's listing answers nobody any more
-	if err := w.client.Delete(w.ctx, query); err != nil {
-		t.Fatal(err)
-	}
-	w.create(newQuery("golden"))
-	w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
-	w.eventually(func() error {
+	w.Delete(query)
+	w.Create(newQuery("golden"))
+	w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	w.Eventually(func() error {
 		got := w.seriesOf("golden")
 		if _, old := got["last_success_timestamp_seconds"]; old || got["images"] != 0 || got["ready"] != 0 {
 			return fmt.Errorf("a namesake has series of its predecessor: %v", got)
@@ -102,10 +101,8 @@ func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 		return nil
 	})
 
-	if err := w.client.Delete(w.ctx, newQuery("golden")); err != nil {
-		t.Fatal(err)
-	}
-	w.eventually(func() error {
+	w.Delete(newQuery("golden"))
+	w.Eventually(func() error {
 		if left := w.seriesOf("golden"); len(left) > 0 {
 			return fmt.Errorf("a deleted query has series: %v", left)
 		}
@@ -116,10 +113,10 @@ func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 func TestSeriesAreThereAfterARestartBeforeAPoll(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"), newQuery("off", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"), newQuery("off", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
+	w.UntilSynced("golden")
 	w.restart()
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		golden, off := w.seriesOf("golden"), w.seriesOf("off")
 		if golden["images"] != 1 || golden["last_success_timestamp_seconds"] == 0 || off["suspended"] != 1 {
 			return fmt.Errorf("golden has %v, off %v", golden, off)
@@ -131,11 +128,11 @@ func TestSeriesAreThereAfterARestartBeforeAPoll(t *testing.T) {
 func TestPollsAndWritesAreCountedByWhatTheyCameTo(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	w.cloud.Inject(cvmtest.Fault{Code: "RequestLimitExceeded"})
-	w.poll("golden")
-	w.eventually(func() error {
+	w.Poll("golden")
+	w.Eventually(func() error {
 		got := w.series("")
 		for series, want := range map[string]float64{
 			`imagequery_polls_total{result="Synced"}`: 1, `imagequery_polls_total{result="Throttled"}`: 1,
@@ -157,14 +154,14 @@ func TestCloudImagesAreCountedByWordsThatAreKnown(t *testing.T) {
 	strange := newImage(2)
 	strange.Platform, strange.ImageState = "Mallory 1", "PWNED"
 	w.cloud.Put(region, newImage(1), strange)
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
-	known := newImage(1)
-	want := map[string]float64{
-		fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform=%q,presence="Present",region=%q,state="NORMAL"}`, known.Platform, region): 1,
-		fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform="other",presence="Present",region=%q,state="other"}`, region):             1,
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
+	series := func(platform, state string) string {
+		return fmt.Sprintf(`imagecatalog_cloudimages{architecture="amd64",platform=%q,presence="Present",region=%q,state=%q}`,
+			platform, region, state)
 	}
-	w.eventually(func() error {
+	want := map[string]float64{series(newImage(1).Platform, "NORMAL"): 1, series("other", "other"): 1}
+	w.Eventually(func() error {
 		if diff := cmp.Diff(want, w.series("imagecatalog_cloudimages")); diff != "" {
 			return fmt.Errorf("series (-want +got):\n%s", diff)
 		}
@@ -176,8 +173,8 @@ func TestCloudImagesAreCountedByWordsThatAreKnown(t *testing.T) {
 func TestMetricsAreWellFormed(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	families := w.gather()
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 func rarely(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = never }
@@ -21,8 +22,8 @@ func rarely(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = never }
 // untilObjects waits until there are so many CloudImages.
 func (w *world) untilObjects(want int) {
 	w.Helper()
-	w.eventually(func() error {
-		if got := len(w.images()); got != want {
+	w.Eventually(func() error {
+		if got := len(w.Images("")); got != want {
 			return fmt.Errorf("%d CloudImages, want %d", got, want)
 		}
 		return nil
@@ -35,7 +36,7 @@ func contains(s string, parts ...string) bool {
 
 func (w *world) deleteObjects() {
 	w.Helper()
-	if err := w.client.DeleteAllOf(w.ctx, &imagev1alpha1.CloudImage{}); err != nil {
+	if err := w.Client.DeleteAllOf(w.Context(), &imagev1alpha1.CloudImage{}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -43,12 +44,12 @@ func (w *world) deleteObjects() {
 func TestADeletedCloudImageIsMadeAnewLongBeforeTheInterval(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", rarely))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", rarely))
+	w.UntilSynced("golden")
 	w.pass(time.Minute)
 	w.idle()
-	uid := w.image(objectName(2)).UID
-	w.delete(&imagev1alpha1.CloudImage{ObjectMeta: named(objectName(2))})
+	uid := w.Image(objectName(2)).UID
+	w.Delete(&imagev1alpha1.CloudImage{ObjectMeta: named(objectName(2))})
 	w.untilImage(objectName(2), "it is another object", func(i *imagev1alpha1.CloudImage) bool { return i.UID != uid })
 }
 
@@ -56,9 +57,9 @@ func TestAStartFindsThatCloudImagesAreMissing(t *testing.T) {
 	for name, lose := range map[string]func(*world){
 		"all are deleted": (*world).deleteObjects,
 		"one has lost its owner": func(w *world) {
-			image := w.image(objectName(2))
+			image := w.Image(objectName(2))
 			image.OwnerReferences, image.Labels = nil, nil
-			if err := w.client.Update(w.ctx, &image); err != nil {
+			if err := w.Client.Update(w.Context(), &image); err != nil {
 				w.Fatal(err)
 			}
 		},
@@ -66,15 +67,15 @@ func TestAStartFindsThatCloudImagesAreMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImages(1, 2, 3)...)
-			w.create(newQuery("golden", rarely), newQuery("none", rarely, func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }))
-			w.untilSynced("golden")
-			none := w.untilSynced("none")
+			w.Create(newQuery("golden", rarely), newQuery("none", rarely, withoutObjects))
+			w.UntilSynced("golden")
+			none := w.UntilSynced("none")
 			w.restart(func() { lose(w) })
 			w.pass(time.Minute) // the longest spread
 			w.untilObjects(3)
 			w.untilImage(objectName(2), "it has its owner", func(i *imagev1alpha1.CloudImage) bool { return len(i.OwnerReferences) == 1 })
 			w.idle()
-			if got := w.until("none", "it is there", func(*imagev1alpha1.ImageQuery) bool { return true }); got.ResourceVersion != none.ResourceVersion {
+			if got := w.Query("none"); got.ResourceVersion != none.ResourceVersion {
 				t.Error("a query that wants no objects was polled")
 			}
 		})
@@ -85,21 +86,21 @@ func TestAStartFindsThatCloudImagesAreMissing(t *testing.T) {
 func TestOwnDeletionsMakeNothingDue(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", rarely), newQuery("deleted", rarely, func(s *imagev1alpha1.ImageQuerySpec) { s.Region = "ap-shanghai" }))
+	w.Create(newQuery("golden", rarely), newQuery("deleted", rarely, func(s *imagev1alpha1.ImageQuerySpec) { s.Region = "ap-shanghai" }))
 	w.cloud.Put("ap-shanghai", newImage(4))
-	w.untilSynced("golden")
-	w.poll("deleted")
-	w.edit("golden", `{"spec":{"cloudImages":{"policy":"Selected"}}}`)
-	w.until("golden", "the edit is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
+	w.UntilSynced("golden")
+	w.Poll("deleted")
+	w.Patch("golden", `{"spec":{"cloudImages":{"policy":"Selected"}}}`)
+	w.UntilCurrent("golden")
 	w.untilObjects(2)
-	w.delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("deleted")})
-	w.delete(&imagev1alpha1.CloudImage{ObjectMeta: named("ap-shanghai-" + newImage(4).ImageID)})
+	w.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("deleted")})
+	w.Delete(&imagev1alpha1.CloudImage{ObjectMeta: named("ap-shanghai-" + newImage(4).ImageID)})
 	w.idle()
 	w.cloud.ResetRequests()
 	w.pass(time.Minute)
 	// What was to be found due would have been, once a query that came later is synced.
-	w.create(newQuery("later", byIDs(3)))
-	w.untilSynced("later")
+	w.Create(newQuery("later", byIDs(3)))
+	w.UntilSynced("later")
 	w.idle()
 	if listings, _ := w.listings(); listings > 0 {
 		t.Errorf("%d listings, and nothing was due", listings)
@@ -109,8 +110,8 @@ func TestOwnDeletionsMakeNothingDue(t *testing.T) {
 func TestAJobThatDeletesAllTheTimeDrivesFewPolls(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", rarely))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", rarely))
+	w.UntilSynced("golden")
 	w.cloud.ResetRequests()
 	// Each time that the objects are back they are deleted: after 5, 15 and 35 s, and not before 75 s.
 	for second := range 70 {
@@ -129,16 +130,17 @@ func TestAJobThatDeletesAllTheTimeDrivesFewPolls(t *testing.T) {
 func TestAnObjectWithoutOwnersGoesAfterADayUnlessAQueryTakesItUp(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
-	w.create(newQuery("golden", byIDs(1, 2)))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", byIDs(1, 2)))
+	w.UntilSynced("golden")
 	// What kubectl delete --cascade=orphan does: the garbage collector takes the owner references off.
 	orphan := func(number int) {
 		image := &imagev1alpha1.CloudImage{ObjectMeta: named(objectName(number))}
-		if err := w.client.Patch(w.ctx, image, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"ownerReferences":null}}`))); err != nil {
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"ownerReferences":null}}`))
+		if err := w.Client.Patch(w.Context(), image, patch); err != nil {
 			w.Fatal(err)
 		}
 	}
-	w.delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("golden")})
+	w.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("golden")})
 	for _, number := range []int{1, 2} {
 		orphan(number)
 		image := w.untilImage(objectName(number), "it is marked", func(i *imagev1alpha1.CloudImage) bool {
@@ -150,20 +152,20 @@ func TestAnObjectWithoutOwnersGoesAfterADayUnlessAQueryTakesItUp(t *testing.T) {
 		}
 	}
 	// A query takes one up.
-	w.create(newQuery("taker", byIDs(2)))
-	w.untilSynced("taker")
-	if image := w.image(objectName(2)); image.Lifecycle.Presence != imagev1alpha1.PresencePresent || image.Lifecycle.DeleteAfter != nil {
+	w.Create(newQuery("taker", byIDs(2)))
+	w.UntilSynced("taker")
+	if image := w.Image(objectName(2)); image.Lifecycle.Presence != imagev1alpha1.PresencePresent || image.Lifecycle.DeleteAfter != nil {
 		t.Errorf("taken up, it is %+v", image.Lifecycle)
 	}
 	// A start looks at all of them.
 	w.restart(func() { w.clock.offset.Add(int64(23 * time.Hour)) })
 	w.idle()
-	if got := len(w.images()); got != 2 {
+	if got := len(w.Images("")); got != 2 {
 		t.Errorf("%d CloudImages after 23 hours, want 2", got)
 	}
 	w.restart(func() { w.clock.offset.Add(int64(2 * time.Hour)) })
 	w.untilObjects(1)
-	if image := w.image(objectName(2)); len(image.OwnerReferences) != 1 {
+	if image := w.Image(objectName(2)); len(image.OwnerReferences) != 1 {
 		t.Errorf("it has owners %v", image.OwnerReferences)
 	}
 }
@@ -173,12 +175,12 @@ func TestAQueryTakesUpWhatLostItsOwner(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
 	query := newQuery("golden", rarely)
-	w.create(query)
-	w.untilSynced("golden")
+	w.Create(query)
+	w.UntilSynced("golden")
 	w.pass(time.Minute)
-	image := w.image(objectName(1))
+	image := w.Image(objectName(1))
 	image.OwnerReferences = nil
-	if err := w.client.Update(w.ctx, &image); err != nil {
+	if err := w.Client.Update(w.Context(), &image); err != nil {
 		t.Fatal(err)
 	}
 	w.untilImage(objectName(1), "it is the query's again", func(i *imagev1alpha1.CloudImage) bool {
@@ -191,21 +193,21 @@ func TestAQueryTakesUpWhatLostItsOwner(t *testing.T) {
 func TestAnImageThatOnlyStatusTellsOfGetsNoRecord(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6)...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", withoutObjects))
+	w.UntilSynced("golden")
 	w.restart() // what the process remembers is lost
 	w.deleteImages(2, 3, 4, 5, 6)
-	w.poll("golden")
-	w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
-	w.edit("golden", `{"spec":{"cloudImages":{"policy":"All"}}}`)
-	w.until("golden", "the edit is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
-	w.poll("golden")
-	for name, image := range w.images() {
+	w.Poll("golden")
+	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+	w.Patch("golden", `{"spec":{"cloudImages":{"policy":"All"}}}`)
+	w.UntilCurrent("golden")
+	w.Poll("golden")
+	for name, image := range w.Images("") {
 		if image.Image.State == "" || image.Image.Type == "" || image.Image.SizeGiB == 0 {
 			t.Errorf("%s has the record %+v", name, image.Image)
 		}
 	}
-	if got := len(w.images()); got != 1 {
+	if got := len(w.Images("")); got != 1 {
 		t.Errorf("%d CloudImages, want that of the image that is there", got)
 	}
 }
@@ -216,28 +218,28 @@ func TestTheSixtyFifthQueryOfAnImageIsLeftOutAndToldSo(t *testing.T) {
 	labels := func(s *imagev1alpha1.ImageQuerySpec) {
 		s.CloudImages.Labels = map[string]imagev1alpha1.LabelValue{"team": "infra"}
 	}
-	w.create(newQuery("z-first", byIDs(1), labels))
-	w.untilSynced("z-first")
+	w.Create(newQuery("z-first", byIDs(1), labels))
+	w.UntilSynced("z-first")
 	for i := range 63 {
-		w.create(newQuery(fmt.Sprintf("q%02d", i), byIDs(1)))
+		w.Create(newQuery(fmt.Sprintf("q%02d", i), byIDs(1)))
 	}
 	for i := range 63 {
-		w.untilSynced(fmt.Sprintf("q%02d", i))
+		w.UntilSynced(fmt.Sprintf("q%02d", i))
 		w.carries(fmt.Sprintf("q%02d", i))
 	}
-	w.create(newQuery("late", byIDs(1), labels))
-	query := w.untilSynced("late")
-	if got := ready(query).Message; !contains(got, "64 other queries", objectName(1)) || selectedNames(query) != "node-1" {
+	w.Create(newQuery("late", byIDs(1), labels))
+	query := w.UntilSynced("late")
+	if got := kit.Ready(query).Message; !contains(got, "64 other queries", objectName(1)) || selectedNames(query) != "node-1" {
 		t.Errorf("selected is %q, and Ready says %q", selectedNames(query), got)
 	}
-	image := w.image(objectName(1))
+	image := w.Image(objectName(1))
 	if len(image.OwnerReferences) != 64 || image.Labels[labelOf("late")] != "" || image.Labels["team"] != "infra" {
 		t.Errorf("%d owners, labels %v", len(image.OwnerReferences), image.Labels)
 	}
 	// A place is free once another one lets go.
-	w.edit("q00", `{"spec":{"cloudImages":{"policy":"None"}}}`)
-	w.until("q00", "the edit is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
-	w.poll("late")
+	w.Patch("q00", `{"spec":{"cloudImages":{"policy":"None"}}}`)
+	w.UntilCurrent("q00")
+	w.Poll("late")
 	w.carries("late")
 }
 
@@ -250,17 +252,17 @@ func TestTheOlderQuerysLabelStaysAndTheNewerIsToldSo(t *testing.T) {
 		}
 	}
 	older := newQuery("zz", byIDs(1), approved("yes"))
-	w.create(older)
-	w.untilSynced("zz")
-	w.eventually(func() error { // creation times are in seconds
+	w.Create(older)
+	w.UntilSynced("zz")
+	w.Eventually(func() error { // creation times are in seconds
 		if time.Since(older.CreationTimestamp.Time) < time.Second {
 			return fmt.Errorf("the next query would be as old")
 		}
 		return nil
 	})
-	w.create(newQuery("0", byIDs(1), approved("no")))
-	query := w.untilSynced("0")
-	if got := w.image(objectName(1)).Labels["approved"]; got != "yes" || !contains(ready(query).Message, "approved") {
-		t.Errorf("the label is %q, and the newer query's Ready says %q", got, ready(query).Message)
+	w.Create(newQuery("0", byIDs(1), approved("no")))
+	query := w.UntilSynced("0")
+	if got := w.Image(objectName(1)).Labels["approved"]; got != "yes" || !contains(kit.Ready(query).Message, "approved") {
+		t.Errorf("the label is %q, and the newer query's Ready says %q", got, kit.Ready(query).Message)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // A query that can't be answered hangs, fails or breaks off; the one beside it is polled as if it were alone.
@@ -37,14 +38,15 @@ func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
 			// The sick ones have an account of their own, because the cloud counts by account.
 			sick := cvmtest.Credential{SecretID: "AKIDsick", SecretKey: "s", UIN: "100000000002"}
 			w.cloud.SetCredential(sick)
-			w.setSecret("sick", sick)
+			w.SetCredentials("sick", sick)
 			fault.SecretID = sick.SecretID
 			w.cloud.Inject(fault)
 			// Three of four workers may be held up at once.
-			for i := range 3 {
-				w.create(newQuery(fmt.Sprint("sick-", i), withCredentials("sick"), func(s *imagev1alpha1.ImageQuerySpec) { s.Region = []string{"ap-shanghai", "ap-beijing", "ap-tokyo"}[i] }))
+			for i, elsewhere := range []string{"ap-shanghai", "ap-beijing", "ap-tokyo"} {
+				in := func(s *imagev1alpha1.ImageQuerySpec) { s.Region = elsewhere }
+				w.Create(newQuery(fmt.Sprint("sick-", i), withCredentials("sick"), in))
 			}
-			w.eventually(func() error {
+			w.Eventually(func() error {
 				asked := map[string]bool{}
 				for _, r := range w.cloud.Requests() {
 					asked[r.Region] = r.SecretID == sick.SecretID
@@ -55,18 +57,18 @@ func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
 				return nil
 			})
 
-			w.create(newQuery("healthy"))
-			w.untilSynced("healthy")
+			w.Create(newQuery("healthy"))
+			w.UntilSynced("healthy")
 			for range 3 {
-				w.poll("healthy")
+				w.Poll("healthy")
 			}
-			query := w.untilSynced("healthy")
+			query := w.UntilSynced("healthy")
 			if got := ptr.Deref(query.Status.ImageCount, 0); got != 1 {
 				t.Errorf("the healthy query has %d images, want 1", got)
 			}
 			for i := range 3 {
-				if query := w.until(fmt.Sprint("sick-", i), "", func(*imagev1alpha1.ImageQuery) bool { return true }); query.Status.SyncedGeneration != 0 {
-					t.Errorf("a sick query was synced, so this test shows nothing: %s", describe(query))
+				if query := w.Query(fmt.Sprint("sick-", i)); query.Status.SyncedGeneration != 0 {
+					t.Errorf("a sick query was synced, so this test shows nothing: %s", kit.Describe(query))
 				}
 			}
 		})
@@ -81,14 +83,20 @@ func TestOddFactsAreStored(t *testing.T) {
 		{ImageID: "img-00000001", ImageName: "nul\x00 esc\x1b[31m bidi\u202e crlf\r\nend", ImageDescription: "\u2028\u2066"},
 		{ImageID: "img-00000002", ImageName: strings.Repeat("镜", 64<<10/3), ImageDescription: strings.Repeat("x", 64<<10)},
 		{ImageID: "img-00000003", Raw: map[string]json.RawMessage{"ImageName": raw("\"a\xff\xfeb\"")}},
-		{ImageID: "img-00000004", ImageState: "EXPLODED", ImageType: "MARKET_IMAGE", Architecture: "riscv64", Platform: "镜 / OS", ImageSource: "?", LicenseType: "?"},
+		{
+			ImageID: "img-00000004", ImageState: "EXPLODED", ImageType: "MARKET_IMAGE", Architecture: "riscv64", Platform: "镜 / OS",
+			ImageSource: "?", LicenseType: "?",
+		},
 		{ImageID: "img-00000005", CreatedTime: new("yesterday")},
 		{ImageID: "img-00000006", CreatedTime: new("2999-01-01T00:00:00Z")},
 		{ImageID: "img-00000007", CreatedTime: new("9999-12-31T23:59:59-00:01")},
-		{ImageID: "img-00000008", Raw: map[string]json.RawMessage{"ImageSize": raw("-9223372036854775808"), "SnapshotSet": raw(`[null,{}]`), "Tags": raw(`[null,{},{"Key":"k"}]`)}},
+		{ImageID: "img-00000008", Raw: map[string]json.RawMessage{
+			"ImageSize": raw("-9223372036854775808"), "SnapshotSet": raw(`[null,{}]`), "Tags": raw(`[null,{},{"Key":"k"}]`),
+		}},
 		{ImageID: "img-00000009", Absent: []string{
 			"OsName", "ImageType", "CreatedTime", "ImageName", "ImageDescription", "ImageSize", "Architecture", "ImageState", "Platform",
-			"ImageCreator", "ImageSource", "SyncPercent", "IsSupportCloudinit", "SnapshotSet", "Tags", "LicenseType", "ImageFamily", "ImageDeprecated",
+			"ImageCreator", "ImageSource", "SyncPercent", "IsSupportCloudinit", "SnapshotSet", "Tags", "LicenseType", "ImageFamily",
+			"ImageDeprecated",
 		}},
 		{ImageID: "img-unfit001", Raw: map[string]json.RawMessage{"ImageId": raw(`"../../etc/passwd"`)}},
 		{ImageID: "img-unfit002", Raw: map[string]json.RawMessage{"ImageId": raw(`""`)}},
@@ -100,18 +108,20 @@ func TestOddFactsAreStored(t *testing.T) {
 		odd[i].Owner = cvmtest.DefaultCredential.UIN
 	}
 	w.cloud.Put(region, odd...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Filters = nil }))
-	first := w.untilSynced("golden").Status
-	if got := len(w.images()); got != 9 {
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Filters = nil }))
+	first := w.UntilSynced("golden").Status
+	if got := len(w.Images("")); got != 9 {
 		t.Errorf("%d CloudImages, want 9", got)
 	}
-	if message := meta.FindStatusCondition(first.Conditions, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "2 entries without a valid image id were skipped") {
+	message := meta.FindStatusCondition(first.Conditions, imagev1alpha1.ConditionReady).Message
+	if !strings.Contains(message, "2 entries without a valid image id were skipped") {
 		t.Errorf("the message does not tell of the skipped entries: %s", message)
 	}
-	if got := w.image("ap-guangzhou-img-00000001").Image.Name; got != "nul esc[31m bidi crlfend" {
+	if got := w.Image("ap-guangzhou-img-00000001").Image.Name; got != "nul esc[31m bidi crlfend" {
 		t.Errorf("the name is %q", got)
 	}
-	if got := w.image("ap-guangzhou-img-00000004").Image; got.State != "EXPLODED" || got.Type != "MARKET_IMAGE" || got.Architecture != "riscv64" {
+	got := w.Image("ap-guangzhou-img-00000004").Image
+	if got.State != "EXPLODED" || got.Type != "MARKET_IMAGE" || got.Architecture != "riscv64" {
 		t.Errorf("unknown words were not kept: %+v", got)
 	}
 	if newest := first.Images[0].ImageID; newest != "img-00000006" {
@@ -120,11 +130,11 @@ func TestOddFactsAreStored(t *testing.T) {
 
 	// And once stored, they are what the cloud says: nothing flaps, nothing is written again.
 	w.writes.take()
-	w.poll("golden")
+	w.Poll("golden")
 	if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.Contains(s, "cloudimages") }) {
 		t.Errorf("an unchanged poll wrote %v", writes)
 	}
-	if again := w.untilSynced("golden").Status; again.Revision != first.Revision {
+	if again := w.UntilSynced("golden").Status; again.Revision != first.Revision {
 		t.Error("the revision moved although nothing changed")
 	}
 }
@@ -134,8 +144,8 @@ func TestOddFactsAreStored(t *testing.T) {
 func TestKeysOfAnotherAccountBetweenTwoPagesRemoveNothing(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PrivateImages(7, 150, cvmtest.DefaultCredential.UIN)...)
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "o", UIN: "100000000002"}
 	w.cloud.SetCredential(other)
 	w.cloud.ResetRequests()
@@ -144,14 +154,14 @@ func TestKeysOfAnotherAccountBetweenTwoPagesRemoveNothing(t *testing.T) {
 	var once sync.Once
 	w.cloud.OnRequest(func(r cvmtest.Request) {
 		if r.Page == 1 {
-			once.Do(func() { w.setSecret(imagev1alpha1.DefaultCredentialsSecret, other) })
+			once.Do(func() { w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, other) })
 		}
 	})
-	w.poll("golden")
-	w.until("golden", "the other account has been asked", func(q *imagev1alpha1.ImageQuery) bool {
-		return strings.Contains(meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady).Message, imagev1alpha1.ReasonTooFewImages)
+	w.Poll("golden")
+	w.UntilQuery("golden", "the other account has been asked", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, imagev1alpha1.ReasonTooFewImages)
 	})
-	if got := len(w.images()); got != 150 {
+	if got := len(w.Images("")); got != 150 {
 		t.Errorf("%d CloudImages are left of 150", got)
 	}
 	if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.Contains(s, "cloudimages") }) {
@@ -169,19 +179,19 @@ func TestKeysOfAnotherAccountBetweenTwoPagesRemoveNothing(t *testing.T) {
 func TestSuspendingDuringAPollEndsIt(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	w.cloud.Delete(region, newImage(1).ImageID)
 	w.writes.take()
 	w.cloud.OnRequest(func(r cvmtest.Request) {
 		if len(r.ImageIDs) > 0 {
-			w.edit("golden", `{"spec":{"suspend":true}}`)
+			w.Patch("golden", `{"spec":{"suspend":true}}`)
 		}
 	})
-	w.edit("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)
-	w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.Patch("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)
+	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
 	w.idle()
-	if got := len(w.images()); got != 2 {
+	if got := len(w.Images("")); got != 2 {
 		t.Errorf("%d CloudImages are left of 2", got)
 	}
 	if writes := w.writes.take(); !slices.Equal(writes, []string{"PUT imagequeries/golden/status"}) {
@@ -196,21 +206,21 @@ func TestSuspendingDuringAPollEndsIt(t *testing.T) {
 func TestAFlappingImageMakesNoStorm(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden"))
-	before := w.untilSynced("golden").Status
+	w.Create(newQuery("golden"))
+	before := w.UntilSynced("golden").Status
 	w.writes.take()
 	for range 5 {
 		remove := w.cloud.Inject(cvmtest.Fault{Listing: true, DropImages: 1, TotalDelta: -1, Times: 1})
-		w.poll("golden")
+		w.Poll("golden")
 		remove()
-		w.poll("golden")
+		w.Poll("golden")
 	}
 	for _, write := range w.writes.take() {
 		if write != "PUT imagequeries/golden/status" { // the echo of the request
 			t.Errorf("a flapping image caused %s", write)
 		}
 	}
-	if after := w.untilSynced("golden").Status; after.Revision != before.Revision {
+	if after := w.UntilSynced("golden").Status; after.Revision != before.Revision {
 		t.Error("the revision moved although nothing changed")
 	}
 }
@@ -219,22 +229,23 @@ func TestAFlappingImageMakesNoStorm(t *testing.T) {
 func TestAnImageThatIsMissingInEverySecondPollIsNotCreatedAnew(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
-	uid := w.image(objectName(1)).UID
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
+	uid := w.Image(objectName(1)).UID
 	w.writes.take()
 	for range 3 {
 		remove := w.cloud.Inject(cvmtest.Fault{Listing: true, DropImages: 1, TotalDelta: -1})
-		w.poll("golden")
+		w.Poll("golden")
 		remove()
-		w.poll("golden")
+		w.Poll("golden")
 	}
 	for _, write := range w.writes.take() {
 		if strings.HasPrefix(write, "POST") || strings.HasPrefix(write, "DELETE") {
 			t.Errorf("a flapping image caused %s", write)
 		}
 	}
-	if got := w.image(objectName(1)); got.UID != uid || got.Lifecycle.Presence != imagev1alpha1.PresencePresent || got.Lifecycle.DeleteAfter != nil {
+	got := w.Image(objectName(1))
+	if got.UID != uid || got.Lifecycle.Presence != imagev1alpha1.PresencePresent || got.Lifecycle.DeleteAfter != nil {
 		t.Errorf("in the end it is %+v", got.Lifecycle)
 	}
 }
@@ -246,19 +257,20 @@ func TestImagesThatVanishTogetherStay(t *testing.T) {
 			w := newWorld(t)
 			inventory := cvmtest.PrivateImages(7, 12, cvmtest.DefaultCredential.UIN)
 			w.cloud.Put(region, inventory...)
-			w.create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = ptr.To[int32](0) }))
-			before := w.untilSynced("golden").Status
+			w.Create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = ptr.To[int32](0) }))
+			before := w.UntilSynced("golden").Status
 			w.writes.take()
 			w.cloud.Clear(region)
 			w.cloud.Put(region, inventory[:left]...)
 			for range 3 {
-				w.poll("golden")
+				w.Poll("golden")
 			}
-			query := w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
-			if !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked) || len(query.Status.Images) != len(before.Images) {
-				t.Errorf("nothing holds the removal back: %s", describe(query))
+			query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+			blocked := kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked)
+			if blocked.Status != metav1.ConditionTrue || len(query.Status.Images) != len(before.Images) {
+				t.Errorf("nothing holds the removal back: %s", kit.Describe(query))
 			}
-			if got := len(w.images()); got != 12 {
+			if got := len(w.Images("")); got != 12 {
 				t.Errorf("%d CloudImages are left of 12", got)
 			}
 			if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.HasPrefix(s, "DELETE") }) {
@@ -273,12 +285,12 @@ func TestImagesThatVanishTogetherStay(t *testing.T) {
 func TestAListingThatDoesNotAddUpRemovesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
-	w.create(newQuery("golden", withoutGrace))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", withoutGrace))
+	w.UntilSynced("golden")
 	w.cloud.Delete(region, newImage(1).ImageID)
 	w.cloud.Inject(cvmtest.Fault{Listing: true, TotalDelta: 1})
-	query := w.poll("golden")
-	if got := len(w.images()); got != 2 || len(query.Status.Images) != 2 {
-		t.Errorf("%d CloudImages and %d images in status are left of 2: %s", got, len(query.Status.Images), describe(query))
+	query := w.Poll("golden")
+	if got := len(w.Images("")); got != 2 || len(query.Status.Images) != 2 {
+		t.Errorf("%d CloudImages and %d images in status are left of 2: %s", got, len(query.Status.Images), kit.Describe(query))
 	}
 }

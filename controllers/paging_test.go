@@ -41,7 +41,8 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account := catalog.Account{Source: "test", SecretID: catalog.Secret(cvmtest.DefaultCredential.SecretID), SecretKey: catalog.Secret(cvmtest.DefaultCredential.SecretKey)}
+	key := cvmtest.DefaultCredential
+	account := catalog.Account{Source: "test", SecretID: catalog.Secret(key.SecretID), SecretKey: catalog.Secret(key.SecretKey)}
 	pool := cvmtest.PrivateImages(3, 230, cvmtest.DefaultCredential.UIN)
 	for i := range pool {
 		created := catalogtest.Noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
@@ -52,7 +53,11 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 		s := newStory(cloud, pool, rapid.IntRange(95, 215).Draw(t, "images"))
 		for range rapid.IntRange(1, 3).Draw(t, "polls") {
 			edits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) coming {
-				return coming{request: rapid.IntRange(0, 6).Draw(t, "request"), number: rapid.IntRange(0, len(pool)-1).Draw(t, "image"), what: rapid.SampledFrom([]string{"come", "go", "swap"}).Draw(t, "what")}
+				return coming{
+					request: rapid.IntRange(0, 6).Draw(t, "request"),
+					number:  rapid.IntRange(0, len(pool)-1).Draw(t, "image"),
+					what:    rapid.SampledFrom([]string{"come", "go", "swap"}).Draw(t, "what"),
+				}
 			}), 0, 6).Draw(t, "edits")
 			s.poll(t, client, account, edits)
 		}
@@ -80,7 +85,10 @@ func newStory(cloud *cvmtest.Server, pool []cvmtest.Image, images int) *story {
 	query.Spec.Region = "ap-guangzhou"
 	query.Spec.Removal.GracePeriod = &metav1.Duration{}
 	query.Status.ObservedQuery = ""
-	s := &story{cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*cloudimage.Entry{}, now: catalogtest.Noon}
+	s := &story{
+		cloud: cloud, pool: pool, query: query, public: cvmtest.PublicImages(), now: catalogtest.Noon,
+		exists: map[string]bool{}, left: map[string]bool{}, objects: map[string]*cloudimage.Entry{},
+	}
 	cloud.OnRequest(nil)
 	cloud.Clear("ap-guangzhou")
 	cloud.Put("ap-guangzhou", pool[:images]...)

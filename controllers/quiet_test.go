@@ -21,7 +21,7 @@ import (
 func (w *world) eventsOf(prefix string) []corev1.Event {
 	w.Helper()
 	var list corev1.EventList
-	if err := w.client.List(w.ctx, &list, client.InNamespace("default")); err != nil {
+	if err := w.Client.List(w.Context(), &list, client.InNamespace("default")); err != nil {
 		w.Fatal(err)
 	}
 	var out []corev1.Event
@@ -36,18 +36,18 @@ func (w *world) eventsOf(prefix string) []corev1.Event {
 func TestAHundredFailingPollsAreOneEvent(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("hundred"))
-	w.untilSynced("hundred")
+	w.Create(newQuery("hundred"))
+	w.UntilSynced("hundred")
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 	for range 100 {
 		w.clock.offset.Add(int64(time.Second)) // more often nobody is polled
-		w.poll("hundred")
+		w.Poll("hundred")
 	}
 	// The event of the recovery is recorded after all that came before it.
 	w.cloud.Heal()
 	w.clock.offset.Add(int64(time.Minute))
-	w.poll("hundred")
-	w.eventually(func() error {
+	w.Poll("hundred")
+	w.Eventually(func() error {
 		warnings, recoveries := 0, 0
 		for _, e := range w.eventsOf("hundred") {
 			switch {
@@ -95,17 +95,20 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 		step    = 12 * time.Minute // the longest interval with its jitter: every query is due at every step
 	)
 	w := newWorld(t)
-	regions := []string{"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore", "ap-bangkok", "ap-jakarta"}
+	regions := []string{
+		"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore",
+		"ap-bangkok", "ap-jakarta",
+	}
 	for _, r := range regions {
 		w.cloud.Put(r, newImage(1))
 	}
 	for i := range queries {
-		w.create(newQuery(fmt.Sprintf("quiet-%02d", i), func(s *imagev1alpha1.ImageQuerySpec) { s.Region = regions[i%len(regions)] }))
+		w.Create(newQuery(fmt.Sprintf("quiet-%02d", i), func(s *imagev1alpha1.ImageQuerySpec) { s.Region = regions[i%len(regions)] }))
 	}
 	for i := range queries {
-		w.untilSynced(fmt.Sprintf("quiet-%02d", i))
+		w.UntilSynced(fmt.Sprintf("quiet-%02d", i))
 	}
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		if got := len(w.eventsOf("quiet-")); got < 2*queries {
 			return fmt.Errorf("%d events of the first polls", got)
 		}
@@ -119,7 +122,7 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 	for range int(day / step) {
 		before, _ := w.reconciles()
 		w.pass(step)
-		w.eventually(func() error {
+		w.Eventually(func() error {
 			if done, active := w.reconciles(); done < before+queries || active > 0 {
 				return fmt.Errorf("%v of %d queries were looked at", done-before, queries)
 			}
@@ -129,7 +132,8 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 
 	polls = w.series("imagequery_polls_total")[`imagequery_polls_total{result="Synced"}`] - polls
 	writes := w.writes.take()
-	t.Logf("in a day %d queries were polled %v times and written %d times; %d more events", queries, polls, len(writes), len(w.eventsOf("quiet-"))-events)
+	t.Logf("in a day %d queries were polled %v times and written %d times; %d more events",
+		queries, polls, len(writes), len(w.eventsOf("quiet-"))-events)
 	// A write goes with every second poll, the first that finds lastSyncTime older than twice the interval. A busy machine
 	// may turn one step's polls into the next one's.
 	most, least := queries*int(day/(10*time.Minute)), queries*int(day/step)*9/10

@@ -5,8 +5,6 @@ package controllers_test
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // newImages are numbered private images, the first the oldest.
@@ -46,16 +45,12 @@ func selectedNames(q *imagev1alpha1.ImageQuery) string {
 	return strings.Join(names, " ")
 }
 
-func ready(q *imagev1alpha1.ImageQuery) metav1.Condition {
-	return *meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady)
-}
-
 // events waits until there are so many events with a reason about a query.
 func (w *world) events(q *imagev1alpha1.ImageQuery, reason string, want int) {
 	w.Helper()
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		var list corev1.EventList
-		if err := w.client.List(w.ctx, &list, client.InNamespace("default")); err != nil {
+		if err := w.Client.List(w.Context(), &list, client.InNamespace("default")); err != nil {
 			return err
 		}
 		got := 0
@@ -74,77 +69,83 @@ func (w *world) events(q *imagev1alpha1.ImageQuery, reason string, want int) {
 func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }))
-	w.untilSynced("golden")
-	before := w.image(objectName(1))
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }))
+	w.UntilSynced("golden")
+	before := w.Image(objectName(1))
 
 	// It matches no more: the label goes, the object stays and says since when.
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageName = "withdrawn" })
-	query := w.poll("golden")
-	left := w.image(objectName(1))
-	if _, member := left.Labels["query.imagecatalog.dev/golden"]; member || len(left.OwnerReferences) != 1 || left.Lifecycle.Presence != imagev1alpha1.PresenceNotMatched ||
-		left.Labels[imagev1alpha1.LabelPresence] != "NotMatched" {
+	query := w.Poll("golden")
+	left := w.Image(objectName(1))
+	if _, member := left.Labels[labelOf("golden")]; member || len(left.OwnerReferences) != 1 ||
+		left.Lifecycle.Presence != imagev1alpha1.PresenceNotMatched || left.Labels[imagev1alpha1.LabelPresence] != "NotMatched" {
 		t.Errorf("the object is %+v", left)
 	}
 	if len(query.Status.Removing) != 1 || len(left.Lifecycle.Leaving) != 1 {
 		t.Fatalf("removing is %+v, leaving %+v", query.Status.Removing, left.Lifecycle.Leaving)
 	}
 	removing := query.Status.Removing[0]
-	if removing.Reason != imagev1alpha1.RemovedNotMatched || removing.DeleteAfter.Sub(removing.Since.Time) != 24*time.Hour || !left.Lifecycle.DeleteAfter.Equal(&removing.DeleteAfter) {
+	if removing.Reason != imagev1alpha1.RemovedNotMatched || removing.DeleteAfter.Sub(removing.Since.Time) != 24*time.Hour ||
+		!left.Lifecycle.DeleteAfter.Equal(&removing.DeleteAfter) {
 		t.Errorf("removing is %+v, the object's deleteAfter %s", removing, left.Lifecycle.DeleteAfter)
 	}
 
 	// Back before the end, it is the same object.
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageName = newImage(1).ImageName })
-	query = w.poll("golden")
-	if back := w.image(objectName(1)); back.UID != before.UID || back.Lifecycle.Leaving != nil || back.Lifecycle.DeleteAfter != nil ||
+	query = w.Poll("golden")
+	if back := w.Image(objectName(1)); back.UID != before.UID || back.Lifecycle.Leaving != nil || back.Lifecycle.DeleteAfter != nil ||
 		back.Lifecycle.Presence != imagev1alpha1.PresencePresent || len(query.Status.Removing) != 0 {
 		t.Errorf("back again, the object is %+v and removing %+v", back, query.Status.Removing)
 	}
 
 	// Gone: neither a restart nor a suspension shortens the grace period, and its end deletes by itself.
 	w.deleteImages(1)
-	query = w.poll("golden")
-	if len(query.Status.Removing) != 1 || query.Status.Removing[0].Reason != imagev1alpha1.RemovedGone || w.image(objectName(1)).Lifecycle.Presence != imagev1alpha1.PresenceGone {
+	query = w.Poll("golden")
+	if len(query.Status.Removing) != 1 || query.Status.Removing[0].Reason != imagev1alpha1.RemovedGone ||
+		w.Image(objectName(1)).Lifecycle.Presence != imagev1alpha1.PresenceGone {
 		t.Fatalf("removing is %+v", query.Status.Removing)
 	}
 	w.restart()
 	w.pass(23 * time.Hour)
-	w.poll("golden")
-	w.edit("golden", `{"spec":{"suspend":true}}`)
-	w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.Poll("golden")
+	w.Patch("golden", `{"spec":{"suspend":true}}`)
+	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
 	w.pass(2 * time.Hour)
 	w.idle()
-	if got := w.image(objectName(1)); got.UID != before.UID {
+	if got := w.Image(objectName(1)); got.UID != before.UID {
 		t.Errorf("the object is another one: %s", got.UID)
 	}
-	w.edit("golden", `{"spec":{"suspend":false}}`)
-	query = w.until("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 && !q.Spec.Suspend })
-	if diff := cmp.Diff([]string{objectName(2), objectName(3)}, slices.Sorted(maps.Keys(w.images()))); diff != "" {
-		t.Errorf("after the grace period (-want +got):\n%s\n%s", diff, describe(query))
+	w.Patch("golden", `{"spec":{"suspend":false}}`)
+	query = w.UntilQuery("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool {
+		return len(q.Status.Removing) == 0 && !q.Spec.Suspend
+	})
+	if diff := cmp.Diff([]string{objectName(2), objectName(3)}, w.ImageNames("")); diff != "" {
+		t.Errorf("after the grace period (-want +got):\n%s\n%s", diff, kit.Describe(query))
 	}
 }
 
 func TestTheEndOfAGracePeriodIsADueTimeOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Interval.Duration = 168 * time.Hour
 		s.Removal.GracePeriod = &metav1.Duration{Duration: time.Hour}
 	}))
-	w.untilSynced("golden")
+	w.UntilSynced("golden")
 	w.deleteImages(1)
-	w.poll("golden")
+	w.Poll("golden")
 	// A listing that fails deletes nothing; the next good one does.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError", Times: 1})
 	w.pass(time.Hour + time.Minute)
-	w.until("golden", "the poll at the end has failed", func(q *imagev1alpha1.ImageQuery) bool { return strings.Contains(ready(q).Message, "InternalError") })
-	if n := len(w.images()); n != 3 {
+	w.UntilQuery("golden", "the poll at the end has failed", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, "InternalError")
+	})
+	if n := len(w.Images("")); n != 3 {
 		t.Errorf("%d CloudImages after a failed listing, want 3", n)
 	}
 	w.pass(time.Minute)
-	w.until("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
-	if n := len(w.images()); n != 2 {
+	w.UntilQuery("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
+	if n := len(w.Images("")); n != 2 {
 		t.Errorf("%d CloudImages after the grace period, want 2", n)
 	}
 }
@@ -152,30 +153,32 @@ func TestTheEndOfAGracePeriodIsADueTimeOfItsOwn(t *testing.T) {
 func TestTwoOwnersLetGoEachInItsOwnTime(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(
+	w.Create(
 		newQuery("hasty", func(s *imagev1alpha1.ImageQuerySpec) { s.Removal.GracePeriod = &metav1.Duration{Duration: time.Hour} }),
 		// It asks another question, so the first one's listings answer none of its own.
 		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
 	)
-	w.untilSynced("hasty")
-	w.untilSynced("slow")
+	w.UntilSynced("hasty")
+	w.UntilSynced("slow")
 
 	// What one has found to be gone makes the other look, long before its interval ends.
 	w.deleteImages(1)
-	w.poll("hasty")
-	w.until("slow", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 1 })
-	shared := w.image(objectName(1))
-	if len(shared.Lifecycle.Leaving) != 2 || len(shared.OwnerReferences) != 2 || shared.Lifecycle.DeleteAfter.Sub(shared.Lifecycle.Leaving[0].DeleteAfter.Time) < 22*time.Hour {
+	w.Poll("hasty")
+	w.UntilQuery("slow", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 1 })
+	shared := w.Image(objectName(1))
+	if len(shared.Lifecycle.Leaving) != 2 || len(shared.OwnerReferences) != 2 ||
+		shared.Lifecycle.DeleteAfter.Sub(shared.Lifecycle.Leaving[0].DeleteAfter.Time) < 22*time.Hour {
 		t.Errorf("the shared object is %+v", shared)
 	}
 	w.pass(2 * time.Hour)
-	w.until("hasty", "it has let go", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
-	if shared := w.image(objectName(1)); len(shared.OwnerReferences) != 1 || shared.OwnerReferences[0].Name != "slow" || len(shared.Lifecycle.Leaving) != 1 {
+	w.UntilQuery("hasty", "it has let go", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
+	shared = w.Image(objectName(1))
+	if len(shared.OwnerReferences) != 1 || shared.OwnerReferences[0].Name != "slow" || len(shared.Lifecycle.Leaving) != 1 {
 		t.Errorf("after one has let go: %+v", shared)
 	}
 	w.pass(23 * time.Hour)
-	w.until("slow", "it has let go", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
-	if n := len(w.images()); n != 2 {
+	w.UntilQuery("slow", "it has let go", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
+	if n := len(w.Images("")); n != 2 {
 		t.Errorf("%d CloudImages are left, want 2", n)
 	}
 }
@@ -183,17 +186,17 @@ func TestTwoOwnersLetGoEachInItsOwnTime(t *testing.T) {
 func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6, 7, 8, 9)...)
-	w.create(newQuery("golden", withoutGrace))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", withoutGrace))
+	w.UntilSynced("golden")
 
 	w.deleteImages(3, 4, 5, 6, 7, 8, 9)
 	w.cloud.Put(region, newImage(10))
-	query := w.poll("golden")
+	query := w.Poll("golden")
 	blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
-	if blocked == nil || ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked || ready(query).Status != metav1.ConditionTrue {
-		t.Fatalf("the removal isn't blocked: %s", describe(query))
+	if blocked == nil || kit.Ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked || kit.Ready(query).Status != metav1.ConditionTrue {
+		t.Fatalf("the removal isn't blocked: %s", kit.Describe(query))
 	}
-	if n := len(w.images()); n != 10 || selectedNames(query) != "node-9" {
+	if n := len(w.Images("")); n != 10 || selectedNames(query) != "node-9" {
 		t.Errorf("%d CloudImages, selected is %q; want 10, and node-9, although it is gone", n, selectedNames(query))
 	}
 	if newest := query.Status.Images[0]; newest.Name != "node-a" || newest.Selection != imagev1alpha1.VerdictHeldBack {
@@ -204,26 +207,26 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	// It stays so, over polls and restarts, and writes nothing.
 	w.writes.take()
 	w.restart()
-	query = w.poll("golden")
+	query = w.Poll("golden")
 	if writes := w.writes.take(); len(writes) != 1 || selectedNames(query) != "node-9" { // the echo of the request
 		t.Errorf("polled again, selected is %q, and it wrote %v", selectedNames(query), writes)
 	}
 
 	// Another token approves nothing; the command that the condition shows does, at once.
-	annotation, token, found := strings.Cut(strings.Fields(meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked).Message)[4], "=")
-	if !found || annotation != imagev1alpha1.AnnotationApproveRemoval || !strings.HasPrefix(blocked.Message, "kubectl annotate imagequery golden ") || !strings.HasSuffix(blocked.Message, " --overwrite") {
+	annotation, token, found := strings.Cut(strings.Fields(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message)[4], "=")
+	if !found || annotation != imagev1alpha1.AnnotationApproveRemoval ||
+		!strings.HasPrefix(blocked.Message, "kubectl annotate imagequery golden ") || !strings.HasSuffix(blocked.Message, " --overwrite") {
 		t.Fatalf("the condition's message is %q", blocked.Message)
 	}
-	w.edit("golden", `{"metadata":{"annotations":{"`+annotation+`":"0123456789ab"}}}`)
-	w.poll("golden")
-	if n := len(w.images()); n != 10 {
+	w.Patch("golden", `{"metadata":{"annotations":{"`+annotation+`":"0123456789ab"}}}`)
+	w.Poll("golden")
+	if n := len(w.Images("")); n != 10 {
 		t.Errorf("%d CloudImages after a wrong token, want 10", n)
 	}
-	w.edit("golden", `{"metadata":{"annotations":{"`+annotation+`":"`+token+`"}}}`)
-	query = w.untilSynced("golden")
-	if diff := cmp.Diff([]string{objectName(1), objectName(2), objectName(10)}, slices.Sorted(maps.Keys(w.images()))); diff != "" || selectedNames(query) != "node-a" {
-		t.Errorf("approved, selected is %q, and CloudImages are (-want +got):\n%s", selectedNames(query), diff)
-	}
+	w.Patch("golden", `{"metadata":{"annotations":{"`+annotation+`":"`+token+`"}}}`)
+	query = w.UntilSynced("golden")
+	kit.Equal(t, "CloudImages after the approval", []string{objectName(1), objectName(2), objectName(10)}, w.ImageNames(""))
+	kit.Equal(t, "selected after the approval", "node-a", selectedNames(query))
 	if history := query.Status.SelectedHistory; history[0].Reason != imagev1alpha1.SelectedGone || history[1].ReplacedTime == nil {
 		t.Errorf("the history is %+v", history)
 	}
@@ -237,18 +240,18 @@ func TestAnotherAccountBehindTheSecretIsHeldBack(t *testing.T) {
 	foreign := newImage(3)
 	foreign.Owner = other.UIN
 	w.cloud.Put(region, foreign)
-	w.create(newQuery("golden"))
-	if query := w.untilSynced("golden"); selectedNames(query) != "node-2" {
+	w.Create(newQuery("golden"))
+	if query := w.UntilSynced("golden"); selectedNames(query) != "node-2" {
 		t.Fatalf("selected is %q", selectedNames(query))
 	}
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, other)
-	query := w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
-	if selectedNames(query) != "node-2" || len(w.images()) != 3 {
-		t.Errorf("selected is %q among %d CloudImages, want node-2 as before", selectedNames(query), len(w.images()))
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, other)
+	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+	if selectedNames(query) != "node-2" || len(w.Images("")) != 3 {
+		t.Errorf("selected is %q among %d CloudImages, want node-2 as before", selectedNames(query), len(w.Images("")))
 	}
 	// The right keys again, and it is as it was.
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
-	if query = w.untilSynced("golden"); selectedNames(query) != "node-2" {
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	if query = w.UntilSynced("golden"); selectedNames(query) != "node-2" {
 		t.Errorf("selected is %q", selectedNames(query))
 	}
 }
@@ -256,14 +259,14 @@ func TestAnotherAccountBehindTheSecretIsHeldBack(t *testing.T) {
 func TestTooFewImagesMovesNothingAndNamesWhatIsGone(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = new(int32(2)) }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = new(int32(2)) }))
+	w.UntilSynced("golden")
 	w.deleteImages(2)
-	query := w.poll("golden")
-	if selectedNames(query) != "node-2" || len(query.Status.Images) != 2 || len(w.images()) != 2 {
-		t.Errorf("something moved: %s", describe(query))
+	query := w.Poll("golden")
+	if selectedNames(query) != "node-2" || len(query.Status.Images) != 2 || len(w.Images("")) != 2 {
+		t.Errorf("something moved: %s", kit.Describe(query))
 	}
-	if message := ready(query).Message; !strings.Contains(message, "TooFewImages") || !strings.Contains(message, newImage(2).ImageID) {
+	if message := kit.Ready(query).Message; !strings.Contains(message, "TooFewImages") || !strings.Contains(message, newImage(2).ImageID) {
 		t.Errorf("the message does not name the selected image that is gone: %s", message)
 	}
 }
@@ -272,28 +275,29 @@ func TestTooFewImagesMovesNothingAndNamesWhatIsGone(t *testing.T) {
 func TestAnIDThatTheCloudRefusesIsNoMember(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters, s.ImageIDs = nil, nil
 		for _, image := range newImages(1, 2, 3) {
 			s.ImageIDs = append(s.ImageIDs, imagev1alpha1.ImageID(image.ImageID))
 		}
 	}))
-	if query := w.untilSynced("golden"); selectedNames(query) != "node-3" {
+	if query := w.UntilSynced("golden"); selectedNames(query) != "node-3" {
 		t.Fatalf("selected is %q", selectedNames(query))
 	}
 	w.deleteImages(3)
 	w.cloud.Inject(cvmtest.Fault{ImageID: newImage(3).ImageID, Code: "InvalidImageId.NotFound"})
-	query := w.poll("golden")
-	if ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-2" || len(w.images()) != 2 {
-		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.images()), describe(query))
+	query := w.Poll("golden")
+	if kit.Ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-2" || len(w.Images("")) != 2 {
+		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.Images("")), kit.Describe(query))
 	}
 	// Where none is left, that is too few and no mistake of the query's author.
 	for number := 1; number <= 2; number++ {
 		w.cloud.Inject(cvmtest.Fault{ImageID: newImage(number).ImageID, Code: "InvalidImageId.NotFound"})
 	}
-	query = w.poll("golden")
-	if !strings.Contains(ready(query).Message, imagev1alpha1.ReasonTooFewImages) || selectedNames(query) != "node-2" || len(w.images()) != 2 {
-		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.images()), describe(query))
+	query = w.Poll("golden")
+	if !strings.Contains(kit.Ready(query).Message, imagev1alpha1.ReasonTooFewImages) ||
+		selectedNames(query) != "node-2" || len(w.Images("")) != 2 {
+		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.Images("")), kit.Describe(query))
 	}
 }
 
@@ -308,12 +312,12 @@ func TestATagKeyThatNobodyHasAndATypeThatIsSoldOutRemoveNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImages(1, 2)...)
-			w.create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = new(int32(0)) }))
-			w.untilSynced("golden")
+			w.Create(newQuery("golden", withoutGrace, func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = new(int32(0)) }))
+			w.UntilSynced("golden")
 			w.cloud.Inject(cvmtest.Fault{Code: tc.fault, Listing: true})
-			query := w.poll("golden")
-			if ready(query).Reason != tc.wantReason || selectedNames(query) != "node-2" || len(w.images()) != 2 {
-				t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.images()), describe(query))
+			query := w.Poll("golden")
+			if kit.Ready(query).Reason != tc.wantReason || selectedNames(query) != "node-2" || len(w.Images("")) != 2 {
+				t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.Images("")), kit.Describe(query))
 			}
 		})
 	}
@@ -323,21 +327,22 @@ func TestMoreThanAHundredLeaveAtOnce(t *testing.T) {
 	w := newWorld(t)
 	images := cvmtest.PrivateImages(5, 130, cvmtest.DefaultCredential.UIN)
 	w.cloud.Put(region, images...)
-	w.create(newQuery("golden", withoutBreaker))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", withoutBreaker))
+	w.UntilSynced("golden")
 	for _, image := range images[:120] {
 		w.cloud.Delete(region, image.ImageID)
 	}
 	w.cloud.ResetRequests()
-	query := w.poll("golden")
+	query := w.Poll("golden")
 	if _, byID := w.listings(); byID != 2 {
 		t.Errorf("%d requests by id for 120 images, want 2", byID)
 	}
 	inGrace := 0
-	for _, image := range w.images() {
+	for _, image := range w.Images("") {
 		inGrace += len(image.Lifecycle.Leaving)
 	}
 	if len(query.Status.Removing) != 100 || inGrace != 120 || ptr.Deref(query.Status.ImageCount, 0) != 10 {
-		t.Errorf("status shows %d of %d images in grace, and %d members", len(query.Status.Removing), inGrace, ptr.Deref(query.Status.ImageCount, 0))
+		t.Errorf("status shows %d of %d images in grace, and %d members",
+			len(query.Status.Removing), inGrace, ptr.Deref(query.Status.ImageCount, 0))
 	}
 }

@@ -4,7 +4,6 @@
 package controllers_test
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 func TestTheNewestImageOfEachArchitectureIsSelected(t *testing.T) {
@@ -23,21 +23,19 @@ func TestTheNewestImageOfEachArchitectureIsSelected(t *testing.T) {
 	arm := newImage(2)
 	arm.Architecture = "arm"
 	w.cloud.Put(region, newImage(1), arm, newImage(3))
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Selection.GroupBy = []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}
 	}))
-	query := w.untilSynced("golden")
+	query := w.UntilSynced("golden")
 	if selectedNames(query) != "node-3 node-2" || query.Status.SelectedSummary != "node-3 (+1)" {
 		t.Errorf("selected is %q, in short %q", selectedNames(query), query.Status.SelectedSummary)
 	}
 	labels := map[string]string{}
-	for name, image := range w.images() {
+	for name, image := range w.Images("") {
 		labels[name] = image.Labels["query.imagecatalog.dev/golden"]
 	}
 	want := map[string]string{objectName(1): "member", objectName(2): "selected", objectName(3): "selected"}
-	if diff := cmp.Diff(want, labels); diff != "" {
-		t.Errorf("labels (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "labels", want, labels)
 	w.events(query, imagev1alpha1.EventSelectionChanged, 1)
 }
 
@@ -49,10 +47,11 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 	young.CreatedTime = new(now.Add(-71 * time.Hour).UTC().Format(time.RFC3339))
 	old.CreatedTime = new(now.Add(-500 * time.Hour).UTC().Format(time.RFC3339))
 	w.cloud.Put(region, young, old)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Interval.Duration, s.Selection.MinAge.Duration = 168*time.Hour, 72*time.Hour
 	}))
-	if query := w.untilSynced("golden"); selectedNames(query) != "node-1" || query.Status.Images[0].Selection != imagev1alpha1.VerdictTooYoung {
+	query := w.UntilSynced("golden")
+	if selectedNames(query) != "node-1" || query.Status.Images[0].Selection != imagev1alpha1.VerdictTooYoung {
 		t.Fatalf("selected is %q, and the young one is %s", selectedNames(query), query.Status.Images[0].Selection)
 	}
 	w.idle()
@@ -63,60 +62,63 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 		t.Errorf("before its time it wrote %v", writes)
 	}
 	w.pass(6 * time.Minute)
-	query := w.until("golden", "the young image is selected", func(q *imagev1alpha1.ImageQuery) bool { return selectedNames(q) == "node-2" })
+	query = w.UntilQuery("golden", "the young image is selected", func(q *imagev1alpha1.ImageQuery) bool {
+		return selectedNames(q) == "node-2"
+	})
 	if history := query.Status.SelectedHistory; history[0].Reason != imagev1alpha1.SelectedAged {
 		t.Errorf("the history is %+v", history)
 	}
 	w.pass(24 * time.Hour)
 	w.idle()
 	want := []string{"PUT cloudimages/" + objectName(1), "PUT cloudimages/" + objectName(2), "PUT imagequeries/golden/status"}
-	if diff := cmp.Diff(want, slices.Sorted(slices.Values(w.writes.take()))); diff != "" {
-		t.Errorf("writes (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "writes", want, slices.Sorted(slices.Values(w.writes.take())))
 }
 
 func TestPublicImagesAreSelectedByNameAndTheMessageSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PublicImages()...)
-	w.create(newQuery("ubuntu", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("ubuntu", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters = []imagev1alpha1.Filter{{Name: "image-type", Values: []string{"PUBLIC_IMAGE"}}}
 		s.Match.Platforms = []string{"Ubuntu"}
 	}))
-	if message := ready(w.untilSynced("ubuntu")).Message; !strings.Contains(message, "no creation time") {
+	if message := kit.Ready(w.UntilSynced("ubuntu")).Message; !strings.Contains(message, "no creation time") {
 		t.Errorf("the message is %q", message)
 	}
 }
 
 func TestABadRangeIsToldWithoutAskingTheCloud(t *testing.T) {
 	w := newWorld(t)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Selection.OrderBy, s.Selection.Range = imagev1alpha1.OrderBySemVer, "newest"
 	}))
-	query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonInvalidQuery)
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonInvalidQuery)
 	if !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionStalled) || len(w.cloud.Requests()) != 0 {
-		t.Errorf("%d requests: %s", len(w.cloud.Requests()), describe(query))
+		t.Errorf("%d requests: %s", len(w.cloud.Requests()), kit.Describe(query))
 	}
 }
 
 func TestAnEditActsOnWhatIsSelectedAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 
 	// With the cloud out of reach, too.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
-	w.edit("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
-	if query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); selectedNames(query) != "" || query.Status.SelectedSummary != "" {
+	w.Patch("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	if selectedNames(query) != "" || query.Status.SelectedSummary != "" {
 		t.Errorf("selected is %q after it was excluded", selectedNames(query))
 	}
 	w.cloud.Heal()
-	if query := w.poll("golden"); selectedNames(query) != "node-1" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged {
+	query = w.Poll("golden")
+	if selectedNames(query) != "node-1" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged {
 		t.Errorf("selected is %q, because of %+v", selectedNames(query), query.Status.SelectedHistory)
 	}
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
-	w.edit("golden", `{"spec":{"region":"ap-shanghai"}}`)
-	if query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); len(query.Status.Selected)+len(query.Status.Images) != 0 {
+	w.Patch("golden", `{"spec":{"region":"ap-shanghai"}}`)
+	query = w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	if len(query.Status.Selected)+len(query.Status.Images) != 0 {
 		t.Errorf("another region has %d selected of %d images of the former", len(query.Status.Selected), len(query.Status.Images))
 	}
 }
@@ -125,8 +127,8 @@ func TestAnEditActsOnWhatIsSelectedAtOnce(t *testing.T) {
 func TestAPolicyMovesCleanlyToAnother(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	for _, step := range []struct {
 		policy string
 		want   []string
@@ -137,9 +139,9 @@ func TestAPolicyMovesCleanlyToAnother(t *testing.T) {
 		{"All", []string{objectName(1), objectName(2), objectName(3)}},
 		{"None", nil},
 	} {
-		w.edit("golden", `{"spec":{"cloudImages":{"policy":"`+step.policy+`","maxImages":100}}}`)
-		query := w.until("golden", "the policy is "+step.policy, func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
-		if diff := cmp.Diff(step.want, slices.Sorted(maps.Keys(w.images()))); diff != "" {
+		w.Patch("golden", `{"spec":{"cloudImages":{"policy":"`+step.policy+`","maxImages":100}}}`)
+		query := w.UntilCurrent("golden")
+		if diff := cmp.Diff(step.want, w.ImageNames("")); diff != "" {
 			t.Errorf("with policy %s (-want +got):\n%s", step.policy, diff)
 		}
 		if len(query.Status.Images) != 3 || selectedNames(query) != "node-3" {
@@ -149,56 +151,55 @@ func TestAPolicyMovesCleanlyToAnother(t *testing.T) {
 
 	// Without objects nothing leaves on one listing's word either, and the rest is as with them.
 	w.deleteImages(3)
-	if query := w.poll("golden"); selectedNames(query) != "node-2" || len(query.Status.Images) != 2 {
+	if query := w.Poll("golden"); selectedNames(query) != "node-2" || len(query.Status.Images) != 2 {
 		t.Errorf("selected is %q of %d images", selectedNames(query), len(query.Status.Images))
 	}
 	w.restart()
 	w.deleteImages(1, 2)
 	w.cloud.Put(region, newImage(4))
-	if query := w.poll("golden"); selectedNames(query) != "node-2" || ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked {
-		t.Errorf("selected is %q: %s", selectedNames(query), describe(query))
+	if query := w.Poll("golden"); selectedNames(query) != "node-2" || kit.Ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked {
+		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
 	}
 }
 
 func TestASelectionThatMovesOnTakesItsObjectAlong(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesSelected }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesSelected }))
+	w.UntilSynced("golden")
 	w.writes.take()
 	w.cloud.Put(region, newImage(2))
-	w.poll("golden")
+	w.Poll("golden")
 	want := []string{"POST cloudimages", "DELETE cloudimages/" + objectName(1), "PUT imagequeries/golden/status"}
-	if diff := cmp.Diff(want, w.writes.take()); diff != "" {
-		t.Errorf("writes (-want +got):\n%s", diff)
-	}
+	kit.Equal(w, "writes", want, w.writes.take())
 }
 
 func TestTooManyImagesPublishesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.MaxImages = 2 }))
-	query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonTooManyImages)
-	if len(query.Status.Images)+len(w.images()) != 0 || !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionStalled) {
-		t.Errorf("%d images and %d CloudImages: %s", len(query.Status.Images), len(w.images()), describe(query))
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.MaxImages = 2 }))
+	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonTooManyImages)
+	stalled := meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionStalled)
+	if len(query.Status.Images)+len(w.Images("")) != 0 || !stalled {
+		t.Errorf("%d images and %d CloudImages: %s", len(query.Status.Images), len(w.Images("")), kit.Describe(query))
 	}
-	w.edit("golden", `{"spec":{"cloudImages":{"maxImages":3}}}`)
-	w.untilSynced("golden")
+	w.Patch("golden", `{"spec":{"cloudImages":{"maxImages":3}}}`)
+	w.UntilSynced("golden")
 }
 
 func TestWhatChangesUnderTheSameIDIsAnEvent(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
-	w.create(newQuery("golden"))
-	before := w.untilSynced("golden")
-	object := w.image(objectName(2))
+	w.Create(newQuery("golden"))
+	before := w.UntilSynced("golden")
+	object := w.Image(objectName(2))
 	w.cloud.Update(region, newImage(2).ImageID, func(i *cvmtest.Image) { i.ImageSize, i.ImageCreator = 99, new("100000000666") })
-	query := w.poll("golden")
-	after := w.image(objectName(2))
+	query := w.Poll("golden")
+	after := w.Image(objectName(2))
 	if after.UID != object.UID || after.Image.SizeGiB != 99 || query.Status.Revision == before.Status.Revision {
 		t.Errorf("the object is %+v, revision %s after %s", after.Image, query.Status.Revision, before.Status.Revision)
 	}
-	w.poll("golden")
+	w.Poll("golden")
 	w.events(query, imagev1alpha1.EventImageFactsChanged, 1)
 	w.events(query, imagev1alpha1.EventCreatorChanged, 1)
 }

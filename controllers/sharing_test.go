@@ -4,6 +4,7 @@
 package controllers_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 const never = 168 * time.Hour
@@ -34,28 +36,19 @@ func byIDs(numbers ...int) func(*imagev1alpha1.ImageQuerySpec) {
 	}
 }
 
-func (w *world) delete(objects ...client.Object) {
-	w.Helper()
-	for _, o := range objects {
-		if err := w.client.Delete(w.ctx, o); err != nil {
-			w.Fatal(err)
-		}
-	}
-}
-
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
 
 // untilImage waits for a state of a CloudImage.
 func (w *world) untilImage(name, what string, reached func(*imagev1alpha1.CloudImage) bool) *imagev1alpha1.CloudImage {
 	w.Helper()
 	image := &imagev1alpha1.CloudImage{}
-	w.eventually(func() error {
+	w.Until(what+" (CloudImage "+name+")", func(ctx context.Context) error {
 		*image = imagev1alpha1.CloudImage{}
-		if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, image); err != nil {
+		if err := w.Client.Get(ctx, client.ObjectKey{Name: name}, image); err != nil {
 			return err
 		}
 		if !reached(image) {
-			return fmt.Errorf("%s: waiting until %s; it has labels %v, owners %v and lifecycle %+v", name, what, image.Labels, image.OwnerReferences, image.Lifecycle)
+			return fmt.Errorf("it has labels %v, owners %v and lifecycle %+v", image.Labels, image.OwnerReferences, image.Lifecycle)
 		}
 		return nil
 	})
@@ -67,16 +60,16 @@ func labelOf(query string) string { return imagev1alpha1.LabelQueryPrefix + quer
 func TestADeletedQueryLeavesNothingOnWhatAnotherKeepsInGrace(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
-	w.create(newQuery("a", byIDs(1)), newQuery("b", byIDs(1, 2), func(s *imagev1alpha1.ImageQuerySpec) {
+	w.Create(newQuery("a", byIDs(1)), newQuery("b", byIDs(1, 2), func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Removal.GracePeriod = &metav1.Duration{Duration: 8760 * time.Hour}
 	}))
-	w.untilSynced("a")
-	w.untilSynced("b")
-	w.edit("b", `{"spec":{"imageIDs":["`+newImage(2).ImageID+`"]}}`)
-	w.until("b", "the edit is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
-	w.edit("b", `{"spec":{"suspend":true}}`)
-	w.untilReady("b", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
-	w.delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("a")})
+	w.UntilSynced("a")
+	w.UntilSynced("b")
+	w.Patch("b", `{"spec":{"imageIDs":["`+newImage(2).ImageID+`"]}}`)
+	w.UntilCurrent("b")
+	w.Patch("b", `{"spec":{"suspend":true}}`)
+	w.UntilReady("b", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("a")})
 	w.untilImage(objectName(1), "nothing of the deleted query is left", func(i *imagev1alpha1.CloudImage) bool {
 		return i.Labels[labelOf("a")] == "" && i.Lifecycle.Presence == imagev1alpha1.PresenceNotMatched
 	})
@@ -85,12 +78,12 @@ func TestADeletedQueryLeavesNothingOnWhatAnotherKeepsInGrace(t *testing.T) {
 func TestAWriteThatIsInvalidIsNotTriedAllTheTime(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
-	w.create(newQuery("a", byIDs(1)), newQuery("b", byIDs(1)), newQuery("other", byIDs(2)))
+	w.Create(newQuery("a", byIDs(1)), newQuery("b", byIDs(1)), newQuery("other", byIDs(2)))
 	for _, name := range []string{"a", "b", "other"} {
-		w.untilSynced(name)
+		w.UntilSynced(name)
 	}
-	w.edit("b", `{"spec":{"suspend":true}}`)
-	w.untilReady("b", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	w.Patch("b", `{"spec":{"suspend":true}}`)
+	w.UntilReady("b", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
 	write := "PUT cloudimages/" + objectName(1)
 	w.meets(func(got string) *http.Response {
 		if got != write {
@@ -99,7 +92,7 @@ func TestAWriteThatIsInvalidIsNotTriedAllTheTime(t *testing.T) {
 		return refusal(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
 	})
 	w.writes.take()
-	w.delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("a")})
+	w.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: named("a")})
 	tries := 0
 	count := func() {
 		for _, got := range w.writes.take() {
@@ -108,14 +101,14 @@ func TestAWriteThatIsInvalidIsNotTriedAllTheTime(t *testing.T) {
 			}
 		}
 	}
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		if count(); tries == 0 {
 			return fmt.Errorf("nobody has tried to write")
 		}
 		return nil
 	})
 	for range 3 { // a second each
-		w.poll("other")
+		w.Poll("other")
 	}
 	if count(); tries > 1 {
 		t.Errorf("it was tried %d times", tries)
@@ -133,32 +126,38 @@ func refusal(code int, reason metav1.StatusReason) *http.Response {
 
 func TestAWriteThatIsGivenUpIsAFailure(t *testing.T) {
 	for name, tc := range map[string]struct {
-		write, reason string
-		answer        func() *http.Response
+		write  string
+		code   int
+		reason metav1.StatusReason
 	}{
-		"always another was quicker": {"PUT cloudimages/" + objectName(1), "Conflict", func() *http.Response { return refusal(http.StatusConflict, metav1.StatusReasonConflict) }},
-		"the kind is not there":      {"POST cloudimages", "NotFound", func() *http.Response { return refusal(http.StatusNotFound, metav1.StatusReasonNotFound) }},
+		"always another was quicker": {
+			write: "PUT cloudimages/" + objectName(1), code: http.StatusConflict, reason: metav1.StatusReasonConflict,
+		},
+		"the kind is not there": {
+			write: "POST cloudimages", code: http.StatusNotFound, reason: metav1.StatusReasonNotFound,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImage(1), newImage(2))
-			w.create(newQuery("a", byIDs(1)))
-			w.untilSynced("a")
+			w.Create(newQuery("a", byIDs(1)))
+			w.UntilSynced("a")
 			w.meets(func(write string) *http.Response {
 				if write != tc.write {
 					return nil
 				}
-				return tc.answer()
+				return refusal(tc.code, tc.reason)
 			})
-			w.create(newQuery("b", byIDs(1, 2)))
-			query := w.until("b", "a poll has ended", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
-			if c := ready(query); c.Status != metav1.ConditionFalse || c.Reason != imagev1alpha1.ReasonWriteFailed || !strings.Contains(c.Message, tc.reason) ||
-				!strings.Contains(c.Message, region+"-img-") {
+			w.Create(newQuery("b", byIDs(1, 2)))
+			query := w.UntilCurrent("b")
+			c := kit.Ready(query)
+			if c.Status != metav1.ConditionFalse || c.Reason != imagev1alpha1.ReasonWriteFailed ||
+				!contains(c.Message, string(tc.reason), region+"-img-") {
 				t.Errorf("Ready is %+v", c)
 			}
 			w.meets(nil)
 			w.pass(time.Minute)
-			w.untilSynced("b")
+			w.UntilSynced("b")
 			w.carries("b")
 		})
 	}
@@ -168,11 +167,8 @@ func TestAWriteThatIsGivenUpIsAFailure(t *testing.T) {
 // its message counts as left out.
 func (w *world) carries(name string) {
 	w.Helper()
-	query := &imagev1alpha1.ImageQuery{}
-	if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, query); err != nil {
-		w.Fatal(err)
-	}
-	objects := w.images()
+	query := w.Query(name)
+	objects := w.Images("")
 	for _, shown := range query.Status.Images {
 		image := objects[region+"-"+shown.ImageID]
 		owned := slices.ContainsFunc(image.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == query.UID })
@@ -212,7 +208,7 @@ func TestSyncedMeansThatEveryObjectIsWritten(t *testing.T) {
 			w.cloud.Put(region, newImages(1, 2, 3, 4)...)
 			w.disturb(life.conflicts)
 			for i, numbers := range life.queries {
-				w.create(newQuery(fmt.Sprint("q", i), byIDs(numbers...), func(s *imagev1alpha1.ImageQuerySpec) {
+				w.Create(newQuery(fmt.Sprint("q", i), byIDs(numbers...), func(s *imagev1alpha1.ImageQuerySpec) {
 					if team := life.labels[i]; team != "" {
 						s.CloudImages.Labels = map[string]imagev1alpha1.LabelValue{"team": imagev1alpha1.LabelValue(team)}
 					}
@@ -220,12 +216,12 @@ func TestSyncedMeansThatEveryObjectIsWritten(t *testing.T) {
 			}
 			for _, i := range life.edits {
 				if i < len(life.queries) {
-					w.edit(fmt.Sprint("q", i), `{"spec":{"selection":{"skip":1}}}`)
+					w.Patch(fmt.Sprint("q", i), `{"spec":{"selection":{"skip":1}}}`)
 				}
 			}
 			for i := range life.queries {
 				name := fmt.Sprint("q", i)
-				w.until(name, "it is synced or says what isn't written", func(q *imagev1alpha1.ImageQuery) bool {
+				w.UntilQuery(name, "it is synced or says what isn't written", func(q *imagev1alpha1.ImageQuery) bool {
 					if q.Status.SyncedGeneration != q.Generation {
 						return false
 					}
@@ -253,7 +249,7 @@ func (w *world) disturb(times map[int]int) {
 			left[write]--
 			image := &imagev1alpha1.CloudImage{ObjectMeta: named(strings.TrimPrefix(write, "PUT cloudimages/"))}
 			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"test/quicker":"%d"}}}`, left[write])
-			if err := w.client.Patch(w.ctx, image, client.RawPatch(types.MergePatchType, patch)); client.IgnoreNotFound(err) != nil {
+			if err := w.Client.Patch(w.Context(), image, client.RawPatch(types.MergePatchType, patch)); client.IgnoreNotFound(err) != nil {
 				w.Error(err)
 			}
 		}

@@ -6,7 +6,6 @@ package controllers_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // An annotation may have 256 KiB, and what a status repeats of it at most 256 characters.
@@ -26,16 +26,16 @@ func TestALongRequestIsHandledLikeAnyOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImages(1, 2)...)
-			w.create(newQuery("golden"))
-			w.untilSynced("golden")
-			w.request("golden", value)
+			w.Create(newQuery("golden"))
+			w.UntilSynced("golden")
+			w.RequestPoll("golden", value)
 			sum := sha256.Sum256([]byte(value))
-			w.until("golden", "the request is handled", func(q *imagev1alpha1.ImageQuery) bool {
+			w.UntilQuery("golden", "the request is handled", func(q *imagev1alpha1.ImageQuery) bool {
 				return q.Status.LastHandledReconcileAt == hex.EncodeToString(sum[:])
 			})
 
-			w.edit("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
-			if query := w.untilSynced("golden"); selectedNames(query) != "node-1" {
+			w.Patch("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
+			if query := w.UntilSynced("golden"); selectedNames(query) != "node-1" {
 				t.Errorf("selected is %q after the edit", selectedNames(query))
 			}
 
@@ -44,23 +44,13 @@ func TestALongRequestIsHandledLikeAnyOther(t *testing.T) {
 			w.cloud.ResetRequests()
 			w.pass(5 * time.Second)
 			w.restart()
-			w.until("golden", "it is looked at", func(*imagev1alpha1.ImageQuery) bool { return w.seriesOf("golden")["images"] == 1 })
+			w.UntilQuery("golden", "it is looked at", func(*imagev1alpha1.ImageQuery) bool { return w.seriesOf("golden")["images"] == 1 })
 			w.idle()
 			if pages, _ := w.listings(); pages > 0 {
 				t.Errorf("the same request was handled %d more times", pages)
 			}
 		})
 	}
-}
-
-// request asks for a poll, and doesn't wait for it.
-func (w *world) request(name, value string) {
-	w.Helper()
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.edit(name, `{"metadata":{"annotations":{"`+imagev1alpha1.AnnotationRequestedAt+`":`+string(encoded)+`}}}`)
 }
 
 // Etcd takes 1.5 MiB. Two thousand images in as many groups, each with the longest name there is, would be more.
@@ -75,20 +65,20 @@ func TestAStatusOfManyLongNamesIsWritten(t *testing.T) {
 				images[i].ImageState, images[i].ImageDeprecated = "NORMAL", nil
 			}
 			w.cloud.Put(region, images...)
-			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+			w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
 				s.Selection.GroupBy = []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByImageFamily}
 				s.CloudImages.Policy = imagev1alpha1.CloudImagesNone
 			}))
-			query := w.untilSynced("golden")
+			query := w.UntilSynced("golden")
 			if len(query.Status.Selected) < 300 || len(query.Status.Images) < 100 {
 				t.Errorf("status shows %d selected images and %d members, and has room for more", len(query.Status.Selected), len(query.Status.Images))
 			}
 			left := 2000 - len(query.Status.Selected)
-			if message := ready(query).Message; !strings.Contains(message, fmt.Sprintf("%d more images qualify", left)) {
+			if message := kit.Ready(query).Message; !strings.Contains(message, fmt.Sprintf("%d more images qualify", left)) {
 				t.Errorf("the message doesn't say that %d images find no room: %s", left, message)
 			}
 			revision := query.Status.Revision
-			if query = w.poll("golden"); query.Status.Revision != revision {
+			if query = w.Poll("golden"); query.Status.Revision != revision {
 				t.Error("a poll without news found some")
 			}
 		})

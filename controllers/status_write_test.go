@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // refuseRevisions tightens the schema so that every status that publishes something is invalid, and returns what loosens it.
@@ -28,24 +29,23 @@ func (w *world) refuseRevisions() (allow func()) {
 	crd.SetName("imagequeries.imagecatalog.dev")
 	set := func(length int, refused bool) {
 		w.Helper()
-		patch := fmt.Appendf(nil, `[{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/revision/maxLength","value":%d}]`, length)
-		if err := w.client.Patch(w.ctx, crd, client.RawPatch("application/json-patch+json", patch)); err != nil {
+		const path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/revision/maxLength"
+		patch := fmt.Appendf(nil, `[{"op":"replace","path":%q,"value":%d}]`, path, length)
+		if err := w.Client.Patch(w.Context(), crd, client.RawPatch("application/json-patch+json", patch)); err != nil {
 			w.Fatal(err)
 		}
 		probe := newQuery("probe", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true })
-		w.eventually(func() error { // the API server takes a moment
-			if err := client.IgnoreAlreadyExists(w.client.Create(w.ctx, probe)); err != nil {
+		w.Eventually(func() error { // the API server takes a moment
+			if err := client.IgnoreAlreadyExists(w.Client.Create(w.Context(), probe)); err != nil {
 				return err
 			}
 			patch := client.RawPatch("application/merge-patch+json", []byte(`{"status":{"revision":"two"}}`))
-			if err := w.client.Status().Patch(w.ctx, probe, patch, client.DryRunAll); (err != nil) != refused {
+			if err := w.Client.Status().Patch(w.Context(), probe, patch, client.DryRunAll); (err != nil) != refused {
 				return fmt.Errorf("the schema has not changed yet: %w", errors.Join(err, errors.New("probe")))
 			}
 			return nil
 		})
-		if err := w.client.Delete(w.ctx, probe); err != nil {
-			w.Fatal(err)
-		}
+		w.Delete(probe)
 	}
 	set(1, true)
 	return func() { w.Helper(); set(64, false) }
@@ -54,15 +54,15 @@ func (w *world) refuseRevisions() (allow func()) {
 func TestAnInvalidStatusIsDroppedAndCounted(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	before := w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	before := w.UntilSynced("golden")
 	w.invalid.Store(true)
 	allow := w.refuseRevisions()
 	defer allow() // all tests share the schema
 	w.cloud.Put(region, newImage(2))
 	w.writes.take()
-	w.request("golden", "invalid")
-	w.eventually(func() error {
+	w.RequestPoll("golden", "invalid")
+	w.Eventually(func() error {
 		if w.series("imagequery_invalid")["imagequery_invalid_statuses_total{}"] == 0 {
 			return errors.New("no invalid status is counted")
 		}
@@ -82,13 +82,13 @@ func TestAnInvalidStatusIsDroppedAndCounted(t *testing.T) {
 	if writes != 1 {
 		t.Errorf("the invalid status was written %d times, want once", writes)
 	}
-	query := w.until("golden", "it is there", func(*imagev1alpha1.ImageQuery) bool { return true })
+	query := w.Query("golden")
 	if diff := cmp.Diff(before.Status, query.Status); diff != "" {
 		t.Errorf("the status changed all the same (-before +now):\n%s", diff)
 	}
 	allow()
 	w.clock.offset.Add(int64(time.Minute))
-	if query := w.poll("golden"); selectedNames(query) != "node-2" {
+	if query := w.Poll("golden"); selectedNames(query) != "node-2" {
 		t.Errorf("after the schema was mended %q is selected", selectedNames(query))
 	}
 }
@@ -97,13 +97,13 @@ func TestAnInvalidStatusIsDroppedAndCounted(t *testing.T) {
 func (w *world) tamper(name string, change func(*imagev1alpha1.ImageQueryStatus), options ...client.SubResourceUpdateOption) {
 	w.Helper()
 	w.tampered.Store(true)
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		query := &imagev1alpha1.ImageQuery{}
-		if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, query); err != nil {
+		if err := w.Client.Get(w.Context(), client.ObjectKey{Name: name}, query); err != nil {
 			return err
 		}
 		change(&query.Status)
-		return w.client.Status().Update(w.ctx, query, options...)
+		return w.Client.Status().Update(w.Context(), query, options...)
 	})
 }
 
@@ -133,16 +133,16 @@ func TestAForeignStatusIsOverwritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImages(1, 2)...)
-			w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
-			before := w.untilSynced("golden")
+			w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
+			before := w.UntilSynced("golden")
 			if suspended {
-				w.edit("golden", `{"spec":{"suspend":true}}`)
-				before = w.untilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+				w.Patch("golden", `{"spec":{"suspend":true}}`)
+				before = w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
 			}
 			w.idle()
 			w.cloud.ResetRequests()
 			w.tamper("golden", evil)
-			query := w.until("golden", "it is as before", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
+			query := w.UntilQuery("golden", "it is as before", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
 			if diff := cmp.Diff(before.Status, query.Status); diff != "" {
 				t.Errorf("the status is not what it was (-before +now):\n%s", diff)
 			}
@@ -158,10 +158,10 @@ func TestAForeignStatusIsOverwritten(t *testing.T) {
 func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
+	w.UntilSynced("golden")
 	w.tamper("golden", evil)
-	query := w.until("golden", "it is overwritten", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
+	query := w.UntilQuery("golden", "it is overwritten", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
 	w.events(query, imagev1alpha1.EventStatusOverwritten, 1)
 	w.idle()
 	w.writes.take()
@@ -172,13 +172,13 @@ func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 		t.Errorf("within the minute there was written: %v", writes)
 	}
 	// What a person does acts at once, and is decided by what is ours.
-	w.edit("golden", `{"spec":{"match":{"states":["NORMAL"]}}}`)
-	if query := w.untilSynced("golden"); isEvil(query) || selectedNames(query) != "node-1" {
-		t.Errorf("an edit left %q: %s", selectedNames(query), describe(query))
+	w.Patch("golden", `{"spec":{"match":{"states":["NORMAL"]}}}`)
+	if query := w.UntilSynced("golden"); isEvil(query) || selectedNames(query) != "node-1" {
+		t.Errorf("an edit left %q: %s", selectedNames(query), kit.Describe(query))
 	}
 	w.tamper("golden", evil)
 	w.pass(time.Minute)
-	w.until("golden", "it is overwritten again", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
+	w.UntilQuery("golden", "it is overwritten again", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
 	w.events(query, imagev1alpha1.EventStatusOverwritten, 2)
 }
 
@@ -186,8 +186,8 @@ func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 func TestAStatusInOurNameIsOverwrittenOnceWeSurelyLead(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = 168 * time.Hour }))
+	w.UntilSynced("golden")
 	w.idle()
 	w.writes.take()
 	w.tamper("golden", evil, client.FieldOwner("image-catalog-operator"))
@@ -197,7 +197,7 @@ func TestAStatusInOurNameIsOverwrittenOnceWeSurelyLead(t *testing.T) {
 		t.Errorf("at once there was written: %v", writes)
 	}
 	w.pass(15 * time.Second)
-	query := w.until("golden", "it is overwritten", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
+	query := w.UntilQuery("golden", "it is overwritten", func(q *imagev1alpha1.ImageQuery) bool { return !isEvil(q) })
 	w.events(query, imagev1alpha1.EventStatusOverwritten, 1)
 }
 
@@ -212,11 +212,17 @@ func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 	}{
 		"polled":                         {change: evil, images: 2},
 		"suspended":                      {change: evil, restart: `{"spec":{"suspend":true}}`},
-		"without objects":                {change: evil, spec: func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = imagev1alpha1.CloudImagesNone }, images: 2},
+		"without objects":                {change: evil, spec: withoutObjects, images: 2},
 		"only conditions":                {change: onlyConditions, images: 2},
 		"only conditions, and suspended": {change: onlyConditions, restart: `{"spec":{"suspend":true}}`, images: 2},
-		"a whole status, and suspended":  {change: func(s *imagev1alpha1.ImageQueryStatus) { s.ImageCount = new(int32(7)); s.Images = nil }, restart: `{"spec":{"suspend":true}}`},
-		"a request that was not handled": {change: func(s *imagev1alpha1.ImageQueryStatus) { evil(s); s.LastHandledReconcileAt = "never" }, images: 2},
+		"a whole status, and suspended": {change: func(s *imagev1alpha1.ImageQueryStatus) {
+			s.ImageCount = new(int32(7))
+			s.Images = nil
+		}, restart: `{"spec":{"suspend":true}}`},
+		"a request that was not handled": {change: func(s *imagev1alpha1.ImageQueryStatus) {
+			evil(s)
+			s.LastHandledReconcileAt = "never"
+		}, images: 2},
 		"a sync that is yet to come": {change: func(s *imagev1alpha1.ImageQueryStatus) {
 			evil(s)
 			s.LastSyncTime = new(metav1.NewTime(time.Now().Add(time.Hour).Truncate(time.Second)))
@@ -230,28 +236,28 @@ func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 			if change == nil {
 				change = func(*imagev1alpha1.ImageQuerySpec) {}
 			}
-			w.create(newQuery("golden", change))
-			query := w.untilSynced("golden")
+			w.Create(newQuery("golden", change))
+			query := w.UntilSynced("golden")
 			w.restart(func() {
 				if tc.restart != "" {
-					w.edit("golden", tc.restart)
+					w.Patch("golden", tc.restart)
 				}
 				w.tamper("golden", tc.change)
 			})
 			w.events(query, imagev1alpha1.EventStatusOverwritten, 1)
-			query = w.until("golden", "the status is ours", func(q *imagev1alpha1.ImageQuery) bool {
+			query = w.UntilQuery("golden", "the status is ours", func(q *imagev1alpha1.ImageQuery) bool {
 				ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady)
 				return !isEvil(q) && ready != nil && (ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonSuspended)
 			})
 			if selectedNames(query) != "node-2" || len(query.Status.Images) != tc.images {
-				t.Errorf("selected is %q of %d images: %s", selectedNames(query), len(query.Status.Images), describe(query))
+				t.Errorf("selected is %q of %d images: %s", selectedNames(query), len(query.Status.Images), kit.Describe(query))
 			}
 
 			// That was all: the next process finds nothing of others.
 			w.idle()
 			w.writes.take()
 			w.restart()
-			w.until("golden", "it is looked at", func(*imagev1alpha1.ImageQuery) bool { return len(w.seriesOf("golden")) > 0 })
+			w.UntilQuery("golden", "it is looked at", func(*imagev1alpha1.ImageQuery) bool { return len(w.seriesOf("golden")) > 0 })
 			w.idle()
 			if writes := w.writes.take(); len(writes) > 0 {
 				t.Errorf("the next start wrote %v", writes)
@@ -264,14 +270,14 @@ func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 func TestOurOwnStatusIsNoWork(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden"))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
 	w.idle()
 	before, _ := w.reconciles()
 	const polls = 5
 	for range polls {
 		w.clock.offset.Add(int64(time.Second)) // more often nobody is polled
-		w.poll("golden")
+		w.Poll("golden")
 	}
 	w.idle()
 	if after, _ := w.reconciles(); after-before > polls {
@@ -283,14 +289,14 @@ func TestOurOwnStatusIsNoWork(t *testing.T) {
 func TestImagesThatAreThereTwiceDoNotBreakMetrics(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
-	w.create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Hour }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Hour }))
+	w.UntilSynced("golden")
 	w.restart(func() {
 		// As the operator itself, so that nothing shows whose it is.
 		w.tamper("golden", func(s *imagev1alpha1.ImageQueryStatus) { s.Selected = append(s.Selected, s.Selected[0]) },
 			client.FieldOwner("image-catalog-operator"))
 	})
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		if got := w.seriesOf("golden")["selected"]; got != 2 {
 			return fmt.Errorf("imagequery_selected is %v", got)
 		}

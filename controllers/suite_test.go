@@ -20,12 +20,10 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -39,14 +37,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 const (
-	namespace = "image-catalog-system"
+	namespace = kit.Namespace
 	region    = "ap-guangzhou"
-
-	// patience is how long a test waits for a state before it fails; a busy machine needs a second or two.
-	patience = 30 * time.Second
 )
 
 // apiServer is the real one that all tests of the package share, one after the other.
@@ -58,11 +54,14 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`, or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
+		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`,",
+			"or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
 		return 1
 	}
 	ctrl.SetLogger(logr.Discard())
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	environment := &envtest.Environment{
+		CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
+	}
 	var err error
 	if apiServer, err = environment.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "starting the control plane:", err)
@@ -80,9 +79,8 @@ func run(m *testing.M) int {
 // world is a cluster, a cloud, and the operator between them.
 type world struct {
 	*testing.T
+	kit.Kit
 
-	ctx    context.Context //nolint:containedctx // the test's own; it ends with the test
-	client client.Client
 	cloud  *cvmtest.Server
 	sts    *authtest.STS
 	clock  *movableClock
@@ -109,19 +107,21 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		T: t, ctx: t.Context(), client: direct, clock: &movableClock{}, writes: &writeLog{},
+		T: t, Kit: kit.New(t, direct), clock: &movableClock{}, writes: &writeLog{},
 		cloud: cvmtest.NewServer(cvmtest.Options{RateLimit: -1}),
 	}
 	t.Cleanup(w.cloud.Close)
 	w.sts = authtest.NewSTS(w.cloud)
 	t.Cleanup(w.sts.Close)
-	w.clean()
-	t.Cleanup(func() {
-		w.ctx = context.Background() // the test's own has ended
-		w.clean()
-	})
-	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
-	w.setSecret(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	w.Check = func(query *imagev1alpha1.ImageQuery) { checkStatus(t, query) }
+	w.clean(t.Context())
+	t.Cleanup(func() { w.clean(context.Background()) }) // the test's own has ended
+	// This API server never finishes to delete a namespace, so it may be there already.
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if err := direct.Create(t.Context(), own); client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
 	stop := w.startOperator(scheme)
 	w.restart = func(meanwhile ...func()) {
 		stop()
@@ -216,44 +216,14 @@ func (w *world) watchStatuses(next http.RoundTripper) http.RoundTripper {
 }
 
 // clean empties the cluster. There is no garbage collector beside this API server.
-func (w *world) clean() {
+func (w *world) clean(ctx context.Context) {
 	w.Helper()
 	for _, kind := range []client.Object{&imagev1alpha1.ImageQuery{}, &imagev1alpha1.CloudImage{}} {
-		if err := w.client.DeleteAllOf(w.ctx, kind); err != nil {
+		if err := w.Client.DeleteAllOf(ctx, kind); err != nil {
 			w.Fatal(err)
 		}
 	}
-	if err := w.client.DeleteAllOf(w.ctx, &corev1.Secret{}, client.InNamespace(namespace)); err != nil {
-		w.Fatal(err)
-	}
-}
-
-// create creates objects; a namespace may be there already, since this API server never finishes to delete one.
-func (w *world) create(objects ...client.Object) {
-	w.Helper()
-	for _, o := range objects {
-		err := w.client.Create(w.ctx, o)
-		if _, isNamespace := o.(*corev1.Namespace); isNamespace {
-			err = client.IgnoreAlreadyExists(err)
-		}
-		if err != nil {
-			w.Fatal(err)
-		}
-	}
-}
-
-// setSecret creates or replaces the Secret of a credential.
-func (w *world) setSecret(name string, c cvmtest.Credential) {
-	w.Helper()
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		StringData: map[string]string{"secretId": c.SecretID, "secretKey": c.SecretKey},
-	}
-	err := w.client.Update(w.ctx, secret)
-	if client.IgnoreNotFound(err) == nil && err != nil {
-		err = w.client.Create(w.ctx, secret)
-	}
-	if err != nil {
+	if err := w.Client.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(namespace)); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -263,18 +233,18 @@ func (w *world) pass(d time.Duration) {
 	w.Helper()
 	w.clock.offset.Add(int64(d))
 	var queries imagev1alpha1.ImageQueryList
-	if err := w.client.List(w.ctx, &queries); err != nil {
+	if err := w.Client.List(w.Context(), &queries); err != nil {
 		w.Fatal(err)
 	}
 	for _, query := range queries.Items {
-		w.operator.LookAt(w.ctx, query.Name)
+		w.operator.LookAt(w.Context(), query.Name)
 	}
 }
 
 // idle waits until no query is being reconciled.
 func (w *world) idle() {
 	w.Helper()
-	w.eventually(func() error {
+	w.Eventually(func() error {
 		families, err := metrics.Registry.Gather()
 		if err != nil {
 			return err
@@ -293,98 +263,6 @@ func (w *world) idle() {
 	})
 }
 
-// edit changes a query by a JSON merge patch.
-func (w *world) edit(name, patch string) {
-	w.Helper()
-	query := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := w.client.Patch(w.ctx, query, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
-		w.Fatal(err)
-	}
-}
-
-var requests atomic.Int64
-
-// poll asks for a poll and waits for its end, good or bad.
-func (w *world) poll(name string) *imagev1alpha1.ImageQuery {
-	w.Helper()
-	token := fmt.Sprint("poll-", requests.Add(1))
-	w.edit(name, `{"metadata":{"annotations":{"`+imagev1alpha1.AnnotationRequestedAt+`":"`+token+`"}}}`)
-	return w.until(name, "the requested poll has ended", func(q *imagev1alpha1.ImageQuery) bool {
-		return q.Status.LastHandledReconcileAt == token
-	})
-}
-
-// until waits for a state of a query.
-func (w *world) until(name, what string, reached func(*imagev1alpha1.ImageQuery) bool) *imagev1alpha1.ImageQuery {
-	w.Helper()
-	query := &imagev1alpha1.ImageQuery{}
-	w.eventually(func() error {
-		if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, query); err != nil {
-			return err
-		}
-		if !reached(query) {
-			return fmt.Errorf("%s: waiting until %s; status is %s", name, what, describe(query))
-		}
-		return nil
-	})
-	checkStatus(w.T, query)
-	return query
-}
-
-// untilReady waits for a status and reason of Ready that answer the present generation.
-func (w *world) untilReady(name string, status metav1.ConditionStatus, reason string) *imagev1alpha1.ImageQuery {
-	w.Helper()
-	return w.until(name, fmt.Sprintf("Ready is %s with reason %s", status, reason), func(q *imagev1alpha1.ImageQuery) bool {
-		ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady)
-		return q.Status.ObservedGeneration == q.Generation && ready != nil && ready.Status == status && ready.Reason == reason
-	})
-}
-
-func (w *world) untilSynced(name string) *imagev1alpha1.ImageQuery {
-	w.Helper()
-	return w.untilReady(name, metav1.ConditionTrue, imagev1alpha1.ReasonSynced)
-}
-
-// eventually tries until there is no error.
-func (w *world) eventually(try func() error) {
-	w.Helper()
-	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if err = try(); err == nil {
-			return
-		}
-		select {
-		case <-w.ctx.Done():
-			w.Fatalf("%v, when the test ended", err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	w.Fatalf("after %s: %v", patience, err)
-}
-
-// images are all CloudImages, by name.
-func (w *world) images() map[string]imagev1alpha1.CloudImage {
-	w.Helper()
-	var list imagev1alpha1.CloudImageList
-	if err := w.client.List(w.ctx, &list); err != nil {
-		w.Fatal(err)
-	}
-	out := map[string]imagev1alpha1.CloudImage{}
-	for _, image := range list.Items {
-		out[image.Name] = image
-	}
-	return out
-}
-
-func (w *world) image(name string) imagev1alpha1.CloudImage {
-	w.Helper()
-	image, ok := w.images()[name]
-	if !ok {
-		w.Fatalf("there is no CloudImage %s", name)
-	}
-	return image
-}
-
 // listings counts requests without ids, byID those with.
 func (w *world) listings() (listings, byID int) {
 	for _, r := range w.cloud.Requests() {
@@ -395,15 +273,6 @@ func (w *world) listings() (listings, byID int) {
 		}
 	}
 	return listings, byID
-}
-
-func describe(q *imagev1alpha1.ImageQuery) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "generation %d, observed %d, synced %d, images %d", q.Generation, q.Status.ObservedGeneration, q.Status.SyncedGeneration, ptr.Deref(q.Status.ImageCount, -1))
-	for _, c := range q.Status.Conditions {
-		fmt.Fprintf(&out, "\n\t%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
-	}
-	return out.String()
 }
 
 // movableClock runs like any clock, and can be moved.

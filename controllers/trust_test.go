@@ -5,16 +5,14 @@ package controllers_test
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // stranger is an account that shares images with ours.
@@ -53,8 +51,8 @@ func TestOnlyTypesThatProveTheOwnerAreSelectedByThemselves(t *testing.T) {
 		w.cloud.Put(region, image)
 	}
 	w.cloud.Put(region, sharedImages(7)...)
-	w.create(newQuery("golden", allNodes))
-	query := w.untilSynced("golden")
+	w.Create(newQuery("golden", allNodes))
+	query := w.UntilSynced("golden")
 	if selectedNames(query) != "node-1" {
 		t.Errorf("selected is %q", selectedNames(query))
 	}
@@ -63,8 +61,8 @@ func TestOnlyTypesThatProveTheOwnerAreSelectedByThemselves(t *testing.T) {
 			t.Errorf("node-%d is %s", number, verdict)
 		}
 	}
-	w.edit("golden", `{"spec":{"selection":{"trustedCreators":["`+stranger+`"],"limit":9}}}`)
-	query = w.until("golden", "the edit is synced", func(q *imagev1alpha1.ImageQuery) bool { return q.Status.SyncedGeneration == q.Generation })
+	w.Patch("golden", `{"spec":{"selection":{"trustedCreators":["`+stranger+`"],"limit":9}}}`)
+	query = w.UntilCurrent("golden")
 	if selectedNames(query) != "node-7 node-6 node-5 node-4 node-3 node-2 node-1" {
 		t.Errorf("with the trusted creator selected is %q", selectedNames(query))
 	}
@@ -88,26 +86,26 @@ func TestTrustThatWasWithdrawnWhileNoOperatorRanIsGone(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImage(1))
 			w.cloud.Put(region, sharedImages(2)...)
-			w.create(newQuery("golden", allNodes, func(s *imagev1alpha1.ImageQuerySpec) {
+			w.Create(newQuery("golden", allNodes, func(s *imagev1alpha1.ImageQuerySpec) {
 				s.CloudImages = imagev1alpha1.CloudImagePolicy{Policy: imagev1alpha1.CloudImagesNone, MaxImages: 100}
 			}))
-			w.untilSynced("golden")
-			w.edit("golden", tc.given)
-			w.until("golden", "the shared image is selected", func(q *imagev1alpha1.ImageQuery) bool { return selectedNames(q) == "node-2" })
+			w.UntilSynced("golden")
+			w.Patch("golden", tc.given)
+			w.UntilQuery("golden", "the shared image is selected", func(q *imagev1alpha1.ImageQuery) bool { return selectedNames(q) == "node-2" })
 
 			w.restart()
-			if query := w.poll("golden"); selectedNames(query) != "node-2" {
+			if query := w.Poll("golden"); selectedNames(query) != "node-2" {
 				t.Errorf("after a restart selected is %q", selectedNames(query))
 			}
 			w.restart(func() {
 				w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
-				w.edit("golden", tc.withdrawn)
+				w.Patch("golden", tc.withdrawn)
 			})
-			if query := w.untilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); selectedNames(query) != "" {
+			if query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); selectedNames(query) != "" {
 				t.Errorf("before the cloud has answered, selected is %q", selectedNames(query))
 			}
 			w.cloud.Heal()
-			if query := w.poll("golden"); selectedNames(query) != "node-1" || verdictOf(query, 2) != imagev1alpha1.VerdictUntrustedCreator {
+			if query := w.Poll("golden"); selectedNames(query) != "node-1" || verdictOf(query, 2) != imagev1alpha1.VerdictUntrustedCreator {
 				t.Errorf("selected is %q, and the shared image is %s", selectedNames(query), verdictOf(query, 2))
 			}
 		})
@@ -119,15 +117,15 @@ func TestWhoSharesImagesCannotBlockARemovalOrAFix(t *testing.T) {
 	w.cloud.Put(region, newImages(1, 2)...)
 	shared := sharedImages(10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
 	w.cloud.Put(region, shared...)
-	w.create(newQuery("golden", allNodes))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", allNodes))
+	w.UntilSynced("golden")
 	for _, image := range shared {
 		w.cloud.Delete(region, image.ImageID)
 	}
 	w.cloud.Put(region, newImage(3))
-	query := w.poll("golden")
-	if ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-3" || len(query.Status.Images) != 3 {
-		t.Errorf("selected is %q of %d images: %s", selectedNames(query), len(query.Status.Images), describe(query))
+	query := w.Poll("golden")
+	if kit.Ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-3" || len(query.Status.Images) != 3 {
+		t.Errorf("selected is %q of %d images: %s", selectedNames(query), len(query.Status.Images), kit.Describe(query))
 	}
 }
 
@@ -135,36 +133,37 @@ func TestWhoSharesImagesCannotExhaustMaxImages(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
 	w.cloud.Put(region, sharedImages(20, 21)...)
-	w.create(newQuery("golden", allNodes, func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.MaxImages = 4 }))
-	w.untilSynced("golden")
+	w.Create(newQuery("golden", allNodes, func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.MaxImages = 4 }))
+	w.UntilSynced("golden")
 	want := []string{objectName(1), objectName(2), objectName(20), objectName(21)}
 	objects := func(what string, want []string) {
 		t.Helper()
-		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(w.images()))); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", what, diff)
-		}
+		kit.Equal(t, what, want, w.ImageNames(""))
 	}
 	objects("all have room", want)
 
 	// Those that have an object keep it, although others come before them by id.
 	w.cloud.Put(region, sharedImages(10, 11, 12)...)
-	query := w.poll("golden")
+	query := w.Poll("golden")
 	objects("more are shared", want)
-	if message := ready(query).Message; !strings.Contains(message, "3 images that can't be selected for want of trust have no CloudImage") || len(query.Status.Images) != 7 {
+	message := kit.Ready(query).Message
+	if !strings.Contains(message, "3 images that can't be selected for want of trust have no CloudImage") || len(query.Status.Images) != 7 {
 		t.Errorf("%d images, and the message is %q", len(query.Status.Images), message)
 	}
 
 	// Our own come first.
 	w.cloud.Put(region, newImage(3))
-	query = w.poll("golden")
+	query = w.Poll("golden")
 	objects("one more of our own", []string{objectName(1), objectName(2), objectName(3), objectName(20)})
 	if selectedNames(query) != "node-3" {
 		t.Errorf("selected is %q", selectedNames(query))
 	}
 	w.cloud.Put(region, newImages(4, 5)...)
-	w.edit("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)
-	query = w.until("golden", "our own are too many", func(q *imagev1alpha1.ImageQuery) bool { return strings.Contains(ready(q).Message, "TooManyImages") })
-	if message := ready(query).Message; !strings.Contains(message, "asks for 5 CloudImages") {
+	w.Patch("golden", `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)
+	query = w.UntilQuery("golden", "our own are too many", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, "TooManyImages")
+	})
+	if message := kit.Ready(query).Message; !strings.Contains(message, "asks for 5 CloudImages") {
 		t.Errorf("the message is %q", message)
 	}
 }

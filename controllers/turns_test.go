@@ -4,8 +4,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
-	"strings"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,41 +16,89 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// A script of turns: "a1?" asks for a turn of query 1, due at one minute past noon, with source a; "a!" ends one of a's. Queries
-// with a letter were never tried. Answers are yes, no, and who is told.
+// slotStep is one of the things that happen to the slots of a source, two of which are there, and what comes of it.
+type slotStep struct {
+	source  string // "a" by default
+	acquire waiter // asks for a slot
+	granted bool
+	release bool     // ends a poll
+	next    []string // the queries that are told to ask again
+}
+
 func TestTurns(t *testing.T) {
-	for name, tc := range map[string]struct{ script, want string }{
-		"as many as are allowed":                   {"a1? a2? a3?", "yes yes no"},
-		"another source doesn't wait":              {"a1? a2? a3? b4? b5? b6?", "yes yes no yes yes no"},
-		"who waits is told, in order":              {"a1? a2? a3? a4? a! a!", "yes yes no no 3 4"},
-		"a source tells its own only":              {"a1? a2? a3? b1? b2? b3? b!", "yes yes no yes yes no 3"},
-		"nobody waits":                             {"a1? a! a2?", "yes - yes"},
-		"a query never tried is told first":        {"a1? a2? a3? aN? a! a!", "yes yes no no N 3"},
-		"those never tried, in order":              {"a1? a2? aN? aM? a! a!", "yes yes no no N M"},
-		"whoever is longest overdue is told first": {"a7? a8? a5? a3? a4? a! a3? a! a4? a!", "yes yes no no no 3 yes 4 yes 5"},
-		"who was told late keeps its place":        {"a1? a2? a3? a4? a5? a! a9? a3? a!", "yes yes no no no 3 yes no 3"},
-		"who asks twice waits once":                {"a1? a2? a3? a3? a! a!", "yes yes no no 3 -"},
-		"who was told and takes it, waits no more": {"a1? a2? a3? a! a3? a! a!", "yes yes no 3 yes - -"},
-		"who comes at the right time, too":         {"a1? a2? a3? a4? a! a4? a!", "yes yes no no 3 yes -"},
-		"a turn that was not taken is told again":  {"a1? a2? a3? a4? a5? a! a!", "yes yes no no no 3 4,5"},
+	// query is one that is due so many minutes after noon, and named by them.
+	query := func(minute int) waiter {
+		return waiter{name: fmt.Sprint(minute), due: catalogtest.Noon.Add(time.Duration(minute) * time.Minute)}
+	}
+	// neverTried is one that goes before those, although it became due after them.
+	neverTried := func(name string) waiter { return waiter{name: name, first: true, due: catalogtest.Noon.Add(time.Hour)} }
+	for name, steps := range map[string][]slotStep{
+		"as many as are allowed": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
+		},
+		"another source doesn't wait": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
+			{source: "b", acquire: query(4), granted: true}, {source: "b", acquire: query(5), granted: true},
+			{source: "b", acquire: query(6)},
+		},
+		"who waits is told, in order": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
+			{release: true, next: []string{"3"}}, {release: true, next: []string{"4"}},
+		},
+		"a source tells its own only": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
+			{source: "b", acquire: query(1), granted: true}, {source: "b", acquire: query(2), granted: true},
+			{source: "b", acquire: query(3)}, {source: "b", release: true, next: []string{"3"}},
+		},
+		"nobody waits": {
+			{acquire: query(1), granted: true}, {release: true}, {acquire: query(2), granted: true},
+		},
+		"a query never tried is told first": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
+			{acquire: neverTried("N")}, {release: true, next: []string{"N"}}, {release: true, next: []string{"3"}},
+		},
+		"those never tried, in order": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: neverTried("N")},
+			{acquire: neverTried("M")}, {release: true, next: []string{"N"}}, {release: true, next: []string{"M"}},
+		},
+		"whoever is longest overdue is told first": {
+			{acquire: query(7), granted: true}, {acquire: query(8), granted: true}, {acquire: query(5)}, {acquire: query(3)},
+			{acquire: query(4)}, {release: true, next: []string{"3"}}, {acquire: query(3), granted: true},
+			{release: true, next: []string{"4"}}, {acquire: query(4), granted: true}, {release: true, next: []string{"5"}},
+		},
+		"who was told late keeps its place": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
+			{acquire: query(5)}, {release: true, next: []string{"3"}}, {acquire: query(9), granted: true},
+			{acquire: query(3)}, {release: true, next: []string{"3"}},
+		},
+		"who asks twice waits once": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(3)},
+			{release: true, next: []string{"3"}}, {release: true},
+		},
+		"who was told and takes it, waits no more": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
+			{release: true, next: []string{"3"}}, {acquire: query(3), granted: true}, {release: true}, {release: true},
+		},
+		"who comes at the right time, too": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
+			{release: true, next: []string{"3"}}, {acquire: query(4), granted: true}, {release: true},
+		},
+		"a turn that was not taken is told again": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
+			{acquire: query(5)}, {release: true, next: []string{"3"}}, {release: true, next: []string{"4", "5"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var turns pollSlots
-			var got []string
-			for word := range strings.FieldsSeq(tc.script) {
-				source, who := word[:1], word[1:len(word)-1]
-				if who == "" {
-					got = append(got, told(turns.release(source, 2)))
-					continue
+			var slots pollSlots
+			for i, step := range steps {
+				source := cmp.Or(step.source, "a")
+				if step.release {
+					if got := slots.release(source, 2); !slices.Equal(got, step.next) {
+						t.Errorf("step %d: %q are told, want %q", i+1, got, step.next)
+					}
+				} else if got := slots.acquire(source, step.acquire, 2); got != step.granted {
+					t.Errorf("step %d: query %s has a slot: %t, want %t", i+1, step.acquire.name, got, step.granted)
 				}
-				q := waiter{name: who, first: who >= "A", due: catalogtest.Noon}
-				if !q.first {
-					q.due = catalogtest.Noon.Add(time.Duration(who[0]-'0') * time.Minute)
-				}
-				got = append(got, map[bool]string{true: "yes", false: "no"}[turns.acquire(source, q, 2)])
-			}
-			if got := strings.Join(got, " "); got != tc.want {
-				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
 	}
@@ -71,11 +121,4 @@ func TestAPollEndsWithTheProcess(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the turn has not ended")
 	}
-}
-
-func told(names []string) string {
-	if len(names) == 0 {
-		return "-"
-	}
-	return strings.Join(names, ",")
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/orphan"
 )
 
 type config struct {
@@ -52,7 +53,7 @@ func main() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		if !cfg.detach {
-			ctx = untilAbandoned(ctx, os.Stdin, os.Getppid)
+			ctx = untilClosed(orphan.Context(ctx, os.Getppid), os.Stdin)
 		}
 		err = run(ctx, cfg, os.Stdout)
 	}

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -175,28 +174,6 @@ func TestOnlyAPipeIsWatched(t *testing.T) {
 	if diff := cmp.Diff([]bool{true, false}, got); diff != "" {
 		t.Errorf("a pipe and /dev/null (-want +got):\n%s", diff)
 	}
-}
-
-func TestItIsAbandonedWhenTheParentChanges(t *testing.T) {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = null.Close() }()
-	var parent atomic.Int64
-	parent.Store(100)
-	asked := make(chan struct{}, 100)
-	ctx := untilAbandoned(t.Context(), null, func() int {
-		asked <- struct{}{}
-		return int(parent.Load())
-	})
-	<-asked
-	<-asked
-	if ctx.Err() != nil {
-		t.Error("abandoned while the parent is there, with /dev/null as stdin")
-	}
-	parent.Store(1)
-	<-ctx.Done()
 }
 
 func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {

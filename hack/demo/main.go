@@ -7,15 +7,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/image-catalog/image-catalog-operator/hack/orphan"
 )
 
 func main() {
@@ -23,26 +23,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	ctrl.SetLogger(logr.Discard()) // envtest's; what matters comes back as an error
-	if err := run(untilAbandoned(ctx, os.Getppid), readSettings(os.Getenv)); err != nil {
+	// "go run" doesn't pass on every signal.
+	if err := run(orphan.Context(ctx, os.Getppid), readSettings(os.Getenv)); err != nil {
 		fmt.Fprintln(os.Stderr, "\nThe demo failed:", err)
 		os.Exit(1)
 	}
-}
-
-// untilAbandoned ends the context when the parent process is another one than at the start: "go run" doesn't pass on every signal.
-func untilAbandoned(ctx context.Context, parent func() int) context.Context {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		for before := parent(); parent() == before; {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(250 * time.Millisecond):
-			}
-		}
-		cancel(errors.New("the process that started the demo has ended"))
-	}()
-	return ctx
 }
 
 // settings are read from the environment, since make passes variables there.

@@ -32,7 +32,8 @@ func (r Request) String() string {
 	return strings.TrimRight(fmt.Sprintf("%s %s %s", r.Verb, r.Resource, r.Name), " ")
 }
 
-// newRequest reads the path as documented under "API concepts": /apis/<group>/<version>[/namespaces/<namespace>]/<resource>[/<name>[/<subresource>]].
+// newRequest reads the path as documented under "API concepts":
+// /apis/<group>/<version>[/namespaces/<namespace>]/<resource>[/<name>[/<subresource>]].
 func newRequest(r *http.Request) Request {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {

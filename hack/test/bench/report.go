@@ -83,7 +83,8 @@ func (r *result) table(b baseline) string {
 		if limit, ok := b[r.key()][name]; ok {
 			accepted = fmt.Sprintf("%.3g", limit)
 		}
-		fmt.Fprintf(w, "  %s\t%.4g\t%.4g\t%.4g\t%s\t\n", name, r.Figures[name], slices.Min(r.samples[name]), slices.Max(r.samples[name]), accepted)
+		fmt.Fprintf(w, "  %s\t%.4g\t%.4g\t%.4g\t%s\t\n",
+			name, r.Figures[name], slices.Min(r.samples[name]), slices.Max(r.samples[name]), accepted)
 	}
 	_ = w.Flush() // a strings.Builder takes everything
 	return out.String()
@@ -150,7 +151,8 @@ func (r *result) steady(name string) bool {
 // isRatio says whether a figure is held against what was accepted, with some slack. Wall time isn't: of two runs on a machine
 // that others use, it may be twice the other's.
 func isRatio(name string) bool {
-	return slices.ContainsFunc([]string{"cpu/", "RSS/", "KB of heap", "MB allocated"}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	prefixes := []string{"cpu/", "RSS/", "KB of heap", "MB allocated"}
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 func isCount(name string) bool { return strings.HasPrefix(name, "count ") }

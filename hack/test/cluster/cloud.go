@@ -8,10 +8,6 @@ import (
 	"encoding/json"
 	"os"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
@@ -46,23 +42,4 @@ func (c *Cluster) StartCloud(flags ...string) *Cloud {
 	c.Cleanup(control.Close)
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.Credential{SecretID: said.SecretID, SecretKey: said.SecretKey})
 	return &Cloud{Control: control, Process: process, Endpoint: said.URL, STS: said.STS}
-}
-
-// SetCredentials stores a key in a Secret of the operator's namespace, where queries name it by credentialsRef.
-func (c *Cluster) SetCredentials(name string, key cvmtest.Credential) {
-	c.Helper()
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name},
-		StringData: map[string]string{"secretId": key.SecretID, "secretKey": key.SecretKey},
-	}
-	if key.Token != "" {
-		secret.StringData["token"] = key.Token
-	}
-	err := c.Client.Update(c.Context(), secret)
-	if client.IgnoreNotFound(err) == nil && err != nil {
-		err = c.Client.Create(c.Context(), secret)
-	}
-	if err != nil {
-		c.Fatalf("storing the Secret %s: %v", name, err)
-	}
 }

@@ -71,7 +71,7 @@ func TestAManagerServesACloud(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{})
 	cloud := c.StartCloud("-public=false", "-private=3", "-shared=0")
 	manager := c.StartManager(cloud)
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: all}, spec: {region: ap-guangzhou}}`)
+	c.ApplyQuery("name: all", "region: ap-guangzhou")
 	c.UntilSynced("all")
 	if got := len(c.Images("all")); got != 3 {
 		t.Errorf("there are %d CloudImages, want 3", got)

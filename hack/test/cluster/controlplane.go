@@ -24,7 +24,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
+
+// T is what the package needs of a test or benchmark; a program may bring its own.
+type T interface {
+	kit.T
+	Cleanup(f func())
+	Failed() bool
+	Logf(format string, args ...any)
+}
 
 // Options are what a test may have otherwise than usual.
 type Options struct {
@@ -46,10 +55,10 @@ type Options struct {
 // work.
 type Cluster struct {
 	T
+	kit.Kit // with an administrator's Client: neither the operator's roles nor its quota of requests bind it
 
-	// Config and Client are an administrator's: neither the operator's roles nor its quota of requests bind them.
+	// Config is an administrator's, too.
 	Config *rest.Config
-	Client client.Client
 
 	// Kubeconfig is a file with the same; OperatorKubeconfig one of the operator's ServiceAccount, bound to the shipped roles only.
 	Kubeconfig, OperatorKubeconfig string
@@ -87,7 +96,7 @@ func Start(t T, o Options) *Cluster {
 // For is the same cluster for a subtest: what fails, fails that, and what it starts ends with that.
 func (c *Cluster) For(t T) *Cluster {
 	bound := *c
-	bound.T = t
+	bound.T, bound.Kit = t, c.Kit.For(t)
 	return &bound
 }
 
@@ -114,7 +123,7 @@ func (c *Cluster) startServers(o Options) {
 	c.Helper()
 	c.environment = &envtest.Environment{
 		UseExistingCluster:       new(false), // whatever the caller's environment says
-		ControlPlaneStartTimeout: patience,
+		ControlPlaneStartTimeout: kit.Patience,
 	}
 	etcd := &envtest.Etcd{Path: c.leashed("etcd", nil), DataDir: c.folder("etcd")}
 	server := c.environment.ControlPlane.GetAPIServer()
@@ -183,10 +192,12 @@ func (c *Cluster) connect() {
 			c.Fatalf("%v", err)
 		}
 	}
-	var err error
-	if c.Client, err = client.New(c.Config, client.Options{Scheme: scheme}); err != nil {
+	admin, err := client.New(c.Config, client.Options{Scheme: scheme})
+	if err != nil {
 		c.Fatalf("%v", err)
 	}
+	c.Kit = kit.New(c.T, admin)
+	c.Broken = c.children.died
 	c.Kubeconfig = filepath.Join(c.children.dir, "kubeconfig")
 	if err := os.WriteFile(c.Kubeconfig, c.environment.KubeConfig, 0o600); err != nil {
 		c.Fatalf("%v", err)
@@ -286,7 +297,7 @@ func (c *Cluster) AddAPIServer(flags map[string]string) *rest.Config {
 	}
 	second := &envtest.APIServer{
 		Path: c.leashed("kube-apiserver", nil), CertDir: certificates, EtcdURL: c.environment.ControlPlane.Etcd.URL,
-		StartTimeout: patience, StopTimeout: first.StopTimeout,
+		StartTimeout: kit.Patience, StopTimeout: first.StopTimeout,
 	}
 	second.CA, second.Authn = first.CA, first.Authn
 	configure(second, flags)

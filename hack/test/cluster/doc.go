@@ -3,12 +3,12 @@
 
 // Package cluster runs the operator as a user does, for tests that look at it from outside: a control plane with RBAC, garbage
 // collection and an audit log, config/default as it ships, the simulated cloud, and bin/manager under exactly the shipped roles.
-// All of them are processes on loopback addresses, and end with the test.
+// All of them are processes on loopback addresses, and end with the test. What tests do with them then is in hack/kit.
 //
 //	c := cluster.Start(t, cluster.Options{})
 //	cloud := c.StartCloud("-private=12")
 //	manager := c.StartManager(cloud)
-//	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: all}, spec: {region: ap-guangzhou}}`)
+//	c.ApplyQuery("name: all", "region: ap-guangzhou")
 //	query := c.UntilSynced("all")
 //	manager.Kill()
 //

@@ -16,11 +16,12 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // Namespace and ServiceAccount are the operator's in config/default; OperatorUser is its name in the audit log.
 const (
-	Namespace      = "image-catalog-system"
+	Namespace      = kit.Namespace
 	ServiceAccount = "image-catalog-operator"
 	OperatorUser   = "system:serviceaccount:" + Namespace + ":" + ServiceAccount
 )

@@ -28,7 +28,8 @@ func (c *Cluster) StartManager(cloud *Cloud, flags ...string) *Manager {
 	c.Helper()
 	m := &Manager{Probes: c.FreeAddress(), Metrics: c.FreeAddress()}
 	m.flags = append([]string{
-		"--kubeconfig=" + c.OperatorKubeconfig, "--credentials-namespace=" + Namespace, "--cvm-endpoint=" + cloud.Endpoint, "--sts-endpoint=" + cloud.STS,
+		"--kubeconfig=" + c.OperatorKubeconfig, "--credentials-namespace=" + Namespace,
+		"--cvm-endpoint=" + cloud.Endpoint, "--sts-endpoint=" + cloud.STS,
 		"--health-probe-bind-address=" + m.Probes, "--metrics-bind-address=" + m.Metrics,
 	}, flags...)
 	return c.RestartManager(m)

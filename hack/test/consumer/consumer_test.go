@@ -67,14 +67,7 @@ func TestAConsumerUsesWhatIsSelected(t *testing.T) {
 	// The cloud knows the key no more, and somebody deletes the ConfigMap: the last selection is as good as ever.
 	cloud.RemoveCredential(cloud.Requests()[0].SecretID)
 	c.Poll("nodes")
-	c.UntilQuery("nodes", func(q *imagev1alpha1.ImageQuery) error {
-		for _, condition := range q.Status.Conditions {
-			if condition.Type == imagev1alpha1.ConditionStalled && condition.Status == metav1.ConditionTrue {
-				return nil
-			}
-		}
-		return fmt.Errorf("it is not Stalled")
-	})
+	c.UntilCondition("nodes", imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonAuthenticationFailed)
 	c.Kubectl("", "delete", "configmap", "-n", namespace, "nodes")
 	untilData(c, "it is there again while the cloud is not", map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"})
 

@@ -245,7 +245,7 @@ func (s *suite) own(region string, key cvmtest.Credential) []string {
 func (s *suite) agrees(query, prefix string, ids []string) {
 	s.t.Helper()
 	var inStatus, names []string
-	q := s.UntilQuery(query, func(*imagev1alpha1.ImageQuery) error { return nil })
+	q := s.Query(query)
 	for _, image := range q.Status.Images {
 		inStatus = append(inStatus, prefix+image.ImageID)
 	}

@@ -50,8 +50,8 @@ func (s *suite) events() {
 	}
 }
 
-// seenEvent is the type of the event about the query foreign with a reason, and how often it was seen. What is the same becomes a series, which
-// tells of the second time at once and is brought up to date later.
+// seenEvent is the type of the event about the query foreign with a reason, and how often it was seen. What is the same becomes a
+// series, which tells of the second time at once and is brought up to date later.
 func (s *suite) seenEvent(ctx context.Context, reason string) (kind string, times int32, err error) {
 	var list eventsv1.EventList
 	if err := s.Client.List(ctx, &list, client.InNamespace("default")); err != nil {

@@ -94,7 +94,8 @@ func (s *suite) leaderChange() {
 		s.untilLeader(leader)
 		s.untilIdle(successor)
 	}, nil, nil)
-	s.expect(func() { s.Poll("foreign") }, pages("acct2", region, 3), append(statusOf("foreign", 1), write("update", "cloudimages", "acct2."+region+"-"+id, 200)))
+	s.expect(func() { s.Poll("foreign") },
+		pages("acct2", region, 3), append(statusOf("foreign", 1), write("update", "cloudimages", "acct2."+region+"-"+id, 200)))
 
 	// One that ends in peace gives the Lease back.
 	s.stop(successor)

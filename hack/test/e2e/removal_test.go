@@ -4,17 +4,16 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // Regions of these tests, with few private images each.
@@ -33,16 +32,10 @@ func (s *suite) fillRegions() {
 func (s *suite) apply(name, region, spec string) {
 	s.t.Helper()
 	token := fmt.Sprint("applied-", time.Now().UnixNano())
-	s.Apply(fmt.Sprintf(`
-apiVersion: imagecatalog.dev/v1alpha1
-kind: ImageQuery
-metadata: {name: %s, annotations: {%s: %s}}
-spec: {region: %s, interval: 1h, %s}`, name, imagev1alpha1.AnnotationRequestedAt, token, region, spec))
-	s.UntilQuery(name, func(q *imagev1alpha1.ImageQuery) error {
-		if q.Status.LastHandledReconcileAt != token || q.Status.SyncedGeneration != q.Generation {
-			return errors.New("it is not synced since it was applied")
-		}
-		return nil
+	s.ApplyQuery(fmt.Sprintf("name: %s, annotations: {%s: %s}", name, imagev1alpha1.AnnotationRequestedAt, token),
+		fmt.Sprintf("region: %s, interval: 1h, %s", region, spec))
+	s.UntilQuery(name, "it is synced since it was applied", func(q *imagev1alpha1.ImageQuery) bool {
+		return q.Status.LastHandledReconcileAt == token && q.Status.SyncedGeneration == q.Generation
 	})
 }
 
@@ -84,7 +77,7 @@ func (s *suite) inGrace(name string) {
 			s.t.Errorf("%s is a member of nothing, but has the label %s", name, label)
 		}
 	}
-	query := s.UntilQuery("patient", func(*imagev1alpha1.ImageQuery) error { return nil })
+	query := s.Query("patient")
 	if r := query.Status.Removing; len(r) != 1 || patience+"-"+r[0].ImageID != name || !r[0].DeleteAfter.Equal(l.DeleteAfter) {
 		s.t.Errorf("status.removing of %s is %+v, want %s", query.Name, r, name)
 	}
@@ -98,11 +91,8 @@ func (s *suite) twoOwners() {
 	s.cloud.Delete(patience, images[0].ImageID)
 	s.expect(func() {
 		s.Poll("hasty")
-		s.UntilQuery("patient", func(q *imagev1alpha1.ImageQuery) error {
-			if len(q.Status.Removing) != 1 {
-				return errors.New("it does not know that the image is gone")
-			}
-			return nil
+		s.UntilQuery("patient", "it knows that the image is gone", func(q *imagev1alpha1.ImageQuery) bool {
+			return len(q.Status.Removing) == 1
 		})
 	}, slices.Concat(byID(patience, 2), byID(patience, 1), pages("default", patience, 9), byID(patience, 1)),
 		slices.Concat(statusOf("hasty", 1), statusOf("patient", 1), slices.Repeat([]string{write("update", "cloudimages", name, 200)}, 2)))
@@ -129,7 +119,7 @@ func (s *suite) breaker() {
 // approve runs the command that the condition shows, as it is.
 func (s *suite) approve() {
 	query := s.UntilReady("guarded", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
-	command, ok := strings.CutPrefix(meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked).Message, "kubectl ")
+	command, ok := strings.CutPrefix(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message, "kubectl ")
 	if !ok {
 		s.t.Fatalf("the message of RemovalBlocked is no command: %s", command)
 	}

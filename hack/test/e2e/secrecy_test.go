@@ -6,7 +6,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
@@ -37,7 +37,7 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 	cloud.SetCredential(key)
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, key)
 	manager := c.StartManager(cloud, "--zap-log-level=10", "--metrics-secure=false")
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: golden}, spec: {region: ` + region + `, minImages: 0}}`)
+	c.ApplyQuery("name: golden", "region: "+region+", minImages: 0")
 	c.UntilSynced("golden")
 
 	body := func(s string) *string { return &s }
@@ -62,16 +62,16 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 	wrong := key
 	wrong.SecretKey += "-wrong"
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, wrong)
-	c.UntilQuery("golden", func(q *imagev1alpha1.ImageQuery) error {
-		if !strings.Contains(q.Status.Conditions[0].Message, imagev1alpha1.ReasonAuthenticationFailed) {
-			return errors.New("the wrong key isn't refused")
-		}
-		return nil
+	c.UntilQuery("golden", "the wrong key is refused", func(q *imagev1alpha1.ImageQuery) bool {
+		return strings.Contains(kit.Ready(q).Message, imagev1alpha1.ReasonAuthenticationFailed)
 	})
 
 	shown := map[string]string{"the log": manager.Log(), "metrics": scrape(t, manager.Metrics)}
 	for what, list := range map[string]client.ObjectList{
-		"ImageQueries": &imagev1alpha1.ImageQueryList{}, "CloudImages": &imagev1alpha1.CloudImageList{}, "events": &eventsv1.EventList{}, "Leases": &coordinationv1.LeaseList{},
+		"ImageQueries": &imagev1alpha1.ImageQueryList{},
+		"CloudImages":  &imagev1alpha1.CloudImageList{},
+		"events":       &eventsv1.EventList{},
+		"Leases":       &coordinationv1.LeaseList{},
 	} {
 		if err := c.Client.List(c.Context(), list); err != nil {
 			t.Fatal(err)
@@ -82,8 +82,12 @@ func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 		}
 		shown[what] = string(content)
 	}
-	if !strings.Contains(shown["the log"], "The poll failed") || !strings.Contains(shown["metrics"], "tencentcloud_api_requests_total") || !strings.Contains(shown["events"], "golden") {
-		t.Error("what is searched lacks what must be there, so nothing can be concluded from what isn't")
+	for what, must := range map[string]string{
+		"the log": "The poll failed", "metrics": "tencentcloud_api_requests_total", "events": "golden",
+	} {
+		if !strings.Contains(shown[what], must) {
+			t.Errorf("%s lack %q, which must be there, so nothing can be concluded from what isn't", what, must)
+		}
 	}
 	for what, content := range shown {
 		for _, canary := range []string{canaryID, canaryKey, canaryToken, canaryAnswer} {

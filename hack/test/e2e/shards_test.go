@@ -13,7 +13,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
@@ -26,23 +25,19 @@ func TestShardsDontMeet(t *testing.T) {
 		c.StartManager(cloud, "--leader-elect", "--regions="+shard)
 	}
 	for _, shard := range []string{region, elsewhere} {
-		c.Apply(fmt.Sprintf("{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: in-%s}, spec: {region: %s}}", shard, shard))
+		c.ApplyQuery("name: in-"+shard, "region: "+shard)
 	}
 	for _, shard := range []string{region, elsewhere} {
 		c.UntilSynced("in-" + shard)
 		lease := &coordinationv1.Lease{}
-		if err := c.Client.Get(t.Context(), client.ObjectKey{Namespace: cluster.Namespace, Name: "image-catalog-operator." + shard}, lease); err != nil {
+		key := client.ObjectKey{Namespace: cluster.Namespace, Name: "image-catalog-operator." + shard}
+		if err := c.Client.Get(t.Context(), key, lease); err != nil {
 			t.Errorf("the Lease of %s: %v", shard, err)
 		}
 	}
 	moved := "in-" + region
-	c.Kubectl("", "patch", "imagequery", moved, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"region":%q}}`, elsewhere))
-	c.UntilQuery(moved, func(q *imagev1alpha1.ImageQuery) error {
-		if q.Status.SyncedGeneration != q.Generation {
-			return fmt.Errorf("it is not synced")
-		}
-		return nil
-	})
+	c.Patch(moved, fmt.Sprintf(`{"spec":{"region":%q}}`, elsewhere))
+	c.UntilCurrent(moved)
 	c.Until("the images of its former region are gone", func(context.Context) error {
 		for name, image := range c.Images("") {
 			if image.Image.Region == region {

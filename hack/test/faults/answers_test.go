@@ -18,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // answers runs a row whose faults are answers of the cloud that fail a poll: nothing that is known changes, and all is well after them.
@@ -27,7 +28,7 @@ func answers(t *testing.T, row int, reason string, faults map[string]cvmtest.Fau
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
 		w.cloud.Inject(faults[name])
 		query := w.failing(golden, reason)
-		if message := condition(query, imagev1alpha1.ConditionReady).Message; strings.Contains(message, "<") {
+		if message := kit.Ready(query).Message; strings.Contains(message, "<") {
 			t.Errorf("%s: the answer's text is in the message: %s", name, message)
 		}
 		w.cloud.Heal()
@@ -72,16 +73,11 @@ func hangs(t *testing.T, row int, fault cvmtest.Fault) {
 	for range 3 {
 		w.Poll("beside")
 	}
-	if handled := w.get(golden).Status.LastHandledReconcileAt; handled == "held-up" {
+	if handled := w.Query(golden).Status.LastHandledReconcileAt; handled == "held-up" {
 		t.Error("the query was not held up, so this shows nothing")
 	}
-	query := w.UntilQuery(golden, func(q *imagev1alpha1.ImageQuery) error {
-		if q.Status.LastHandledReconcileAt != "held-up" {
-			return errors.New("its poll has not ended")
-		}
-		return nil
-	})
-	if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "did not answer in time") {
+	query := w.UntilHandled(golden, "held-up")
+	if message := kit.Ready(query).Message; !strings.Contains(message, "did not answer in time") {
 		t.Errorf("the message is %q", message)
 	}
 	w.kept(golden, before)
@@ -113,36 +109,36 @@ func TestFault07KeysAndPermissions(t *testing.T) {
 		spoil, mend  func()
 	}{
 		{
-			"a key that was deleted", imagev1alpha1.ReasonAuthenticationFailed,
-			func() { w.cloud.RemoveCredential(key.SecretID) }, func() { w.cloud.SetCredential(key) },
+			name: "a key that was deleted", reason: imagev1alpha1.ReasonAuthenticationFailed,
+			spoil: func() { w.cloud.RemoveCredential(key.SecretID) },
+			mend:  func() { w.cloud.SetCredential(key) },
 		},
 		{
-			"a role without the permission", imagev1alpha1.ReasonPermissionDenied,
-			func() { denied := key; denied.Deny = true; w.cloud.SetCredential(denied) }, func() { w.cloud.SetCredential(key) },
+			name: "a role without the permission", reason: imagev1alpha1.ReasonPermissionDenied,
+			spoil: func() { denied := key; denied.Deny = true; w.cloud.SetCredential(denied) },
+			mend:  func() { w.cloud.SetCredential(key) },
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.spoil()
 			query := w.failing(golden, tc.reason)
-			if stalled := condition(query, imagev1alpha1.ConditionStalled); stalled.Status != metav1.ConditionTrue || stalled.Reason != tc.reason {
+			stalled := kit.Condition(query, imagev1alpha1.ConditionStalled)
+			if stalled.Status != metav1.ConditionTrue || stalled.Reason != tc.reason {
 				t.Errorf("Stalled is %s/%s, want True/%s", stalled.Status, stalled.Reason, tc.reason)
 			}
 			tc.mend()
 			w.heals(golden)
-			if stalled := condition(w.get(golden), imagev1alpha1.ConditionStalled); stalled.Type != "" {
+			if stalled := kit.Condition(w.Query(golden), imagev1alpha1.ConditionStalled); stalled.Type != "" {
 				t.Errorf("Stalled stays: %+v", stalled)
 			}
 		})
 	}
 	t.Run("another Secret is used at once", func(t *testing.T) {
 		w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.Credential{SecretID: "AKIDunknown", SecretKey: "unknown"})
-		w.untilCondition(golden, imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonAuthenticationFailed)
+		w.UntilCondition(golden, imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonAuthenticationFailed)
 		w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, key)
-		w.UntilQuery(golden, func(q *imagev1alpha1.ImageQuery) error {
-			if condition(q, imagev1alpha1.ConditionStalled).Type != "" {
-				return errors.New("it is still stalled")
-			}
-			return nil
+		w.UntilQuery(golden, "it isn't stalled any more", func(q *imagev1alpha1.ImageQuery) bool {
+			return kit.Condition(q, imagev1alpha1.ConditionStalled).Type == ""
 		})
 		w.quiet(golden)
 	})
@@ -152,7 +148,7 @@ func TestFault08AClockThatIsWrong(t *testing.T) {
 	w := synced(t, 8, 3)
 	w.cloud.SetSkew(6 * time.Minute)
 	query := w.failing(golden, imagev1alpha1.ReasonUnavailable)
-	if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "clock") {
+	if message := kit.Ready(query).Message; !strings.Contains(message, "clock") {
 		t.Errorf("the message doesn't name the clock: %s", message)
 	}
 	w.cloud.SetSkew(0)
@@ -233,7 +229,9 @@ func TestFault14Floods(t *testing.T) {
 
 func TestFault15AnswersOfOtherKinds(t *testing.T) {
 	answers(t, 15, imagev1alpha1.ReasonUnavailable, map[string]cvmtest.Fault{
-		"an event stream": {EventStream: true}, "a redirect": {Redirect: "http://127.0.0.1:1/"}, "brotli": {Header: map[string]string{"Content-Encoding": "br"}},
+		"an event stream":                {EventStream: true},
+		"a redirect":                     {Redirect: "http://127.0.0.1:1/"},
+		"brotli":                         {Header: map[string]string{"Content-Encoding": "br"}},
 		"a redirect that keeps the body": {Redirect: "http://127.0.0.1:1/", Status: 307},
 	})
 }

@@ -20,6 +20,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
@@ -29,30 +30,13 @@ func (w *world) another(n int) {
 	w.cloud.Put(region, image(fmt.Sprintf("img-another%d", n), fmt.Sprint("another ", n)))
 }
 
-// request asks for a poll and doesn't wait for its end.
-func (w *world) request(token string) {
-	w.t.Helper()
-	w.Annotate(golden, imagev1alpha1.AnnotationRequestedAt, token)
-}
-
-// handled waits for the end of a requested poll.
-func (w *world) handled(token string) {
-	w.t.Helper()
-	w.UntilQuery(golden, func(q *imagev1alpha1.ImageQuery) error {
-		if q.Status.LastHandledReconcileAt != token {
-			return errors.New("the requested poll has not ended")
-		}
-		return nil
-	})
-}
-
 // refusedWrites has the API server refuse writes of a resource, and fails unless the cloud isn't asked again for each of them.
 func refusedWrites(t *testing.T, w *world, f apiproxy.Fault) {
 	t.Helper()
 	asked := w.asked()
 	w.another(f.Status)
 	w.api.Inject(f)
-	w.request(fmt.Sprint("refused-", f.Status))
+	w.RequestPoll(golden, fmt.Sprint("refused-", f.Status))
 	w.Until("writes are refused", func(context.Context) error {
 		refused := 0
 		for _, r := range w.api.Log() {
@@ -69,7 +53,7 @@ func refusedWrites(t *testing.T, w *world, f apiproxy.Fault) {
 		t.Errorf("the cloud was asked %d times although only writes fail", polls)
 	}
 	w.api.Heal()
-	w.handled(fmt.Sprint("refused-", f.Status))
+	w.UntilHandled(golden, fmt.Sprint("refused-", f.Status))
 	w.UntilSynced(golden)
 	w.agrees(golden)
 }
@@ -119,8 +103,8 @@ func TestFault36TheAPIServerIsAway(t *testing.T) {
 // A watch that was lost comes back half a minute later, at the worst: a plan that was made meanwhile would repeat what is done.
 func TestFault65APlanWaitsForLostWatches(t *testing.T) {
 	w := synced(t, 65, 3)
-	w.Apply(fmt.Sprintf(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: beside}, spec: {region: %s, minImages: 0}}`, elsewhere))
-	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.ApplyQuery("name: beside", "region: "+elsewhere+", minImages: 0")
+	w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 	w.Poll(golden)
 	w.hold("cloudimages")
 	w.cloud.Delete(region, w.cloudIDs()[0])
@@ -130,15 +114,15 @@ func TestFault65APlanWaitsForLostWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := len(w.api.Writes())
-	w.request("too-early")
+	w.RequestPoll(golden, "too-early")
 	for range 3 {
 		w.Poll("beside") // takes a second each; golden's turn would have come before
 	}
-	if query := w.get(golden); query.Status.LastHandledReconcileAt == "too-early" {
+	if query := w.Query(golden); query.Status.LastHandledReconcileAt == "too-early" {
 		t.Error("it was polled before the cache showed what its last poll had written")
 	}
 	w.release("cloudimages")
-	w.handled("too-early")
+	w.UntilHandled(golden, "too-early")
 	for _, r := range w.api.Writes()[written:] {
 		if r.Resource == "cloudimages" {
 			t.Errorf("%q was written again (%d)", r, r.Code)
@@ -164,7 +148,7 @@ func TestFault37WatchesEnd(t *testing.T) {
 	w.StartAPIServer()
 	w.heals(golden)
 	gone := w.cloudIDs()[0]
-	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 	w.cloud.Delete(region, gone)
 	w.heals(golden)
 	created, deleted := 0, 0
@@ -183,7 +167,7 @@ func TestFault37WatchesEnd(t *testing.T) {
 
 func TestFault38TheCacheLags(t *testing.T) {
 	w := synced(t, 38, 3)
-	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 	w.UntilSynced(golden)
 	w.hold("cloudimages", "imagequeries")
 	// What the operator writes, it doesn't see. Requests come by a Secret's change, since those of queries are held.
@@ -251,7 +235,7 @@ func TestFault39DeletionAndCreationAreOneEvent(t *testing.T) {
 	w := synced(t, 39, 3)
 	w.api.Hold("imagequeries")
 	w.api.Hold("cloudimages")
-	old := w.get(golden).UID
+	old := w.Query(golden).UID
 	w.Kubectl("", "delete", "imagequery", golden)
 	w.Until("the objects are gone", w.noObjects)
 	w.query(golden)
@@ -290,7 +274,7 @@ func TestFault40StartBeforeAFrozenAPIServer(t *testing.T) {
 
 func TestFault42RepliesAreLost(t *testing.T) {
 	w := synced(t, 42, 3)
-	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 	w.UntilSynced(golden)
 	for _, tc := range []struct {
 		verb, resource string
@@ -307,8 +291,8 @@ func TestFault42RepliesAreLost(t *testing.T) {
 			w.api.Inject(apiproxy.Fault{Verb: tc.verb, Resource: tc.resource, Times: 1, DropReply: true})
 			before := len(w.api.Writes())
 			tc.change()
-			w.request("lost-" + tc.verb)
-			w.handled("lost-" + tc.verb)
+			w.RequestPoll(golden, "lost-"+tc.verb)
+			w.UntilHandled(golden, "lost-"+tc.verb)
 			w.Poll(golden)
 			w.UntilSynced(golden)
 			w.agrees(golden)
@@ -352,14 +336,16 @@ func TestFault43OneObjectIsRefused(t *testing.T) {
 	})
 	operator := w.As(cluster.OperatorUser)
 	w.Until("the policy acts", func(ctx context.Context) error {
-		if err := operator.Create(ctx, record("img-refused0"), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "refused by a test") {
+		err := operator.Create(ctx, record("img-refused0"), client.DryRunAll)
+		if err == nil || !strings.Contains(err.Error(), "refused by a test") {
 			return fmt.Errorf("it doesn't: %w", errors.Join(errNotYet, err))
 		}
 		return nil
 	})
 	w.cloud.Put(region, image("img-refused0", "refused"), image("img-accepted", "accepted"))
 	query := w.Poll(golden)
-	if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, imagev1alpha1.ReasonWriteFailed) || !strings.Contains(message, "img-refused0") {
+	message := kit.Ready(query).Message
+	if !strings.Contains(message, imagev1alpha1.ReasonWriteFailed) || !strings.Contains(message, "img-refused0") {
 		t.Errorf("the message doesn't name the refused object: %s", message)
 	}
 	objects := w.objectIDs(golden)
@@ -445,7 +431,7 @@ func (w *world) allowed(verb, resource string, want bool) {
 
 func TestFault44AVerbIsTakenAway(t *testing.T) {
 	w := synced(t, 44, 3)
-	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 	w.UntilSynced(golden)
 	for i, tc := range []struct {
 		verb, resource string
@@ -466,7 +452,7 @@ func TestFault44AVerbIsTakenAway(t *testing.T) {
 			w.without(tc.verb, tc.resource, func() {
 				tc.change(i)
 				if tc.resource == "imagequeries/status" {
-					w.request("untold")
+					w.RequestPoll(golden, "untold")
 					w.Until("the log tells", func(context.Context) error {
 						if !strings.Contains(w.manager.Log(), "forbidden") {
 							return errNotYet
@@ -476,7 +462,7 @@ func TestFault44AVerbIsTakenAway(t *testing.T) {
 					return
 				}
 				query := w.Poll(golden)
-				if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, tc.told) {
+				if message := kit.Ready(query).Message; !strings.Contains(message, tc.told) {
 					t.Errorf("the message doesn't say %q: %s", tc.told, message)
 				}
 			})

@@ -18,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
@@ -31,50 +32,52 @@ type scene struct {
 
 // scenes are the operator's whole life with four images and two queries, short enough to lose the manager at each write.
 var scenes = []scene{
-	{"first sync", func(s *story) {
+	{name: "first sync", act: func(s *story) {
 		s.cloud.Put(region, s.images...)
 		s.query(golden, "interval: 1m", "minImages: 0", "removal: {gracePeriod: 1s}", "selection: {orderBy: Name}")
 		s.query("beside", "interval: 1m", "imageIDs: [img-crash003]")
 		// The listing of the run before is not ten seconds old, and would do for a query that asks for none by hand.
-		s.request("first")
-	}, func(s *story) error {
+		s.RequestPoll(golden, "first")
+	}, done: func(s *story) error {
 		return errors.Join(s.has(golden, imagev1alpha1.ReasonSynced, 4, 4), s.has("beside", imagev1alpha1.ReasonSynced, 1, 1))
 	}},
 	// Only its object is shared from now on: what it polls, and when, is not what is told here.
-	{"one is suspended", func(s *story) { s.patch("beside", `{"suspend":true}`) }, func(s *story) error {
+	{name: "one is suspended", act: func(s *story) { s.Patch("beside", `{"spec":{"suspend":true}}`) }, done: func(s *story) error {
 		return s.is("beside", imagev1alpha1.ReasonSuspended)
 	}},
-	{"a change", func(s *story) {
+	{name: "a change", act: func(s *story) {
 		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
-		s.request("change")
-	}, func(s *story) error {
+		s.RequestPoll(golden, "change")
+	}, done: func(s *story) error {
 		if s.Images(golden)[region+"-img-crash000"].Image.Description != "changed" {
 			return errNotYet
 		}
 		return s.has(golden, imagev1alpha1.ReasonSynced, 4, 4)
 	}},
-	{"removal through grace", func(s *story) {
+	{name: "removal through grace", act: func(s *story) {
 		s.cloud.Delete(region, "img-crash001")
-		s.request("removal")
-	}, func(s *story) error {
-		if len(s.get(golden).Status.Removing) > 0 || len(s.Images("")) != 3 {
+		s.RequestPoll(golden, "removal")
+	}, done: func(s *story) error {
+		if len(s.Query(golden).Status.Removing) > 0 || len(s.Images("")) != 3 {
 			return errNotYet
 		}
 		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3)
 	}},
-	{"breaker", func(s *story) {
+	{name: "breaker", act: func(s *story) {
 		s.cloud.Clear(region)
-		s.request("breaker")
-	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonRemovalBlocked, 3, 3) }},
-	{"all is back", func(s *story) {
+		s.RequestPoll(golden, "breaker")
+	}, done: func(s *story) error { return s.has(golden, imagev1alpha1.ReasonRemovalBlocked, 3, 3) }},
+	{name: "all is back", act: func(s *story) {
 		s.cloud.Put(region, s.images[0], s.images[2], s.images[3])
 		s.cloud.Update(region, "img-crash000", func(i *cvmtest.Image) { i.ImageDescription = "changed" })
-		s.request("back")
-	}, func(s *story) error { return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3) }},
-	{"policy switch", func(s *story) { s.patch(golden, `{"cloudImages":{"policy":"Selected","maxImages":100}}`) }, func(s *story) error {
+		s.RequestPoll(golden, "back")
+	}, done: func(s *story) error { return s.has(golden, imagev1alpha1.ReasonSynced, 3, 3) }},
+	{name: "policy switch", act: func(s *story) {
+		s.Patch(golden, `{"spec":{"cloudImages":{"policy":"Selected","maxImages":100}}}`)
+	}, done: func(s *story) error {
 		return s.has(golden, imagev1alpha1.ReasonSynced, 3, 1)
 	}},
-	{"query deletion", func(s *story) { s.Kubectl("", "delete", "imagequery", golden) }, func(s *story) error {
+	{name: "query deletion", act: func(s *story) { s.Kubectl("", "delete", "imagequery", golden) }, done: func(s *story) error {
 		left := s.Images("")
 		for _, image := range left {
 			if len(image.OwnerReferences) != 1 || image.Labels[imagev1alpha1.LabelQueryPrefix+golden] != "" {
@@ -101,7 +104,7 @@ func (s *story) has(name, reason string, images, objects int) error {
 	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
 		return err
 	}
-	ready := condition(query, imagev1alpha1.ConditionReady)
+	ready := kit.Ready(query)
 	requested := query.Annotations[imagev1alpha1.AnnotationRequestedAt]
 	if ready.Reason != reason || query.Status.SyncedGeneration != query.Generation || query.Status.LastHandledReconcileAt != requested ||
 		len(query.Status.Images) != images || len(s.Images(name)) != objects {
@@ -117,7 +120,7 @@ func (s *story) is(name, reason string) error {
 	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
 		return err
 	}
-	if ready := condition(query, imagev1alpha1.ConditionReady); ready.Reason != reason || query.Status.ObservedGeneration != query.Generation {
+	if ready := kit.Ready(query); ready.Reason != reason || query.Status.ObservedGeneration != query.Generation {
 		return errNotYet
 	}
 	return nil
@@ -180,7 +183,9 @@ func (s *story) canonical() []string {
 			image.OwnerReferences[i].UID = ""
 		}
 		slices.SortFunc(image.OwnerReferences, func(a, b metav1.OwnerReference) int { return strings.Compare(a.Name, b.Name) })
-		image.ObjectMeta = metav1.ObjectMeta{Name: image.Name, Labels: image.Labels, Annotations: image.Annotations, OwnerReferences: image.OwnerReferences}
+		image.ObjectMeta = metav1.ObjectMeta{
+			Name: image.Name, Labels: image.Labels, Annotations: image.Annotations, OwnerReferences: image.OwnerReferences,
+		}
 		out = append(out, plain(s.t, &image))
 	}
 	slices.Sort(out)
@@ -208,7 +213,9 @@ func plain(t *testing.T, object any) string {
 func timeless(tree any) {
 	switch node := tree.(type) {
 	case map[string]any:
-		for _, key := range []string{"lastTransitionTime", "lastSyncTime", "lastChangeTime", "firstSeenTime", "selectedTime", "replacedTime", "since", "deleteAfter"} {
+		for _, key := range []string{
+			"lastTransitionTime", "lastSyncTime", "lastChangeTime", "firstSeenTime", "selectedTime", "replacedTime", "since", "deleteAfter",
+		} {
 			delete(node, key)
 		}
 		for _, child := range node {

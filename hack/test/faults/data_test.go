@@ -17,6 +17,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // image is a plain private one.
@@ -30,7 +31,10 @@ func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func TestFault26IDsThatAreNone(t *testing.T) {
 	w := synced(t, 26, 3)
-	for _, id := range []string{"", "../x", "img-ABCDEFGH", "IMG-abcdefgh", "img-" + strings.Repeat("a", 10<<10), "img-a/b", "img-", "ami-12345678", "img-\u202eabc"} {
+	for _, id := range []string{
+		"", "../x", "img-ABCDEFGH", "IMG-abcdefgh", "img-" + strings.Repeat("a", 10<<10), "img-a/b", "img-", "ami-12345678",
+		"img-\u202eabc",
+	} {
 		w.cloud.Put(region, image(id, "odd"))
 	}
 	before := w.catalogue(golden)
@@ -39,7 +43,7 @@ func TestFault26IDsThatAreNone(t *testing.T) {
 	if len(now.objects) != 3 || !slices.Equal(now.images, before.images) {
 		t.Errorf("there are %d objects and the images %q", len(now.objects), now.images)
 	}
-	if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, "9 entries without a valid image id were skipped") {
+	if message := kit.Ready(query).Message; !strings.Contains(message, "9 entries without a valid image id were skipped") {
 		t.Errorf("the message doesn't count them: %s", message)
 	}
 	w.decent(query)
@@ -48,8 +52,16 @@ func TestFault26IDsThatAreNone(t *testing.T) {
 func TestFault27NamesThatAreNoText(t *testing.T) {
 	w := begin(t, 27)
 	names := map[string]string{
-		"nul": `"a\u0000b"`, "lines": `"a\r\nb: {evil}"`, "escape": `"\u001b[31mred"`, "bidi": `"abc\u202egpj.exe"`, "long": `"` + strings.Repeat("x", 64<<10) + `"`,
-		"runes": `"` + strings.Repeat("镜像🐧", 5000) + `"`, "invalid": "\"a\xff\xfeb\"", "empty": `""`, "blank": `"   "`, "yaml": `"- [}{]: &x *y !!binary |"`,
+		"nul":     `"a\u0000b"`,
+		"lines":   `"a\r\nb: {evil}"`,
+		"escape":  `"\u001b[31mred"`,
+		"bidi":    `"abc\u202egpj.exe"`,
+		"long":    `"` + strings.Repeat("x", 64<<10) + `"`,
+		"runes":   `"` + strings.Repeat("镜像🐧", 5000) + `"`,
+		"invalid": "\"a\xff\xfeb\"",
+		"empty":   `""`,
+		"blank":   `"   "`,
+		"yaml":    `"- [}{]: &x *y !!binary |"`,
 	}
 	for key, name := range names {
 		odd := image("img-"+key+"00", "")
@@ -62,7 +74,9 @@ func TestFault27NamesThatAreNoText(t *testing.T) {
 	w.UntilSynced(golden)
 	w.agrees(golden)
 	for _, object := range w.Images(golden) {
-		for _, text := range []string{object.Image.Name, object.Image.Description, object.Image.OSName, object.Annotations[imagev1alpha1.AnnotationDisplayName]} {
+		for _, text := range []string{
+			object.Image.Name, object.Image.Description, object.Image.OSName, object.Annotations[imagev1alpha1.AnnotationDisplayName],
+		} {
 			odd := func(r rune) bool { return unicode.IsControl(r) || r >= 0x202a && r <= 0x202e || r == utf8.RuneError }
 			if !utf8.ValidString(text) || strings.ContainsFunc(text, odd) || utf8.RuneCountInString(text) > 1024 {
 				t.Errorf("%s: %d bytes of %.40q", object.Name, len(text), text)
@@ -74,7 +88,10 @@ func TestFault27NamesThatAreNoText(t *testing.T) {
 
 func TestFault28TimesThatAreNone(t *testing.T) {
 	w := begin(t, 28)
-	for i, created := range []string{`null`, `""`, `"yesterday"`, `"2999-01-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"2026-08-20T08:00:00+08:00"`, `"2026-08-20T08:00:00Z"`, `"2026-08-20T08:00:00Z"`} {
+	for i, created := range []string{
+		`null`, `""`, `"yesterday"`, `"2999-01-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`,
+		`"2026-08-20T08:00:00+08:00"`, `"2026-08-20T08:00:00Z"`, `"2026-08-20T08:00:00Z"`,
+	} {
 		odd := image(fmt.Sprintf("img-time000%d", i), "same-name")
 		odd.Raw = map[string]json.RawMessage{"CreatedTime": raw(created)}
 		w.cloud.Put(region, odd)
@@ -85,7 +102,7 @@ func TestFault28TimesThatAreNone(t *testing.T) {
 	w.UntilSynced(golden)
 	w.agrees(golden)
 	before := w.catalogue(golden)
-	order := shown(w.get(golden))
+	order := shown(w.Query(golden))
 	all := w.cloud.Images(region)
 	for range 2 { // the cloud lists them in another order
 		slices.Reverse(all)
@@ -93,7 +110,7 @@ func TestFault28TimesThatAreNone(t *testing.T) {
 		w.cloud.Put(region, all...)
 		w.Poll(golden)
 		w.kept(golden, before)
-		if now := shown(w.get(golden)); !slices.Equal(order, now) {
+		if now := shown(w.Query(golden)); !slices.Equal(order, now) {
 			t.Errorf("status.images was %v and is %v", order, now)
 		}
 	}
@@ -152,8 +169,9 @@ func TestFault55AStatusThatWouldBeTooLarge(t *testing.T) {
 	if len(encoded) > 1<<20+1<<19 {
 		t.Errorf("the object has %d bytes", len(encoded))
 	}
-	if n := len(query.Status.Images); n < 1000 || n >= 2000 || !ptr.Deref(query.Status.ImagesTruncated, false) || ptr.Deref(query.Status.ImageCount, 0) != 2100 {
-		t.Errorf("status shows %d images, truncated %v, count %d", len(query.Status.Images), ptr.Deref(query.Status.ImagesTruncated, false), ptr.Deref(query.Status.ImageCount, 0))
+	truncated, count := ptr.Deref(query.Status.ImagesTruncated, false), ptr.Deref(query.Status.ImageCount, 0)
+	if n := len(query.Status.Images); n < 1000 || n >= 2000 || !truncated || count != 2100 {
+		t.Errorf("status shows %d images, truncated %v, count %d", n, truncated, count)
 	}
 	w.quiet(golden)
 }

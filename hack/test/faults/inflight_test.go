@@ -10,6 +10,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // held is how long an answer is late; everything in between is done long before.
@@ -35,11 +36,8 @@ func TestFault30KeysOfAnotherAccountInMidPoll(t *testing.T) {
 	w.midPoll(2)
 	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, other)
 	// The listing under way is the first account's; the next is the other's, and the breaker holds it back.
-	query := w.UntilQuery(golden, func(q *imagev1alpha1.ImageQuery) error {
-		if condition(q, imagev1alpha1.ConditionRemovalBlocked).Type == "" {
-			return errNotYet
-		}
-		return nil
+	query := w.UntilQuery(golden, "the removal is blocked", func(q *imagev1alpha1.ImageQuery) bool {
+		return kit.Condition(q, imagev1alpha1.ConditionRemovalBlocked).Type != ""
 	})
 	now := w.catalogue(golden)
 	for name, uid := range before.objects {
@@ -65,7 +63,7 @@ func TestFault31TheSpecChangesInMidPoll(t *testing.T) {
 	w.cloud.Put(elsewhere, cvmtest.PrivateImages(310, 4, cvmtest.DefaultCredential.UIN)...)
 	w.midPoll(2)
 	writes := len(w.api.Writes())
-	w.patch(golden, `{"region":"`+elsewhere+`"}`)
+	w.Patch(golden, `{"spec":{"region":"`+elsewhere+`"}}`)
 	query := w.UntilSynced(golden)
 	if ids := statusIDs(query); len(ids) != 4 {
 		t.Errorf("status has %d images, want the 4 of the new region", len(ids))
@@ -100,22 +98,22 @@ func TestFault33SuspendedInMidPoll(t *testing.T) {
 	w.cloud.Delete(region, w.cloudIDs()[0])
 	before := w.catalogue(golden)
 	w.midPoll(2)
-	w.patch(golden, `{"suspend":true}`)
-	w.untilCondition(golden, imagev1alpha1.ConditionReady, "True", imagev1alpha1.ReasonSuspended)
+	w.Patch(golden, `{"spec":{"suspend":true}}`)
+	w.UntilReady(golden, "True", imagev1alpha1.ReasonSuspended)
 	asked := w.asked()
 	w.Until("the poll under way has ended", w.idle)
 	w.kept(golden, before)
 	w.Annotate(golden, imagev1alpha1.AnnotationRequestedAt, "not-now")
 	w.query("beside") // the same question: the operator works, and asks for others
 	w.UntilSynced("beside")
-	if handled := w.get(golden).Status.LastHandledReconcileAt; handled == "not-now" {
+	if handled := w.Query(golden).Status.LastHandledReconcileAt; handled == "not-now" {
 		t.Error("a suspended query was polled")
 	}
 	w.kept(golden, before)
 	if now := w.asked() - asked; now > 4 {
 		t.Errorf("the cloud was asked %d times for a query of 2 pages beside a suspended one", now)
 	}
-	w.patch(golden, `{"suspend":false}`)
+	w.Patch(golden, `{"spec":{"suspend":false}}`)
 	w.UntilSynced(golden)
 	w.heals(golden)
 }

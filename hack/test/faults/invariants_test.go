@@ -16,6 +16,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // settling is how long a state may contradict itself: objects are written before the status that tells of them.
@@ -83,8 +84,9 @@ func (l *life) keptObjects() error {
 
 // What was selected is never emptied while some of it exists.
 func (l *life) keptSelection() error {
-	there := l.cloudIDs()
-	if len(l.find(golden).Status.Selected) == 0 && slices.ContainsFunc(l.selected, func(id string) bool { return slices.Contains(there, id) }) {
+	all := l.cloudIDs()
+	exists := func(id string) bool { return slices.Contains(all, id) }
+	if len(l.find(golden).Status.Selected) == 0 && slices.ContainsFunc(l.selected, exists) {
 		return fmt.Errorf("EMPTIED: nothing is selected any more, and was %v", l.selected)
 	}
 	return nil
@@ -144,10 +146,10 @@ func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, im
 
 // isSynced says whether the last poll of a query has succeeded. Where it failed, Ready stays True while the data is fresh.
 func isSynced(query *imagev1alpha1.ImageQuery) bool {
-	ready := condition(query, imagev1alpha1.ConditionReady)
+	ready := kit.Ready(query)
 	failed := strings.HasPrefix(strings.ToLower(ready.Message), "no poll has succeeded since ")
-	return !failed && query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation && ready.Status == metav1.ConditionTrue &&
-		(ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonRemovalBlocked)
+	return !failed && query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation &&
+		ready.Status == metav1.ConditionTrue && (ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonRemovalBlocked)
 }
 
 // shownIDs are the images that listings show.

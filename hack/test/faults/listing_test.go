@@ -13,6 +13,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // What becomes of a poll whose listing is spoilt.
@@ -37,7 +38,7 @@ func listings(t *testing.T, row, images int, cases map[string]spoilt) {
 			before := w.catalogue(golden)
 			w.cloud.Inject(tc.fault)
 			query := w.Poll(golden)
-			if message := condition(query, imagev1alpha1.ConditionReady).Message; !strings.Contains(message, tc.want) {
+			if message := kit.Ready(query).Message; !strings.Contains(message, tc.want) {
 				t.Errorf("the message doesn't say %q: %s", tc.want, message)
 			}
 			w.kept(golden, before)
@@ -121,7 +122,7 @@ func (w *world) blocked(name string, before catalogue) string {
 	w.t.Helper()
 	query := w.Poll(name)
 	w.kept(name, before)
-	blocked := condition(query, imagev1alpha1.ConditionRemovalBlocked)
+	blocked := kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked)
 	if blocked.Status != metav1.ConditionTrue || !strings.HasPrefix(blocked.Message, "kubectl annotate imagequery "+name) {
 		w.t.Fatalf("RemovalBlocked is %+v, want True, and the command that approves", blocked)
 	}
@@ -141,21 +142,21 @@ func TestFault23AnEmptyAnswerAfterManyImages(t *testing.T) {
 	w.cloud.Clear(region)
 	query := w.Poll(golden)
 	w.kept(golden, before)
-	if ready := condition(query, imagev1alpha1.ConditionReady); !strings.Contains(ready.Message, imagev1alpha1.ReasonTooFewImages) {
+	if ready := kit.Ready(query); !strings.Contains(ready.Message, imagev1alpha1.ReasonTooFewImages) {
 		t.Errorf("Ready is %+v", ready)
 	}
 	w.cloud.Put(region, inventory...)
 	w.heals(golden)
 
 	// With minImages 0 an empty list is a good one, and the breaker holds it back.
-	w.patch(golden, `{"minImages":0,"removal":{"gracePeriod":"0s"}}`)
+	w.Patch(golden, `{"spec":{"minImages":0,"removal":{"gracePeriod":"0s"}}}`)
 	w.UntilSynced(golden)
 	before = w.catalogue(golden)
 	w.cloud.Clear(region)
 	command := w.blocked(golden, before)
 	w.blocked(golden, before) // and the next listing is no other word
 	w.approve(command)
-	w.untilCondition(golden, imagev1alpha1.ConditionReady, metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
+	w.UntilReady(golden, metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	if left := len(w.Images("")); left != 0 {
 		t.Errorf("%d CloudImages are left after somebody approved", left)
 	}
@@ -163,7 +164,7 @@ func TestFault23AnEmptyAnswerAfterManyImages(t *testing.T) {
 
 func TestFault24ManyImagesVanishAtOnce(t *testing.T) {
 	w := synced(t, 24, 12)
-	w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+	w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 	w.UntilSynced(golden)
 	before := w.catalogue(golden)
 	inventory := w.cloud.Images(region)
@@ -174,7 +175,7 @@ func TestFault24ManyImagesVanishAtOnce(t *testing.T) {
 	// They come back: nothing has happened.
 	w.cloud.Put(region, inventory...)
 	w.heals(golden)
-	if c := condition(w.get(golden), imagev1alpha1.ConditionRemovalBlocked); c.Type != "" {
+	if c := kit.Condition(w.Query(golden), imagev1alpha1.ConditionRemovalBlocked); c.Type != "" {
 		t.Errorf("RemovalBlocked stays: %+v", c)
 	}
 	// An approval is for what it names, not for what vanishes later.
@@ -218,7 +219,7 @@ func TestFault25AnImageFlaps(t *testing.T) {
 		w.cloud.Heal()
 	}
 	w.kept(golden, before)
-	if query := w.get(golden); ptr.Deref(query.Status.ImageCount, 0) != 12 {
+	if query := w.Query(golden); ptr.Deref(query.Status.ImageCount, 0) != 12 {
 		t.Errorf("imageCount is %d", ptr.Deref(query.Status.ImageCount, 0))
 	}
 	w.heals(golden)

@@ -18,6 +18,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
@@ -182,7 +183,8 @@ func (l *life) writes() []deed {
 		wrong("are stale", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusConflict, Times: 20}),
 		wrong("of new objects are stale", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusConflict, Times: 20}),
 		wrong("are refused", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
-		wrong("of new objects are refused", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
+		wrong("of new objects are refused", l.add,
+			apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
 		wrong("of status are stale", l.change, apiproxy.Fault{Resource: "imagequeries/status", Status: http.StatusConflict, Times: 3}),
 		wrong("of status get no reply", l.change, apiproxy.Fault{Resource: "imagequeries/status", DropReply: true, Times: 1}),
 		wrong("of new objects get no reply", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", DropReply: true, Times: 1}),
@@ -278,7 +280,7 @@ func (l *life) approveAll() {
 
 // approval is the token that RemovalBlocked shows, "" where nothing is blocked.
 func approval(query *imagev1alpha1.ImageQuery) string {
-	_, after, _ := strings.Cut(condition(query, imagev1alpha1.ConditionRemovalBlocked).Message, imagev1alpha1.AnnotationApproveRemoval+"=")
+	_, after, _ := strings.Cut(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message, imagev1alpha1.AnnotationApproveRemoval+"=")
 	token, _, _ := strings.Cut(after, " ")
 	return token
 }
@@ -305,11 +307,11 @@ func (l *life) pollAll(more string) {
 	for name, last := range before {
 		l.Until("the requested poll of "+name+" has ended", func(context.Context) error {
 			if err := l.refusedAsInvalid(); err != nil {
-				return cluster.Hopeless(err)
+				return kit.Hopeless(err)
 			}
 			query := l.find(name)
 			if now := query.Status.LastHandledReconcileAt; now == last || now != token && more == "" {
-				return fmt.Errorf("it has not: the last one handled is %.20q, Ready is %v", now, condition(query, imagev1alpha1.ConditionReady))
+				return fmt.Errorf("it has not: the last one handled is %.20q, Ready is %v", now, kit.Ready(query))
 			}
 			return nil
 		})

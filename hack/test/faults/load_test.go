@@ -15,6 +15,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // many are as many queries as a row says, a tenth of them in a short run.
@@ -56,7 +57,7 @@ func (w *world) untilAllSynced(n int) {
 		}
 		synced = 0
 		for i := range list.Items {
-			if condition(&list.Items[i], imagev1alpha1.ConditionReady).Status == metav1.ConditionTrue {
+			if kit.Ready(&list.Items[i]).Status == metav1.ConditionTrue {
 				synced++
 			}
 		}
@@ -118,7 +119,7 @@ func TestFault53AHugeQueryBesideSmallOnes(t *testing.T) {
 		}
 		synced := 0
 		for i := range list.Items {
-			if list.Items[i].Name != "huge" && condition(&list.Items[i], imagev1alpha1.ConditionReady).Status == metav1.ConditionTrue {
+			if list.Items[i].Name != "huge" && kit.Ready(&list.Items[i]).Status == metav1.ConditionTrue {
 				synced++
 			}
 		}

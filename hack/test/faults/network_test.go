@@ -21,6 +21,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
@@ -37,7 +38,10 @@ func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
 	other, _ := cvmtest.SelfSigned(now.Add(-time.Hour), now.Add(time.Hour), "cvm.example.com")
 	stranger, _ := cvmtest.SelfSigned(now.Add(-time.Hour), now.Add(time.Hour), "127.0.0.1")
 	var shown atomic.Pointer[tls.Config]
-	gateway := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }})
+	gateway := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(upstream)
+		r.Out.Host = r.In.Host
+	}})
 	gateway.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return shown.Load(), nil }}
 	gateway.Config.SetKeepAlivesEnabled(false)
 	gateway.Config.ErrorLog = discard
@@ -118,7 +122,7 @@ func TestFault06ANameThatCanNotBeResolved(t *testing.T) {
 	// The domain invalid exists nowhere (RFC 6761).
 	w.manager = w.RestartManager(cloud, "--cvm-endpoint=cvm.tencentcloudapi.invalid")
 	query := w.Poll(golden)
-	if ready := condition(query, imagev1alpha1.ConditionReady); ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "not reached") {
+	if ready := kit.Ready(query); ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "not reached") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 	w.kept(golden, before)

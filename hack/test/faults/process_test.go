@@ -5,7 +5,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -27,7 +26,8 @@ import (
 func (w *world) lease() *coordinationv1.Lease {
 	w.t.Helper()
 	lease := &coordinationv1.Lease{}
-	if err := w.Client.Get(w.t.Context(), types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.ServiceAccount}, lease); err != nil {
+	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.ServiceAccount}
+	if err := w.Client.Get(w.t.Context(), key, lease); err != nil {
 		w.t.Fatal(err)
 	}
 	return lease
@@ -55,7 +55,7 @@ func TestFault49TwoOperatorsAtOnce(t *testing.T) {
 	t.Run("without leader election", func(t *testing.T) {
 		w := synced(t, 49, 12)
 		second := w.StartManager(w.cloud, w.flags...)
-		w.patch(golden, `{"removal":{"gracePeriod":"0s"}}`)
+		w.Patch(golden, `{"spec":{"removal":{"gracePeriod":"0s"}}}`)
 		for i := range 4 {
 			w.another(i)
 			w.cloud.Delete(region, w.cloudIDs()[0])
@@ -130,7 +130,7 @@ func TestFault50TheLeaseIsLostInMidPoll(t *testing.T) {
 	seen := w.asked()
 	// The poll waits for as long as a request may; the Lease is another's long before.
 	w.cloud.Inject(cvmtest.Fault{Page: 2, Listing: true, Times: 1, Blackhole: true})
-	w.request("lost-lease")
+	w.RequestPoll(golden, "lost-lease")
 	w.untilAskedSince("for a page that never comes", seen, func(r cvmtest.Request) bool { return r.Fault })
 	writes := len(w.api.Writes())
 	lease := w.lease()
@@ -161,14 +161,14 @@ func TestFault51StatusFromAnotherTime(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"a day ahead": 24 * time.Hour, "an hour behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			w.manager.Kill()
-			query := w.get(golden)
+			query := w.Query(golden)
 			patch := fmt.Sprintf(`{"status":{"lastSyncTime":%q}}`, query.Status.LastSyncTime.Add(ahead).UTC().Format(time.RFC3339))
 			w.PatchStatus(golden, patch)
 			w.another(len(name))
 			w.restart()
 			w.Until("the cloud's state is there without being asked for", w.matches)
 			w.heals(golden)
-			if behind := time.Since(w.get(golden).Status.LastSyncTime.Time); behind < -time.Minute || behind > 10*time.Minute {
+			if behind := time.Since(w.Query(golden).Status.LastSyncTime.Time); behind < -time.Minute || behind > 10*time.Minute {
 				t.Errorf("lastSyncTime is %s ago", behind)
 			}
 		})
@@ -198,7 +198,7 @@ func TestFault60SIGTERMInMidPoll(t *testing.T) {
 	before := w.catalogue(golden)
 	seen := w.asked()
 	w.cloud.Inject(cvmtest.Fault{Page: 2, Listing: true, Times: 1, Blackhole: true})
-	w.request("terminated")
+	w.RequestPoll(golden, "terminated")
 	w.untilAskedSince("for a page that never comes", seen, func(r cvmtest.Request) bool { return r.Fault })
 	began := time.Now()
 	w.stop()
@@ -207,7 +207,7 @@ func TestFault60SIGTERMInMidPoll(t *testing.T) {
 	}
 	w.kept(golden, before)
 	w.restart()
-	w.handled("terminated") // what was asked for is done by the next one
+	w.UntilHandled(golden, "terminated") // what was asked for is done by the next one
 	w.heals(golden)
 
 	t.Run("in the middle of writing", func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestFault60SIGTERMInMidPoll(t *testing.T) {
 		}
 		w.api.Inject(apiproxy.Fault{Verb: "create", Resource: "cloudimages", Delay: 500 * time.Millisecond})
 		w.cloud.Put(region, images...)
-		w.request("written-half")
+		w.RequestPoll(golden, "written-half")
 		w.Until("some objects are written", func(context.Context) error {
 			if len(w.objectIDs(golden)) == len(before.objects) {
 				return errNotYet
@@ -227,7 +227,7 @@ func TestFault60SIGTERMInMidPoll(t *testing.T) {
 		w.stop()
 		w.api.Heal()
 		w.restart()
-		w.handled("written-half")
+		w.UntilHandled(golden, "written-half")
 		w.heals(golden)
 	})
 }
@@ -267,7 +267,7 @@ func TestFault62ProbesAndMetricsBeforeAndAfter(t *testing.T) {
 
 func TestFault57AskedForAllTheTime(t *testing.T) {
 	w := synced(t, 57, 3)
-	query := w.get(golden)
+	query := w.Query(golden)
 	asked, began := w.asked(), time.Now()
 	last := ""
 	for i := range 300 {
@@ -277,12 +277,7 @@ func TestFault57AskedForAllTheTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.UntilQuery(golden, func(q *imagev1alpha1.ImageQuery) error {
-		if q.Status.LastHandledReconcileAt != last {
-			return errors.New("the last request is not handled")
-		}
-		return nil
-	})
+	w.UntilHandled(golden, last)
 	if polls, most := w.asked()-asked, int(time.Since(began).Seconds())+2; polls > most {
 		t.Errorf("300 requests made %d polls, want at most %d: one a second", polls, most)
 	}

@@ -11,6 +11,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // untilMembers waits until a query has so many CloudImages.
@@ -26,7 +27,7 @@ func (w *world) untilMembers(query string, want int) {
 
 func TestFault63CloudImagesAreDeletedBySomebodyElse(t *testing.T) {
 	w := synced(t, 63, 4)
-	w.patch(golden, `{"interval":"168h"}`)
+	w.Patch(golden, `{"spec":{"interval":"168h"}}`)
 	w.UntilSynced(golden)
 	w.unguarded(func() {
 		w.remove("cloudimage", region+"-"+w.cloudIDs()[0])
@@ -74,11 +75,11 @@ func TestFault64ManyQueriesMeetOnOneCloudImage(t *testing.T) {
 	}
 	for i := range queries {
 		name := fmt.Sprintf("q%02d", i)
-		query := w.get(name)
+		query := w.Query(name)
 		label := object.Labels[imagev1alpha1.LabelQueryPrefix+name]
-		told := strings.Contains(condition(query, imagev1alpha1.ConditionReady).Message, "64 other queries")
+		told := strings.Contains(kit.Ready(query).Message, "64 other queries")
 		if len(query.Status.Selected) != 1 || (label == imagev1alpha1.QuerySelected) == told {
-			t.Errorf("%s has selected %v, its label is %q, and Ready says %q", name, query.Status.Selected, label, condition(query, imagev1alpha1.ConditionReady).Message)
+			t.Errorf("%s has selected %v, its label is %q, and Ready says %q", name, query.Status.Selected, label, kit.Ready(query).Message)
 		}
 	}
 	w.heals("q00")

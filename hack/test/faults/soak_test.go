@@ -30,7 +30,8 @@ var (
 
 // soakRegions are those that the simulator knows and the soak fills.
 var soakRegions = []string{
-	"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore", "ap-tokyo", "eu-frankfurt",
+	"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore", "ap-tokyo",
+	"eu-frankfurt",
 }
 
 // soak is a world in which everything happens at random.
@@ -103,8 +104,9 @@ func (s *soak) fill(queries, images int) {
 		}
 		s.cloud.Put(s.regions[name], batch...)
 		query := &imagev1alpha1.ImageQuery{}
-		spec := fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"region":%q,"interval":"1m","match":{"nameRegex":"^%s-"},"removal":{"gracePeriod":"5s"},`+
-			`"cloudImages":{"policy":%q,"maxImages":500}}}`, name, s.regions[name], name, []string{"All", "All", "All", "Selected"}[i%4])
+		policy := []string{"All", "All", "All", "Selected"}[i%4]
+		spec := fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"region":%q,"interval":"1m","match":{"nameRegex":"^%s-"},`+
+			`"removal":{"gracePeriod":"5s"},"cloudImages":{"policy":%q,"maxImages":500}}}`, name, s.regions[name], name, policy)
 		if err := json.Unmarshal([]byte(spec), query); err != nil {
 			s.t.Fatal(err)
 		}
@@ -147,7 +149,9 @@ func (s *soak) remove(query string) {
 func (s *soak) act(deadly bool) {
 	s.t.Helper()
 	query := s.names[s.random.IntN(len(s.names))]
-	actions := []string{"add", "remove", "change", "poll", "poll", "cloud fault", "cloud fault", "api fault", "watches cut", "selection edit", "heal"}
+	actions := []string{
+		"add", "remove", "change", "poll", "poll", "cloud fault", "cloud fault", "api fault", "watches cut", "selection edit", "heal",
+	}
 	if deadly && s.random.IntN(100) == 0 {
 		actions = []string{"kill", "sleep", "terminate"}
 	}
@@ -198,9 +202,11 @@ func (s *soak) act(deadly bool) {
 
 func (s *soak) cloudFault() cvmtest.Fault {
 	faults := []cvmtest.Fault{
-		{Code: "InternalError"}, {Code: "RequestLimitExceeded"}, {Status: 502}, {Hangup: true}, {CutAfter: 200}, {Body: new(`{}`)}, {Body: new(`null`)},
+		{Code: "InternalError"}, {Code: "RequestLimitExceeded"}, {Status: 502}, {Hangup: true}, {CutAfter: 200},
+		{Body: new(`{}`)}, {Body: new(`null`)},
 		{Page: 2, Code: "InternalError"}, {TotalDelta: 1}, {DropImages: 3}, {Page: 1, DuplicateImages: 5}, {Short: 60}, {IgnoreOffset: true},
-		{Listing: true, DropImages: 20, TotalDelta: -20}, {Listing: true, TotalCount: new(int64(0))}, {Delay: 2 * time.Second}, {ByID: true, Code: "InternalError"},
+		{Listing: true, DropImages: 20, TotalDelta: -20}, {Listing: true, TotalCount: new(int64(0))}, {Delay: 2 * time.Second},
+		{ByID: true, Code: "InternalError"},
 		{Code: "UnauthorizedOperation"}, {Code: "AuthFailure.SecretIdNotFound"}, {NullImages: 1},
 	}
 	return faults[s.random.IntN(len(faults))]
@@ -209,7 +215,8 @@ func (s *soak) cloudFault() cvmtest.Fault {
 func (s *soak) apiFault() apiproxy.Fault {
 	times := 1 + s.random.IntN(4)
 	faults := []apiproxy.Fault{
-		{Resource: "imagequeries/status", Status: http.StatusConflict}, {Verb: "create", Resource: "cloudimages", Status: http.StatusServiceUnavailable},
+		{Resource: "imagequeries/status", Status: http.StatusConflict},
+		{Verb: "create", Resource: "cloudimages", Status: http.StatusServiceUnavailable},
 		{Verb: "update", Resource: "cloudimages", Status: http.StatusConflict}, {Verb: "create", Resource: "cloudimages", DropReply: true},
 		{Verb: "update", Resource: "cloudimages", DropReply: true}, {Resource: "imagequeries/status", DropReply: true},
 		{Verb: "delete", Resource: "cloudimages", DropReply: true}, {Verb: "create", Resource: "cloudimages", Status: http.StatusForbidden},
@@ -387,7 +394,8 @@ type sample struct {
 func (s *soak) sample() sample {
 	s.t.Helper()
 	return sample{
-		at: time.Now(), pid: s.manager.Pid(), goroutines: s.metric("go_goroutines"), fds: s.metric("process_open_fds"), rss: s.metric("process_resident_memory_bytes"),
+		at: time.Now(), pid: s.manager.Pid(), goroutines: s.metric("go_goroutines"), fds: s.metric("process_open_fds"),
+		rss: s.metric("process_resident_memory_bytes"),
 	}
 }
 
@@ -448,6 +456,7 @@ func (s *soak) report(samples []sample) {
 		writes[r.Verb+" "+r.Resource]++
 	}
 	last := samples[len(samples)-1]
-	s.t.Logf("soak: seed %d; %s; %d images made, %d deleted; %d requests to the cloud; writes %v; at the end %v goroutines, %v file descriptors, %.0f MiB",
+	s.t.Logf("soak: seed %d; %s; %d images made, %d deleted; %d requests to the cloud; writes %v; "+
+		"at the end %v goroutines, %v file descriptors, %.0f MiB",
 		*soakSeed, strings.Join(actions, ", "), s.made, len(s.gone), s.asked(), writes, last.goroutines, last.fds, last.rss/(1<<20))
 }

@@ -23,6 +23,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
@@ -61,7 +62,9 @@ func (w *world) unguarded(run func()) {
 func record(id string) *imagev1alpha1.CloudImage {
 	object := &imagev1alpha1.CloudImage{ObjectMeta: metav1.ObjectMeta{Name: region + "-" + id}}
 	object.Image.ID, object.Image.Region = id, region
-	object.Lifecycle = imagev1alpha1.ImageLifecycle{Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now(), LastChangeTime: metav1.Now()}
+	object.Lifecycle = imagev1alpha1.ImageLifecycle{
+		Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now(), LastChangeTime: metav1.Now(),
+	}
 	return object
 }
 
@@ -71,7 +74,8 @@ const repository = "../../.."
 func TestFault46ACloudImageIsTamperedWith(t *testing.T) {
 	w := synced(t, 46, 6)
 	names := slices.Sorted(maps.Keys(w.Images(golden)))
-	if out := w.tryKubectl("label", "cloudimage", names[0], "imagecatalog.dev/state=EVIL", "--overwrite"); !strings.Contains(out, "only the operator") {
+	out := w.tryKubectl("label", "cloudimage", names[0], "imagecatalog.dev/state=EVIL", "--overwrite")
+	if !strings.Contains(out, "only the operator") {
 		t.Errorf("an administrator's change was answered with %q", out)
 	}
 	before := w.catalogue(golden)
@@ -82,7 +86,8 @@ func TestFault46ACloudImageIsTamperedWith(t *testing.T) {
 			`{"metadata":{"ownerReferences":[]}}`,
 			`{"metadata":{"labels":{"query.imagecatalog.dev/` + golden + `":null},"ownerReferences":[]}}`,
 			`{"image":{"name":"evil","state":"EVIL","creator":"666"}}`,
-			`{"lifecycle":{"presence":"Gone","deleteAfter":"2020-01-01T00:00:00Z","leaving":[{"query":"` + golden + `","since":"2020-01-01T00:00:00Z","deleteAfter":"2020-01-01T00:00:00Z"}]}}`,
+			`{"lifecycle":{"presence":"Gone","deleteAfter":"2020-01-01T00:00:00Z","leaving":[` +
+				`{"query":"` + golden + `","since":"2020-01-01T00:00:00Z","deleteAfter":"2020-01-01T00:00:00Z"}]}}`,
 		} {
 			w.Kubectl("", "patch", "cloudimage", names[i], "--type=merge", "-p", patch)
 		}
@@ -96,7 +101,8 @@ func TestFault46ACloudImageIsTamperedWith(t *testing.T) {
 		if string(object.UID) != before.objects[name] {
 			t.Errorf("%s was made anew", name)
 		}
-		if object.Labels[imagev1alpha1.LabelState] == "EVIL" || object.Image.Name == "evil" || len(object.OwnerReferences) != 1 || object.Lifecycle.Presence != imagev1alpha1.PresencePresent {
+		if object.Labels[imagev1alpha1.LabelState] == "EVIL" || object.Image.Name == "evil" || len(object.OwnerReferences) != 1 ||
+			object.Lifecycle.Presence != imagev1alpha1.PresencePresent {
 			t.Errorf("%s is %+v %+v %+v", name, object.ObjectMeta, object.Image, object.Lifecycle)
 		}
 	}
@@ -152,7 +158,9 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 	good := map[string][]byte{"secretId": []byte(cvmtest.DefaultCredential.SecretID), "secretKey": []byte(cvmtest.DefaultCredential.SecretKey)}
 	put := func(data map[string][]byte) {
 		t.Helper()
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: imagev1alpha1.DefaultCredentialsSecret}, Data: data}
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: imagev1alpha1.DefaultCredentialsSecret}, Data: data,
+		}
 		err := w.Client.Update(t.Context(), secret)
 		if apierrors.IsNotFound(err) {
 			err = w.Client.Create(t.Context(), secret)
@@ -168,12 +176,29 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 		data   map[string][]byte // nil: the Secret is deleted
 		reason string
 	}{
-		"no Secret":       {nil, imagev1alpha1.ReasonCredentialsNotFound},
-		"empty keys":      {map[string][]byte{"secretId": {}, "secretKey": {}}, imagev1alpha1.ReasonCredentialsNotFound},
-		"half a key":      {map[string][]byte{"secretId": good["secretId"]}, imagev1alpha1.ReasonCredentialsNotFound},
-		"binary":          {map[string][]byte{"secretId": {0, 1, 2, 255}, "secretKey": {254, 0}}, imagev1alpha1.ReasonCredentialsNotFound},
-		"almost 1 MiB":    {map[string][]byte{"secretId": []byte(strings.Repeat("A", 1<<19)), "secretKey": []byte(strings.Repeat("B", 1<<18))}, ""},
-		"a line too many": {map[string][]byte{"secretId": append(slices.Clone(good["secretId"]), '\n'), "secretKey": append([]byte(" "), append(good["secretKey"], "\r\n"...)...)}, "fine"},
+		"no Secret": {reason: imagev1alpha1.ReasonCredentialsNotFound},
+		"empty keys": {
+			data:   map[string][]byte{"secretId": {}, "secretKey": {}},
+			reason: imagev1alpha1.ReasonCredentialsNotFound,
+		},
+		"half a key": {
+			data:   map[string][]byte{"secretId": good["secretId"]},
+			reason: imagev1alpha1.ReasonCredentialsNotFound,
+		},
+		"binary": {
+			data:   map[string][]byte{"secretId": {0, 1, 2, 255}, "secretKey": {254, 0}},
+			reason: imagev1alpha1.ReasonCredentialsNotFound,
+		},
+		"almost 1 MiB": {data: map[string][]byte{
+			"secretId": []byte(strings.Repeat("A", 1<<19)), "secretKey": []byte(strings.Repeat("B", 1<<18)),
+		}},
+		"a line too many": {
+			data: map[string][]byte{
+				"secretId":  slices.Concat(good["secretId"], []byte("\n")),
+				"secretKey": slices.Concat([]byte(" "), good["secretKey"], []byte("\r\n")),
+			},
+			reason: "fine",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := w.catalogue(golden)
@@ -184,7 +209,7 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 			}
 			w.Until("it is noticed", func(context.Context) error {
 				query := w.Poll(golden)
-				stalled := condition(query, imagev1alpha1.ConditionStalled)
+				stalled := kit.Condition(query, imagev1alpha1.ConditionStalled)
 				switch {
 				case tc.reason == "fine" && stalled.Type == "", tc.reason == "" && stalled.Type != "", tc.reason != "" && stalled.Reason == tc.reason:
 					return nil
@@ -192,10 +217,10 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 				return fmt.Errorf("Stalled is %s/%s: %s", stalled.Status, stalled.Reason, stalled.Message)
 			})
 			w.kept(golden, before)
-			w.decent(w.get(golden))
+			w.decent(w.Query(golden))
 			put(good)
 			w.Until("it is well again", func(context.Context) error {
-				if stalled := condition(w.Poll(golden), imagev1alpha1.ConditionStalled); stalled.Type != "" {
+				if stalled := kit.Condition(w.Poll(golden), imagev1alpha1.ConditionStalled); stalled.Type != "" {
 					return fmt.Errorf("Stalled: %s", stalled.Message)
 				}
 				return nil
@@ -219,7 +244,10 @@ func TestFault56TheNamespaceOfTheSecretsGoes(t *testing.T) {
 	stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "stuck", Finalizers: []string{"test.example/never"}}}
 	for _, object := range []client.Object{
 		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "operator"}, Rules: role},
-		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "operator"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "operator"}, Subjects: subject},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "operator"}, Subjects: subject,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "operator"},
+		},
 		secret, stuck,
 	} {
 		if err := w.Client.Create(t.Context(), object); err != nil {
@@ -232,7 +260,7 @@ func TestFault56TheNamespaceOfTheSecretsGoes(t *testing.T) {
 	w.UntilSynced(golden)
 	before := w.catalogue(golden)
 	w.Kubectl("", "delete", "namespace", namespace, "--wait=false")
-	w.untilCondition(golden, imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonCredentialsNotFound)
+	w.UntilCondition(golden, imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonCredentialsNotFound)
 	writes := len(w.api.Writes())
 	w.Poll(golden)
 	w.kept(golden, before)

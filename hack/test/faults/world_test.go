@@ -14,13 +14,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
@@ -89,23 +88,7 @@ func synced(t *testing.T, row, images int) *world {
 // query applies an ImageQuery of the region, with more of a spec in YAML's flow style.
 func (w *world) query(name string, more ...string) {
 	w.t.Helper()
-	spec := strings.Join(append([]string{"region: " + region}, more...), ", ")
-	w.Apply(fmt.Sprintf(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: %s}, spec: {%s}}`, name, spec))
-}
-
-// patch changes the spec of a query.
-func (w *world) patch(name, spec string) {
-	w.t.Helper()
-	w.Kubectl("", "patch", "imagequery", name, "--type=merge", "-p", `{"spec":`+spec+`}`)
-}
-
-func (w *world) get(name string) *imagev1alpha1.ImageQuery {
-	w.t.Helper()
-	query := &imagev1alpha1.ImageQuery{}
-	if err := w.Client.Get(w.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
-		w.t.Fatal(err)
-	}
-	return query
+	w.ApplyQuery("name: "+name, strings.Join(append([]string{"region: " + region}, more...), ", "))
 }
 
 // cloudIDs are the ids that the cloud has in the region and that have the form of an id.
@@ -148,7 +131,7 @@ func (w *world) agrees(query string) {
 	if got := w.objectIDs(query); !slices.Equal(got, want) {
 		w.t.Errorf("there are %d CloudImages of %s, and the cloud has %d images: %s", len(got), query, len(want), difference(got, want))
 	}
-	if got := statusIDs(w.get(query)); !slices.Equal(got, want) {
+	if got := statusIDs(w.Query(query)); !slices.Equal(got, want) {
 		w.t.Errorf("status of %s has %d images, and the cloud %d: %s", query, len(got), len(want), difference(got, want))
 	}
 }
@@ -171,7 +154,7 @@ type catalogue struct {
 
 func (w *world) catalogue(name string) catalogue {
 	w.t.Helper()
-	query := w.get(name)
+	query := w.Query(name)
 	c := catalogue{images: statusIDs(query), objects: map[string]string{}, revision: query.Status.Revision}
 	for _, image := range query.Status.Selected {
 		c.selected = append(c.selected, image.ImageID)
@@ -186,7 +169,8 @@ func (w *world) catalogue(name string) catalogue {
 func (w *world) kept(name string, before catalogue) {
 	w.t.Helper()
 	now := w.catalogue(name)
-	if !slices.Equal(before.images, now.images) || !maps.Equal(before.objects, now.objects) || !slices.Equal(before.selected, now.selected) || before.revision != now.revision {
+	if !slices.Equal(before.images, now.images) || !maps.Equal(before.objects, now.objects) ||
+		!slices.Equal(before.selected, now.selected) || before.revision != now.revision {
 		w.t.Errorf("the catalogue of %s changed: %d images, %d objects, selected %v, revision %s became %d, %d, %v, %s", name,
 			len(before.images), len(before.objects), before.selected, before.revision, len(now.images), len(now.objects), now.selected, now.revision)
 	}
@@ -197,9 +181,10 @@ func (w *world) failing(name, reason string) *imagev1alpha1.ImageQuery {
 	w.t.Helper()
 	before := w.catalogue(name)
 	query := w.Poll(name)
-	ready := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionReady)
+	ready := kit.Ready(query)
 	if ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, reason) {
-		w.t.Errorf("after a failed poll Ready is %s/%s, want it kept True, and a message with %s: %s", ready.Status, ready.Reason, reason, ready.Message)
+		w.t.Errorf("after a failed poll Ready is %s/%s, want it kept True, and a message with %s: %s",
+			ready.Status, ready.Reason, reason, ready.Message)
 	}
 	w.kept(name, before)
 	w.decent(query)
@@ -232,7 +217,7 @@ func (w *world) quiet(name string) {
 	if want := slices.Repeat([]string{"update imagequeries/status " + name}, 2); !slices.Equal(writes, want) {
 		w.t.Errorf("two polls that found nothing new wrote %q, want %q", writes, want)
 	}
-	w.decent(w.get(name))
+	w.decent(w.Query(name))
 }
 
 // decent fails if a status is too long to read, or says what nobody may see.
@@ -259,22 +244,6 @@ func (w *world) discreet(where, text string) {
 			w.t.Errorf("%s shows %q", where, secret)
 		}
 	}
-}
-
-// condition is one of a query, and an empty one if it isn't there.
-func condition(query *imagev1alpha1.ImageQuery, kind string) metav1.Condition {
-	return ptr.Deref(meta.FindStatusCondition(query.Status.Conditions, kind), metav1.Condition{})
-}
-
-// untilCondition waits for a condition's status and reason.
-func (w *world) untilCondition(name, kind string, status metav1.ConditionStatus, reason string) *imagev1alpha1.ImageQuery {
-	w.t.Helper()
-	return w.UntilQuery(name, func(q *imagev1alpha1.ImageQuery) error {
-		if c := condition(q, kind); c.Status != status || c.Reason != reason {
-			return fmt.Errorf("%s is not %s with the reason %s", kind, status, reason)
-		}
-		return nil
-	})
 }
 
 // asked counts the requests that the cloud got.

@@ -66,8 +66,12 @@ func TestAQueryOfAnotherAccountIsForItsOwnersToEdit(t *testing.T) {
 	c.Until("the policy is in force", func(ctx context.Context) error {
 		return refused(guest.Patch(ctx, query.DeepCopy(), edit, client.DryRunAll), "the account acct3")
 	})
-	wantRefusal(t, "a guest's request", guest.Patch(t.Context(), query.DeepCopy(), merge(`{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`)), "")
-	wantRefusal(t, "a guest's edit that gives the account up", guest.Patch(t.Context(), query.DeepCopy(), merge(`{"spec":{"credentialsRef":null}}`)), "")
+	for what, patch := range map[string]string{
+		"a guest's request":                        `{"metadata":{"annotations":{"imagecatalog.dev/requestedAt":"now"}}}`,
+		"a guest's edit that gives the account up": `{"spec":{"credentialsRef":null}}`,
+	} {
+		wantRefusal(t, what, guest.Patch(t.Context(), query.DeepCopy(), merge(patch)), "")
+	}
 
 	// Without its list the policy lets nobody write queries, rather than everybody.
 	c.Kubectl("", "-n", namespace, "delete", "configmap", "imagequery-accounts")

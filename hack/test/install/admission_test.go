@@ -49,7 +49,8 @@ var imageWrites = map[string]func(context.Context, client.Client, *imagev1alpha1
 	},
 	"server-side apply": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		return c.Patch(ctx, image, apply(
-			`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"CloudImage","metadata":{"name":"`+image.Name+`","labels":{"imagecatalog.dev/state":"EVIL"}},
+			`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"CloudImage",
+			"metadata":{"name":"`+image.Name+`","labels":{"imagecatalog.dev/state":"EVIL"}},
 			"image":{"id":"`+image.Image.ID+`","region":"ap-guangzhou","cloudInit":false,"deprecated":false,"sizeGiB":0},
 			"lifecycle":{"presence":"Present","firstSeenTime":"2026-11-24T00:00:00Z","lastChangeTime":"2026-11-24T00:00:00Z"}}`,
 		), client.FieldOwner("test"), client.ForceOwnership)
@@ -114,7 +115,8 @@ func among(writes []string) func(string) bool {
 
 // tryImageWrite has somebody write an image that a query owns, and looks whether it is done.
 func tryImageWrite(
-	t *testing.T, c *cluster.Cluster, user, what string, write func(context.Context, client.Client, *imagev1alpha1.CloudImage) error, allowed bool,
+	t *testing.T, c *cluster.Cluster, user, what string,
+	write func(context.Context, client.Client, *imagev1alpha1.CloudImage) error, allowed bool,
 ) {
 	t.Helper()
 	operator := as(t, c, cluster.OperatorUser)
@@ -136,7 +138,8 @@ func tryImageWrite(
 	}
 	forbidden(t, err, what+" of a CloudImage by "+user, user, cluster.OperatorUser, "garbage collector", "change the ImageQuery")
 	after := &imagev1alpha1.CloudImage{}
-	if err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(before), after); err != nil || after.ResourceVersion != before.ResourceVersion {
+	err = c.Client.Get(t.Context(), client.ObjectKeyFromObject(before), after)
+	if err != nil || after.ResourceVersion != before.ResourceVersion {
 		t.Errorf("%s was forbidden to %s, and done: %v", what, user, err)
 	}
 }
@@ -212,8 +215,8 @@ var statusWrites = map[string]func(context.Context, client.Client, *imagev1alpha
 		return c.Status().Patch(ctx, query, merge(`{"status":{"selected":[{"imageID":"`+evil+`"}]}}`))
 	},
 	"server-side apply": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
-		return c.Status().Patch(ctx, query, apply(`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"ImageQuery","metadata":{"name":"`+query.Name+`"},
-			"status":{"selected":[{"imageID":"`+evil+`"}]}}`), client.FieldOwner("test"), client.ForceOwnership)
+		return c.Status().Patch(ctx, query, apply(`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"ImageQuery",
+			"metadata":{"name":"`+query.Name+`"},"status":{"selected":[{"imageID":"`+evil+`"}]}}`), client.FieldOwner("test"), client.ForceOwnership)
 	},
 	"clearing": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
 		return c.Status().Patch(ctx, query, merge(`{"status":null}`))
@@ -253,7 +256,8 @@ func TestOnlyTheOperatorWritesTheStatusOfQueries(t *testing.T) {
 		}
 	}
 	after := &imagev1alpha1.ImageQuery{}
-	if err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(query), after); err != nil || after.ResourceVersion != query.ResourceVersion {
+	err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(query), after)
+	if err != nil || after.ResourceVersion != query.ResourceVersion {
 		t.Errorf("what was forbidden was done: %v", err)
 	}
 }

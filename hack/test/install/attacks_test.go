@@ -47,7 +47,7 @@ func TestNobodyElseChoosesWhatMachinesBoot(t *testing.T) {
 	cloud := c.StartCloud("-public=false", "-private=0", "-shared=0")
 	cloud.Put(region, cvmtest.PrivateImages(1, 6, cvmtest.DefaultCredential.UIN)...)
 	c.StartManager(cloud)
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: ` + attacked + `}, spec: {region: ap-guangzhou, interval: 1h}}`)
+	c.ApplyQuery("name: "+attacked, "region: ap-guangzhou, interval: 1h")
 	v := &victim{T: t, Cluster: c, cloud: cloud, chosen: selectedIDs(c.UntilSynced(attacked))}
 	if len(v.chosen) == 0 {
 		t.Fatal("nothing is selected")
@@ -93,17 +93,8 @@ func (v *victim) triesAllWrites(attacker client.Client, allowed []string) {
 		}
 	}
 	for what, write := range statusWrites {
-		forbidden(v.T, write(v.Context(), attacker, v.query(attacked)), what+" of the status")
+		forbidden(v.T, write(v.Context(), attacker, v.Query(attacked)), what+" of the status")
 	}
-}
-
-func (v *victim) query(name string) *imagev1alpha1.ImageQuery {
-	v.Helper()
-	query := &imagev1alpha1.ImageQuery{}
-	if err := v.Client.Get(v.Context(), client.ObjectKey{Name: name}, query); err != nil {
-		v.Fatalf("%v", err)
-	}
-	return query
 }
 
 // Who may write queries would like to write what the operator says of them.
@@ -122,13 +113,13 @@ func editorOfQueries(v *victim) {
 	if err := editor.Create(v.Context(), own); err != nil {
 		v.Fatalf("%v", err)
 	}
-	others := v.query(attacked)
+	others := v.Query(attacked)
 	others.Status.Selected = wanted
 	if err := editor.Update(v.Context(), others); err != nil {
 		v.Fatalf("%v", err)
 	}
 	for _, name := range []string{editors, attacked} {
-		if slices.Contains(selectedIDs(v.query(name)), evil) {
+		if slices.Contains(selectedIDs(v.Query(name)), evil) {
 			v.Errorf("%s selects what an editor wrote into its status", name)
 		}
 	}
@@ -153,12 +144,9 @@ func wildcardAccount(v *victim) {
 
 func (v *victim) suspend(suspend bool) {
 	v.Helper()
-	v.Kubectl("", "patch", "imagequery", attacked, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspend))
-	v.UntilQuery(attacked, func(q *imagev1alpha1.ImageQuery) error {
-		if q.Status.ObservedGeneration != q.Generation {
-			return fmt.Errorf("suspend: %t is not observed", suspend)
-		}
-		return nil
+	v.Patch(attacked, fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspend))
+	v.UntilQuery(attacked, fmt.Sprintf("suspend: %t is observed", suspend), func(q *imagev1alpha1.ImageQuery) bool {
+		return q.Status.ObservedGeneration == q.Generation
 	})
 }
 
@@ -179,8 +167,7 @@ func TestWhoOnlySharesImagesNeitherChoosesNorBlocks(t *testing.T) {
 	cloud := c.StartCloud("-public=false", "-private=0", "-shared=0")
 	cloud.Put(region, cvmtest.PrivateImages(1, 6, cvmtest.DefaultCredential.UIN)...)
 	c.StartManager(cloud)
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: ` + attacked + `},
-		spec: {region: ap-guangzhou, interval: 1h, cloudImages: {maxImages: 10}}}`)
+	c.ApplyQuery("name: "+attacked, "region: ap-guangzhou, interval: 1h, cloudImages: {maxImages: 10}")
 	before := c.UntilSynced(attacked)
 
 	// More than the query may have, newer than any, and under the name of what is selected.

@@ -40,7 +40,8 @@ func newQuery() *imagev1alpha1.ImageQuery {
 // queryOf is one with more lines in its spec.
 func queryOf(t *testing.T, spec string) *unstructured.Unstructured {
 	t.Helper()
-	return parse(t, "{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: query}, spec: {region: ap-guangzhou, "+spec+"}}")[0]
+	const head = "{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: query}, spec: {region: ap-guangzhou, "
+	return parse(t, head+spec+"}}")[0]
 }
 
 // newImage is a CloudImage as the operator would write it.
@@ -61,7 +62,9 @@ type catalogue struct {
 
 func newCatalogue(t *testing.T, c *cluster.Cluster) *catalogue {
 	t.Helper()
-	query := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden-images"}, Spec: imagev1alpha1.ImageQuerySpec{Region: "ap-guangzhou"}}
+	query := &imagev1alpha1.ImageQuery{
+		ObjectMeta: metav1.ObjectMeta{Name: "golden-images"}, Spec: imagev1alpha1.ImageQuerySpec{Region: "ap-guangzhou"},
+	}
 	image := newImage("img-0000001")
 	operator := as(t, c, cluster.OperatorUser)
 	out := &catalogue{c: c, uids: map[client.Object]types.UID{}}

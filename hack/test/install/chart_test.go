@@ -141,7 +141,8 @@ func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 			t.Errorf("%v: run go test ./install -run %s -update in hack/test", err, t.Name())
 		}
 		if diff := cmp.Diff(string(want), got.String()); diff != "" {
-			t.Errorf("%s (-) and the rendering (+) differ; if that is meant, run go test ./install -run %s -update in hack/test:\n%s", golden, t.Name(), diff)
+			t.Errorf("%s (-) and the rendering (+) differ; if that is meant, run go test ./install -run %s -update in hack/test:\n%s",
+				golden, t.Name(), diff)
 		}
 	}
 }
@@ -171,7 +172,8 @@ spec:
 func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Empty: true, WithoutControllers: true, WithoutAudit: true})
 	c.Apply(serviceMonitors)
-	c.Apply(`{apiVersion: v1, kind: Namespace, metadata: {name: image-catalog-system, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
+	c.Apply(`{apiVersion: v1, kind: Namespace,
+		metadata: {name: image-catalog-system, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
 	c.Kubectl("", "wait", "--for=condition=Established", "crd/servicemonitors.monitoring.coreos.com")
 	for name, file := range valueSets(t) {
 		text, err := render(t, "--values", file)
@@ -181,7 +183,8 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 		}
 		objects := parse(t, text)
 		for _, o := range objects {
-			if err := c.Client.Create(c.Context(), o.DeepCopy(), client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
+			err := c.Client.Create(c.Context(), o.DeepCopy(), client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+			if err != nil {
 				t.Errorf("%s: %s: %v", name, key(o), err)
 			}
 		}

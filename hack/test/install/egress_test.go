@@ -37,7 +37,9 @@ const noEgress = chart + "/ci/no-egress-values.yaml"
 func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 	const host, user, password = "cvm.example.test", "operator", "canary-of-the-proxy"
 	certificate, _ := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), host)
-	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}})
+	cloud := cvmtest.NewServer(cvmtest.Options{
+		RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+	})
 	t.Cleanup(cloud.Close)
 	cloud.Put("ap-guangzhou", cvmtest.PublicImages()...)
 	p := startProxy(t, url.UserPassword(user, password), cloud.Host())
@@ -47,7 +49,7 @@ func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	c.SetCredentials("tencentcloud-credentials", cvmtest.DefaultCredential)
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: public}, spec: {region: ap-guangzhou}}`)
+	c.ApplyQuery("name: public", "region: ap-guangzhou")
 	m := c.StartManager(&cluster.Cloud{Endpoint: host}, env...)
 	c.UntilSynced("public")
 

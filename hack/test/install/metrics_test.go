@@ -51,7 +51,8 @@ func TestReadersOfMetricsAreRemembered(t *testing.T) {
 	scraper := c.Token("scraper")
 	mark := c.Mark()
 	for range 3 {
-		if response, _, err := get("https://"+manager.Metrics+"/metrics", scraper, &tls.Config{}); err != nil || response.StatusCode != http.StatusOK {
+		response, _, err := get("https://"+manager.Metrics+"/metrics", scraper, &tls.Config{})
+		if err != nil || response.StatusCode != http.StatusOK {
 			t.Fatalf("got %s: %v", status(response), err)
 		}
 	}
@@ -117,7 +118,8 @@ func TestAFloodOfBogusTokensIsNotForTheAPIServer(t *testing.T) {
 		}
 		return -ask(fmt.Sprint("bogus-", number))
 	})
-	if codes[-http.StatusOK] > 0 || codes[-http.StatusTooManyRequests] == 0 || codes[-http.StatusTooManyRequests]+codes[-http.StatusInternalServerError] != 480 {
+	tooMany := codes[-http.StatusTooManyRequests]
+	if codes[-http.StatusOK] > 0 || tooMany == 0 || tooMany+codes[-http.StatusInternalServerError] != 480 {
 		t.Errorf("the answers (negative those to strangers): %v", codes)
 	}
 	// Ten at once, ten a second, and the scraper.
@@ -188,13 +190,15 @@ func TestMetricsAreServedOverHTTP1AndTodaysTLSOnly(t *testing.T) {
 	if err != nil || response.ProtoMajor != 1 || response.TLS.NegotiatedProtocol != "http/1.1" {
 		t.Errorf("who would like HTTP/2 gets %s: %v", status(response), err)
 	}
-	if _, _, err := get(url, "", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil || !strings.Contains(err.Error(), "protocol version") {
+	_, _, err = get(url, "", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	if err == nil || !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("TLS 1.1 is to be refused, but: %v", err)
 	}
 	if response, _, err := get("http://"+manager.Metrics+"/metrics", "", nil); err == nil && response.StatusCode == http.StatusOK {
 		t.Error("metrics are served without TLS")
 	}
-	if response, _, err := get("https://"+manager.Metrics+"/debug/pprof/heap", "", &tls.Config{}); err != nil || response.StatusCode != http.StatusNotFound {
+	response, _, err = get("https://"+manager.Metrics+"/debug/pprof/heap", "", &tls.Config{})
+	if err != nil || response.StatusCode != http.StatusNotFound {
 		t.Errorf("the address of the metrics answers %s where memory could be dumped: %v", status(response), err)
 	}
 	for _, path := range []string{"/metrics", "/debug/pprof/"} {

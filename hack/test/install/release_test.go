@@ -58,7 +58,8 @@ func (r release) objects(manifest string) (there, absent []*unstructured.Unstruc
 
 func TestHelmInstallsUpgradesAndUninstalls(t *testing.T) {
 	r := release{t, cluster.Start(t, cluster.Options{Empty: true, WithoutControllers: true, WithoutAudit: true})}
-	if notes := r.must("install", "image-catalog", chart, "--create-namespace"); !strings.Contains(notes, "create secret generic tencentcloud-credentials") {
+	notes := r.must("install", "image-catalog", chart, "--create-namespace")
+	if !strings.Contains(notes, "create secret generic tencentcloud-credentials") {
 		t.Errorf("the notes don't say how to give keys: %s", notes)
 	}
 	manifest := r.must("get", "manifest", "image-catalog")

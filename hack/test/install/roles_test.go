@@ -28,8 +28,10 @@ func TestPeopleMayWhatTheirRoleSays(t *testing.T) {
 	}
 	for role, allowed := range roles {
 		for _, what := range []string{
-			"create imagequeries", "delete imagequeries", "patch imagequeries", "list imagequeries", "update imagequeries/status", "patch imagequeries/status",
-			"list cloudimages", "create cloudimages", "update cloudimages", "patch cloudimages", "delete cloudimages", "deletecollection cloudimages",
+			"create imagequeries", "delete imagequeries", "patch imagequeries", "list imagequeries",
+			"update imagequeries/status", "patch imagequeries/status",
+			"list cloudimages", "create cloudimages", "update cloudimages", "patch cloudimages", "delete cloudimages",
+			"deletecollection cloudimages",
 		} {
 			if got, want := mayDo(t, c, role, what), slices.Contains(allowed, what); got != want {
 				t.Errorf("%s by who has the ClusterRole %s: allowed is %t, want %t", what, role, got, want)
@@ -43,8 +45,10 @@ func mayDo(t *testing.T, c *cluster.Cluster, user, what string) bool {
 	verb, resource, _ := strings.Cut(what, " ")
 	resource, subresource, _ := strings.Cut(resource, "/")
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:               user,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: imagev1alpha1.GroupVersion.Group, Resource: resource, Subresource: subresource},
+		User: user,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: verb, Group: imagev1alpha1.GroupVersion.Group, Resource: resource, Subresource: subresource,
+		},
 	}}
 	if err := c.Client.Create(t.Context(), review); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@
 package install_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -28,7 +27,7 @@ func TestTwoReleasesWriteSideBySide(t *testing.T) {
 	for _, name := range []string{"guangzhou", "shanghai"} {
 		objects, _ := r.objects(r.must("get", "manifest", name))
 		r.startAs(cloud, deployment(t, objects))
-		r.Apply(fmt.Sprintf("{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: %s}, spec: {region: ap-%[1]s}}", name))
+		r.ApplyQuery("name: "+name, "region: ap-"+name)
 	}
 	for _, name := range []string{"guangzhou", "shanghai"} {
 		r.UntilSynced(name)

@@ -153,7 +153,8 @@ func TestArgoActions(t *testing.T) {
 	}
 	for _, tc := range cases.DiscoveryTests {
 		var got map[string]struct{ Disabled bool }
-		if err := json.Unmarshal(runLua(t, filepath.Join(folder, "discovery.lua"), readObject(t, filepath.Join(folder, tc.InputPath))), &got); err != nil {
+		found := runLua(t, filepath.Join(folder, "discovery.lua"), readObject(t, filepath.Join(folder, tc.InputPath)))
+		if err := json.Unmarshal(found, &got); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]struct{ Disabled bool }{}

@@ -38,7 +38,7 @@ func testCloudImage(s *stage) {
 
 	s.cloud.Delete("ap-mumbai", imageIDs("", 1)...)
 	s.fill("ap-mumbai", 0)
-	s.Kubectl("", "patch", "imagequery", "record", "--type=merge", "-p", `{"spec":{"minImages":0,"removal":{"maxRemovedPercent":100}}}`)
+	s.Patch("record", `{"spec":{"minImages":0,"removal":{"maxRemovedPercent":100}}}`)
 	s.Poll("record")
 	s.record("gone", s.object("CloudImage", image.GetName()))
 	s.Kubectl("", "delete", "imagequery", "record")
@@ -47,12 +47,11 @@ func testCloudImage(s *stage) {
 // Tracking labels of Argo CD and Flux that reached CloudImages would make either of them prune the catalogue.
 func testLabelsStayWhereTheyAre(s *stage) {
 	s.fill("na-toronto", 2)
-	s.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: tracked,
+	s.ApplyQuery(`name: tracked,
 		labels: {app.kubernetes.io/instance: app, argocd.argoproj.io/instance: app, kustomize.toolkit.fluxcd.io/name: app,
 			kustomize.toolkit.fluxcd.io/namespace: flux-system, helm.toolkit.fluxcd.io/name: app, team: infra},
 		annotations: {argocd.argoproj.io/tracking-id: "app:imagecatalog.dev/ImageQuery:/tracked", argocd.argoproj.io/sync-wave: "1",
-			kustomize.toolkit.fluxcd.io/prune: enabled}},
-		spec: {region: na-toronto}}`)
+			kustomize.toolkit.fluxcd.io/prune: enabled}`, "region: na-toronto")
 	s.UntilSynced("tracked")
 	images := s.Images("tracked")
 	if len(images) != 2 {

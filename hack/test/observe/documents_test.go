@@ -4,16 +4,14 @@
 package observe_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
 // testDocuments runs what the pages for people on call tell them to run, line by line as it stands there, and walks once through a blocked
@@ -41,18 +39,15 @@ func testDocuments(s *stage) {
 
 	s.cloud.Delete(region, imageIDs("", 7)...)
 	query := s.Poll("tke-nodes")
-	blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
-	if blocked == nil {
+	blocked := kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked)
+	if blocked.Type == "" {
 		s.Fatalf("removals are not blocked")
 	}
 	if out, err := s.shell(blocked.Message); err != nil {
 		s.Fatalf("the command of RemovalBlocked ends with %v: %s\n%s", err, blocked.Message, out)
 	}
-	s.UntilQuery("tke-nodes", func(q *imagev1alpha1.ImageQuery) error {
-		if meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked) != nil || len(q.Status.Removing) != 7 {
-			return errors.New("the approved removal has not begun")
-		}
-		return nil
+	s.UntilQuery("tke-nodes", "the approved removal has begun", func(q *imagev1alpha1.ImageQuery) bool {
+		return kit.Condition(q, imagev1alpha1.ConditionRemovalBlocked).Type == "" && len(q.Status.Removing) == 7
 	})
 	s.Kubectl("", "delete", "imagequery", "tke-nodes")
 }

@@ -162,7 +162,8 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	}
 	for _, a := range alerts(t) {
 		address, err := url.Parse(a.Annotations["runbook_url"])
-		if err != nil || !strings.HasSuffix(address.Path, "/docs/runbooks.md") || address.Fragment != strings.ToLower(a.Alert) || !slices.Contains(headings, a.Alert) {
+		if err != nil || !strings.HasSuffix(address.Path, "/docs/runbooks.md") || address.Fragment != strings.ToLower(a.Alert) ||
+			!slices.Contains(headings, a.Alert) {
 			t.Errorf("%s: its runbook_url %q doesn't lead to a section of docs/runbooks.md", a.Alert, a.Annotations["runbook_url"])
 		}
 		if a.Labels["severity"] == "" || a.Annotations["summary"] == "" || a.Annotations["description"] == "" {

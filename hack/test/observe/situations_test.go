@@ -9,13 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -72,21 +73,15 @@ func polled(s *stage, name, _ string) { s.Poll(name) }
 // untilReason waits for a reason of Ready or Stalled.
 func untilReason(reason string) func(s *stage, name, region string) {
 	return func(s *stage, name, _ string) {
-		s.UntilQuery(name, func(q *imagev1alpha1.ImageQuery) error {
-			for _, c := range q.Status.Conditions {
-				if c.Reason == reason && q.Status.ObservedGeneration == q.Generation {
-					return nil
-				}
-			}
-			return fmt.Errorf("no condition has the reason %s", reason)
+		s.UntilQuery(name, "a condition has the reason "+reason, func(q *imagev1alpha1.ImageQuery) bool {
+			has := func(c metav1.Condition) bool { return c.Reason == reason }
+			return q.Status.ObservedGeneration == q.Generation && slices.ContainsFunc(q.Status.Conditions, has)
 		})
 	}
 }
 
 func edited(patch string) func(s *stage, name, region string) {
-	return func(s *stage, name, _ string) {
-		s.Kubectl("", "patch", "imagequery", name, "--type=merge", "-p", patch)
-	}
+	return func(s *stage, name, _ string) { s.Patch(name, patch) }
 }
 
 // withKey gives the query a key of its own, which the cloud knows as c.
@@ -129,77 +124,83 @@ const (
 // situations is the table of conditions; README.md has the same in words.
 var situations = map[string]situation{
 	"new-generation": {
-		then(synced(2), failing(cvmtest.Fault{Blackhole: true}), edited(anotherQuestion), untilReason("Progressing")),
-		"Ready=Unknown/Progressing Reconciling=True/Progressing", status.InProgressStatus, "Progressing",
+		produce:    then(synced(2), failing(cvmtest.Fault{Blackhole: true}), edited(anotherQuestion), untilReason("Progressing")),
+		conditions: "Ready=Unknown/Progressing Reconciling=True/Progressing", kstatus: status.InProgressStatus, argo: "Progressing",
 	},
-	"synced": {synced(2), "Ready=True/Synced", status.CurrentStatus, "Healthy"},
+	"synced": {
+		produce:    synced(2),
+		conditions: "Ready=True/Synced", kstatus: status.CurrentStatus, argo: "Healthy",
+	},
 	"no-images-matched": {
-		then(created(0, "minImages: 0"), untilReason("NoImagesMatched")),
-		"Ready=True/NoImagesMatched", status.CurrentStatus, "Healthy",
+		produce:    then(created(0, "minImages: 0"), untilReason("NoImagesMatched")),
+		conditions: "Ready=True/NoImagesMatched", kstatus: status.CurrentStatus, argo: "Healthy",
 	},
 	"removal-blocked": {
-		then(synced(10), func(s *stage, _, region string) { s.cloud.Delete(region, imageIDs(region, 7)...) }, polled),
-		"Ready=True/RemovalBlocked RemovalBlocked=True/RemovalBlocked", status.CurrentStatus, "Healthy",
+		produce:    then(synced(10), func(s *stage, _, region string) { s.cloud.Delete(region, imageIDs(region, 7)...) }, polled),
+		conditions: "Ready=True/RemovalBlocked RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus, argo: "Healthy",
 	},
 	"failed-fresh": {
-		then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), polled),
-		"Ready=True/Synced", status.CurrentStatus, "Healthy",
+		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), polled),
+		conditions: "Ready=True/Synced", kstatus: status.CurrentStatus, argo: "Healthy",
 	},
 	"throttled": {
-		then(failing(cvmtest.Fault{Code: "RequestLimitExceeded"}), created(2), untilReason("Throttled")),
-		"Ready=False/Throttled Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+		produce:    then(failing(cvmtest.Fault{Code: "RequestLimitExceeded"}), created(2), untilReason("Throttled")),
+		conditions: "Ready=False/Throttled Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
 	},
 	"unavailable": {
-		then(failing(cvmtest.Fault{Code: "InternalError"}), created(2), untilReason("Unavailable")),
-		"Ready=False/Unavailable Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+		produce:    then(failing(cvmtest.Fault{Code: "InternalError"}), created(2), untilReason("Unavailable")),
+		conditions: "Ready=False/Unavailable Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
 	},
 	"incomplete-listing": {
-		then(failing(cvmtest.Fault{Unset: []string{"TotalCount"}}), created(2), untilReason("IncompleteListing")),
-		"Ready=False/IncompleteListing Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+		produce:    then(failing(cvmtest.Fault{Unset: []string{"TotalCount"}}), created(2), untilReason("IncompleteListing")),
+		conditions: "Ready=False/IncompleteListing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
 	},
 	"too-few-images": {
-		then(created(2, "minImages: 3"), untilReason("TooFewImages")),
-		"Ready=False/TooFewImages Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+		produce:    then(created(2, "minImages: 3"), untilReason("TooFewImages")),
+		conditions: "Ready=False/TooFewImages Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
 	},
 	"write-failed": {
-		then(refused, created(2), untilReason("WriteFailed")),
-		"Ready=False/WriteFailed Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Progressing",
+		produce:    then(refused, created(2), untilReason("WriteFailed")),
+		conditions: "Ready=False/WriteFailed Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
 	},
 	"not-fresh": {
-		then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), outage, untilReason("Unavailable")),
-		"Ready=False/Unavailable Reconciling=True/ProgressingWithRetry", status.InProgressStatus, "Degraded",
+		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), outage, untilReason("Unavailable")),
+		conditions: "Ready=False/Unavailable Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Degraded",
 	},
 	"stalled-fresh": {
-		then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), polled),
-		"Ready=True/Synced Stalled=True/AuthenticationFailed", status.FailedStatus, "Degraded",
+		produce:    then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), polled),
+		conditions: "Ready=True/Synced Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus, argo: "Degraded",
 	},
 	"stalled-not-fresh": {
-		then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), outage, untilReason("AuthenticationFailed"), polled),
-		"Ready=False/AuthenticationFailed Stalled=True/AuthenticationFailed", status.FailedStatus, "Degraded",
+		produce: then(
+			withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}),
+			outage, untilReason("AuthenticationFailed"), polled,
+		),
+		conditions: "Ready=False/AuthenticationFailed Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus, argo: "Degraded",
 	},
 	"invalid-query": {
-		then(created(0, "instanceType: SA0.NOSUCH1"), untilReason("InvalidQuery")),
-		"Ready=False/InvalidQuery Stalled=True/InvalidQuery", status.FailedStatus, "Degraded",
+		produce:    then(created(0, "instanceType: SA0.NOSUCH1"), untilReason("InvalidQuery")),
+		conditions: "Ready=False/InvalidQuery Stalled=True/InvalidQuery", kstatus: status.FailedStatus, argo: "Degraded",
 	},
 	"permission-denied": {
-		then(withKey(cvmtest.Credential{Deny: true}), created(2, keyOfOwn), untilReason("PermissionDenied")),
-		"Ready=False/PermissionDenied Stalled=True/PermissionDenied", status.FailedStatus, "Degraded",
+		produce:    then(withKey(cvmtest.Credential{Deny: true}), created(2, keyOfOwn), untilReason("PermissionDenied")),
+		conditions: "Ready=False/PermissionDenied Stalled=True/PermissionDenied", kstatus: status.FailedStatus, argo: "Degraded",
 	},
 	"credentials-not-found": {
-		then(created(2, keyOfOwn), untilReason("CredentialsNotFound")),
-		"Ready=False/CredentialsNotFound Stalled=True/CredentialsNotFound", status.FailedStatus, "Degraded",
+		produce:    then(created(2, keyOfOwn), untilReason("CredentialsNotFound")),
+		conditions: "Ready=False/CredentialsNotFound Stalled=True/CredentialsNotFound", kstatus: status.FailedStatus, argo: "Degraded",
 	},
 	"too-many-images": {
-		then(created(2, tooMany), untilReason("TooManyImages")),
-		"Ready=False/TooManyImages Stalled=True/TooManyImages", status.FailedStatus, "Degraded",
+		produce:    then(created(2, tooMany), untilReason("TooManyImages")),
+		conditions: "Ready=False/TooManyImages Stalled=True/TooManyImages", kstatus: status.FailedStatus, argo: "Degraded",
 	},
 	"suspended": {
-		then(synced(2), edited(`{"spec":{"suspend":true}}`), untilReason("Suspended")),
-		"Ready=True/Suspended", status.CurrentStatus, "Suspended",
+		produce:    then(synced(2), edited(`{"spec":{"suspend":true}}`), untilReason("Suspended")),
+		conditions: "Ready=True/Suspended", kstatus: status.CurrentStatus, argo: "Suspended",
 	},
 	"created-suspended": {
-		then(created(2, suspended), untilReason("Suspended")),
-		"Ready=Unknown/Suspended", status.InProgressStatus, "Suspended",
+		produce:    then(created(2, suspended), untilReason("Suspended")),
+		conditions: "Ready=Unknown/Suspended", kstatus: status.InProgressStatus, argo: "Suspended",
 	},
 }
 
@@ -237,11 +238,7 @@ func (s *stage) judge(name string, want situation) {
 	s.Helper()
 	query := s.object("ImageQuery", name)
 	var conditions []string
-	typed := &imagev1alpha1.ImageQuery{}
-	if err := s.Client.Get(s.Context(), client.ObjectKey{Name: name}, typed); err != nil {
-		s.Fatalf("%v", err)
-	}
-	for _, c := range typed.Status.Conditions {
+	for _, c := range s.Query(name).Status.Conditions {
 		conditions = append(conditions, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
 	}
 	if got := strings.Join(conditions, " "); got != want.conditions {
@@ -288,8 +285,8 @@ func (s *stage) record(name string, object *unstructured.Unstructured) {
 	}
 }
 
-// variable is what differs from run to run: times, and the tokens of requested polls.
-var variable = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|/tmp/\S+`)
+// variable is what differs from run to run: times, and the tokens of kit.Poll.
+var variable = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|poll-[0-9]+`)
 
 // timeless is an object without what is another in each cluster.
 func timeless(object *unstructured.Unstructured) *unstructured.Unstructured {

@@ -66,12 +66,8 @@ func TestOnARealControlPlane(t *testing.T) {
 // query creates an ImageQuery for the private images of a region, with more lines of its spec. QUERY in them is its name.
 func (s *stage) query(name, region string, spec ...string) {
 	s.Helper()
-	more := ""
-	if len(spec) > 0 {
-		more = ", " + strings.ReplaceAll(strings.Join(spec, ", "), "QUERY", name)
-	}
-	s.Apply(fmt.Sprintf(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: %s},
-		spec: {region: %s, filters: [{name: image-type, values: [PRIVATE_IMAGE]}]%s}}`, name, region, more))
+	all := append([]string{"region: " + region, "filters: [{name: image-type, values: [PRIVATE_IMAGE]}]"}, spec...)
+	s.ApplyQuery("name: "+name, strings.ReplaceAll(strings.Join(all, ", "), "QUERY", name))
 }
 
 // fill gives a region as many private images, and no others.
