@@ -52,7 +52,8 @@ type ImageQuerySpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+(-[a-z0-9]+)+$')",message="region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi; a zone (ap-guangzhou-3) is written without its number"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+(-[a-z0-9]+)+$')",message="region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="!self.matches('-[0-9]+$') || oldSelf.hasValue() && oldSelf.value() == self",message="region must be a region, and this is a zone of one: write it without the number at its end, such as ap-guangzhou for ap-guangzhou-3"
 	Region string `json:"region,omitempty"`
 
 	// filters is what DescribeImages is asked: every filter must hold, and of a filter any one value. Filters and
@@ -87,7 +88,8 @@ type ImageQuerySpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="interval must be between 1m and 168h, such as 10m or 1h30m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="interval must be written in h, m, s or ms, such as 10m or 1h30m; days and weeks aren't known: write 24h for 1d"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="interval must be between 1m and 168h, such as 10m or 1h30m"
 	Interval metav1.Duration `json:"interval,omitempty,omitzero"`
 
 	// suspend stops polling, writing and deleting until it is false again; what is known stays. Default false.
@@ -151,6 +153,9 @@ type ImageSelection struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:Pattern=`^[0-9]+$`
+	// +kubebuilder:validation:items:Type=""
+	// +kubebuilder:validation:items:XIntOrString
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(c, type(c) == string && c >= '0' && c < ':') || oldSelf.hasValue() && self == oldSelf.value()",message=`each of trustedCreators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
 	TrustedCreators []string `json:"trustedCreators,omitempty"`
 
 	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
@@ -167,15 +172,17 @@ type ImageSelection struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="'x'.matches(self) ? true : true",message="extract must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule=`!self.matches(r'[\r\n]') || oldSelf.hasValue() && oldSelf.value() == self`,message="extract must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
 	// +kubebuilder:validation:XValidation:rule="self.matches('(^|[^\\\\\\\\])([\\\\\\\\][\\\\\\\\])*[(]([^?]|[?]P?<)')",message="extract must have a capturing group, in parentheses: what it captures is compared, such as v(\\d+\\.\\d+\\.\\d+); (?:...) captures nothing"
 	Extract string `json:"extract,omitempty"`
 
 	// range admits these versions only, for orderBy SemVer, as npm and Helm write ranges: comparisons joined by a
-	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part are admitted only if the range has one, too.
-	// Example: >=1.30 <1.32.
+	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part, such as 1.30.4-tke.1, are admitted only if the
+	// range has one, too: >=1.30.0-0. Example: >=1.30 <1.32.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule=`self.split('||').all(r, r.matches(r'^((^|[\s,]+|\s+-\s+)([~^]|~>|!?=|[<>]=?|=[<>])?\s*v?[0-9xX*]+([.][0-9xX*]+){0,2}(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?)+\s*$')) || oldSelf.hasValue() && oldSelf.value() == self`,message="range must be comparisons of versions, joined by a blank, a comma or ||, such as >=1.30 <1.32, ~1.30 or ^1.30 || ^1.32"
 	Range string `json:"range,omitempty"`
 
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
@@ -207,7 +214,8 @@ type ImageSelection struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="minAge must be written in h, m, s or ms, such as 72h; days and weeks aren't known: write 72h for 3d"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
 	MinAge metav1.Duration `json:"minAge,omitempty,omitzero"`
 }
 
@@ -247,7 +255,8 @@ type RemovalPolicy struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="gracePeriod must be written in h, m, s or ms, such as 24h; days and weeks aren't known: write 168h for 1w"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
@@ -293,13 +302,15 @@ type CloudImagePolicy struct {
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// labelTagKeys are keys of cloud tags that become labels tag.imagecatalog.dev/<key> of the CloudImage, for example
-	// [role]. What a label can't have becomes '-'; the tag itself is in image.tags.
+	// [role]. What a label's value can't have becomes '-'; the tag itself is in image.tags, as are those whose keys are no
+	// names of labels.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=127
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(k, k.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')) || oldSelf.hasValue() && self == oldSelf.value()",message="each of labelTagKeys must be a label's name, since it becomes tag.imagecatalog.dev/<key>: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as role; tags with other keys are in image.tags of the CloudImage"
 	LabelTagKeys []string `json:"labelTagKeys,omitempty"`
 }
 
@@ -372,6 +383,7 @@ type ImageMatch struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="'x'.matches(self) ? true : true",message="nameRegex must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule=`!self.matches(r'[\r\n]') || oldSelf.hasValue() && oldSelf.value() == self`,message="nameRegex must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
 	NameRegex string `json:"nameRegex,omitempty"`
 
 	// states admits images in these states only. Example: [NORMAL].
@@ -407,6 +419,9 @@ type ImageMatch struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:Pattern=`^[0-9]+$`
+	// +kubebuilder:validation:items:Type=""
+	// +kubebuilder:validation:items:XIntOrString
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(c, type(c) == string && c >= '0' && c < ':') || oldSelf.hasValue() && self == oldSelf.value()",message=`each of creators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
 	Creators []string `json:"creators,omitempty"`
 
 	// excludeImageIDs admits every image but these: skip this bad build. Example: [img-bad00001].
@@ -427,7 +442,11 @@ const ImageStateNormal ImageState = "NORMAL"
 
 // Architecture is a processor architecture by its Kubernetes name.
 //
-// +kubebuilder:validation:Enum="amd64";"arm64";"386"
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:Pattern=`^(amd64|arm64|386)$`
+// +kubebuilder:validation:Type=""
+// +kubebuilder:validation:XIntOrString
+// +kubebuilder:validation:XValidation:rule="self in ['amd64', 'arm64', '386']",message=`an architecture must go by its Kubernetes name: write amd64 for x86_64, arm64 for aarch64, and "386", in quotes, for i386`
 type Architecture string
 
 // ImageQueryStatus is what the operator last saw in the cloud.

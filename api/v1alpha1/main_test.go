@@ -381,6 +381,7 @@ const (
 
 // send has the API server judge a document; the answer is what would be stored.
 func send(ctx context.Context, how verb, doc document, params ...string) ([]byte, error) {
+	client := api() // stores the documents whose versions are read next
 	if how != create {
 		doc.set("metadata.resourceVersion", resourceVersions[doc.kind()])
 	}
@@ -388,7 +389,7 @@ func send(ctx context.Context, how verb, doc document, params ...string) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return sendBytes(ctx, api(), how, doc.kind(), body, append(params, "dryRun", "All")...)
+	return sendBytes(ctx, client, how, doc.kind(), body, append(params, "dryRun", "All")...)
 }
 
 func sendBytes(ctx context.Context, client *rest.RESTClient, how verb, kind string, body []byte, params ...string) ([]byte, error) {

@@ -22,7 +22,14 @@ const firstSchema = "testdata/first_imagequeries.yaml"
 
 // heldBefore are rules that the first schema held by other means, so that no stored object can break them.
 var heldBefore = map[string]string{
-	uniqueMessage: "spec.filters was a map by name",
+	uniqueMessage:   "spec.filters was a map by name",
+	intervalUnits:   "the pattern",
+	intervalMessage: "the same bounds",
+	minAgeUnits:     "the pattern",
+	minAgeMessage:   "the same bounds",
+	graceUnits:      "the pattern",
+	graceMessage:    "the same bounds",
+	archMessage:     "the enum",
 }
 
 // Kubernetes 1.31 judges the whole object by CEL at each write of its status: a rule tighter than before would keep the
@@ -70,6 +77,11 @@ func onlyFirst() document {
 	doc := stored("ImageQuery")
 	doc.set("spec.cloudImages.labels", map[string]any{"team": "infra", "velero.io/backup": "no", "cluster.x-k8s.io/cluster-name": "prod"})
 	doc.set("spec.match.creators", []any{"platform-team"})
+	doc.set("spec.match.nameRegex", "^node\n")
+	doc.set("spec.region", "ap-guangzhou-3")
+	doc.set("spec.selection.extract", "v(.+)\n")
+	doc.set("spec.selection.range", ">>1.30")
+	doc.set("spec.cloudImages.labelTagKeys", []any{"角色"})
 	return doc
 }
 
@@ -128,11 +140,24 @@ func TestAQueryThatOnlyTheFirstSchemaAdmitsStillGetsItsStatus(t *testing.T) {
 	if err := write(update, edited); err != nil {
 		t.Errorf("an edit that leaves what is stored as it is, is refused: %v", err)
 	}
-	for what, value := range map[string]any{"velero.io/backup": "yes", "velero.io/another": "no"} {
+	for _, c := range []struct {
+		at    string
+		value any
+		says  string
+	}{
+		{"spec.cloudImages.labels", map[string]any{"velero.io/backup": "yes"}, reservedMessage},
+		{"spec.cloudImages.labels", map[string]any{"velero.io/another": "no"}, reservedMessage},
+		{"spec.cloudImages.labelTagKeys", []any{"角色", "镜像"}, tagKeyMessage},
+		{"spec.match.creators", []any{"platform-team", "another-team"}, creatorsMessage},
+		{"spec.match.nameRegex", "^base\n", regexLineMessage},
+		{"spec.region", "ap-guangzhou-4", zoneMessage},
+		{"spec.selection.extract", "w(.+)\n", extractLine},
+		{"spec.selection.range", ">>1.31", versionsMessage},
+	} {
 		doc := onlyFirst()
-		doc.get("spec.cloudImages.labels").(map[string]any)[what] = value
-		if err := write(update, doc, "dryRun", "All"); err == nil || !strings.Contains(err.Error(), reservedMessage) {
-			t.Errorf("%s: %v was admitted, or refused for another reason: %v", what, value, err)
+		doc.set(c.at, c.value)
+		if err := write(update, doc, "dryRun", "All"); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v was admitted, or refused for another reason: %v", c.at, c.value, err)
 		}
 	}
 }

@@ -27,7 +27,15 @@ var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Architecture
-  scalar: string
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImage
   map:
     fields:
@@ -194,7 +202,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: string
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
           elementRelationship: atomic
     - name: excludeImageIDs
       type:
@@ -395,7 +411,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: string
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
           elementRelationship: atomic
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageState
   scalar: string

@@ -28,8 +28,8 @@ type ImageSelectionApplyConfiguration struct {
 	// name is compared. Example: v(\d+\.\d+\.\d+)$.
 	Extract *string `json:"extract,omitempty"`
 	// range admits these versions only, for orderBy SemVer, as npm and Helm write ranges: comparisons joined by a
-	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part are admitted only if the range has one, too.
-	// Example: >=1.30 <1.32.
+	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part, such as 1.30.4-tke.1, are admitted only if the
+	// range has one, too: >=1.30.0-0. Example: >=1.30 <1.32.
 	Range *string `json:"range,omitempty"`
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
 	// ImageFamily, as far as they are named here. Without it all members are one group. Example: [Architecture].
