@@ -60,7 +60,7 @@ func observedQuery(query *imagev1alpha1.ImageQuery) string {
 	}
 	match.States, match.Architectures = distinct(match.States), distinct(match.Architectures)
 	match.Platforms, match.Creators = distinct(match.Platforms), distinct(match.Creators)
-	match.ExcludeImageIDs = distinct(match.ExcludeImageIDs)
+	match.Families, match.ExcludeImageIDs = distinct(match.Families), distinct(match.ExcludeImageIDs)
 	return hash(scopeOf(query)) + "-" + hash(filters, distinct(spec.ImageIDs), spec.InstanceType, match)
 }
 

@@ -43,6 +43,7 @@ func (m matcher) admits(image catalog.Image) bool {
 		among(m.match.States, image.State) &&
 		among(m.match.Architectures, image.Architecture) &&
 		among(m.match.Platforms, image.Platform) &&
+		among(m.match.Families, image.Family) &&
 		among(m.match.Creators, image.Creator) &&
 		!slices.Contains(m.match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
 }

@@ -14,16 +14,16 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=imgq,categories=imagecatalog
 // +kubebuilder:selectablefield:JSONPath=`.spec.region`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Images",type=integer,JSONPath=`.status.imageCount`
 // +kubebuilder:printcolumn:name="Selected",type=string,JSONPath=`.status.selectedSummary`
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Synced",type=date,JSONPath=`.status.lastSyncTime`
 // +kubebuilder:printcolumn:name="Changed",type=date,JSONPath=`.status.lastChangeTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Image-ID",type=string,priority=1,JSONPath=`.status.selected[0].imageID`
 // +kubebuilder:printcolumn:name="Credentials",type=string,priority=1,JSONPath=`.spec.credentialsRef.name`
+// +kubebuilder:printcolumn:name="Last-Written",type=date,priority=1,JSONPath=`.status.lastSyncTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: it becomes the label query.imagecatalog.dev/<name> of the query's CloudImages"
 type ImageQuery struct {
@@ -143,6 +143,15 @@ type ImageQuerySpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.range) || self.orderBy == 'SemVer'",message="selection.range can't be used with this order: it compares versions, so set selection.orderBy to SemVer, or remove the range"
 // +kubebuilder:validation:XValidation:rule="!has(self.extract) || self.orderBy != 'CreatedTime'",message="selection.extract can't be used with orderBy CreatedTime: it takes a part of the name, so set selection.orderBy to SemVer or Name, or remove it"
 type ImageSelection struct {
+	// pin selects these images in their groups before all others, in order of preference, if they are members, NORMAL and
+	// trusted: a rollback in one line. They count in limit; order, skip, range, extract and minAge don't hold for them. One
+	// that is not selected is named in Ready's message. Example: [img-9qabwvbn].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Pin []ImageID `json:"pin,omitempty"`
+
 	// trustedCreators are accounts (uin) whose images may be selected although their type is neither PRIVATE_IMAGE nor
 	// PUBLIC_IMAGE, such as those that they share. It is no filter: images of other accounts are members all the same. What
 	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
@@ -186,11 +195,13 @@ type ImageSelection struct {
 	Range string `json:"range,omitempty"`
 
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
-	// ImageFamily, as far as they are named here. Without it all members are one group. Example: [Architecture].
+	// ImageFamily, as far as they are named here. [None] makes one group of all members, as does an absent groupBy.
+	// Example: [Architecture].
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:XValidation:rule="self.size() == 1 || !('None' in self)",message="groupBy must be [None] alone, for one group of all members, or facts without None, such as [Architecture]"
 	GroupBy []SelectionGroup `json:"groupBy,omitempty"`
 
 	// limit is how many images are selected in each group, 1 to 50. Default 1.
@@ -231,9 +242,9 @@ const (
 	OrderBySemVer      SelectionOrder = "SemVer"
 )
 
-// SelectionGroup is a fact by which members are grouped.
+// SelectionGroup is a fact by which members are grouped, or None.
 //
-// +kubebuilder:validation:Enum=Architecture;Platform;OSName;ImageFamily
+// +kubebuilder:validation:Enum=Architecture;Platform;OSName;ImageFamily;None
 type SelectionGroup string
 
 // The facts by which members can be grouped.
@@ -242,6 +253,9 @@ const (
 	GroupByPlatform     SelectionGroup = "Platform"
 	GroupByOSName       SelectionGroup = "OSName"
 	GroupByImageFamily  SelectionGroup = "ImageFamily"
+
+	// GroupByNone, alone, makes one group of all members.
+	GroupByNone SelectionGroup = "None"
 )
 
 // RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
@@ -410,6 +424,15 @@ type ImageMatch struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	Platforms []string `json:"platforms,omitempty"`
 
+	// families admits images of these image families only, by exact name. Example: [node-base].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Families []string `json:"families,omitempty"`
+
 	// creators admits images that these accounts (uin) created, and no others; public images name no creator. Images
 	// that these accounts share may be selected, see selection.trustedCreators. Example: ["3205597606"].
 	// +optional
@@ -469,7 +492,7 @@ type ImageQueryStatus struct {
 	// +optional
 	ListedCount *int32 `json:"listedCount,omitempty"`
 
-	// conditions are Ready, always, and Reconciling, Stalled and RemovalBlocked while they are True.
+	// conditions are Ready and Selected, always, and Reconciling, Stalled and RemovalBlocked while they are True.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -512,6 +535,13 @@ type ImageQueryStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=5
 	SelectedHistory []SelectionRecord `json:"selectedHistory,omitempty"`
+
+	// pendingRemoval are images that would leave if somebody approved it, while the condition RemovalBlocked is True; at
+	// most 100 of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	PendingRemoval []PendingRemoval `json:"pendingRemoval,omitempty"`
 
 	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
 	// first; at most 100 of them.
@@ -587,27 +617,30 @@ type ImageSummary struct {
 	// +kubebuilder:validation:MaxLength=64
 	Creator string `json:"creator,omitempty"`
 
-	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
-	// HeldBack (new while removals are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec
-	// names neither its creator nor its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name);
-	// OutOfRange; TooYoung (minAge); Skipped (skip); NotNewest (limit).
+	// selection says whether the image is selected, and if not why not: the first of these that applies. Missing (the
+	// listing lacks it, but removals are blocked; it may be selected all the same); Selected; HeldBack (new while removals
+	// are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec names neither its creator nor
+	// its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; NoCreationTime
+	// (orderBy CreatedTime can't tell which of several is newer); TooYoung (minAge); Skipped (skip); NotNewest (limit).
 	// +optional
 	Selection SelectionVerdict `json:"selection,omitempty"`
 }
 
 // SelectionVerdict says whether a member is selected, and if not why not.
 //
-// +kubebuilder:validation:Enum=Selected;HeldBack;UntrustedCreator;NotNormal;NoVersion;OutOfRange;TooYoung;Skipped;NotNewest
+// +kubebuilder:validation:Enum=Missing;Selected;HeldBack;UntrustedCreator;NotNormal;NoVersion;OutOfRange;NoCreationTime;TooYoung;Skipped;NotNewest
 type SelectionVerdict string
 
 // The verdicts of a selection, in the order in which they are tried.
 const (
+	VerdictMissing          SelectionVerdict = "Missing"
 	VerdictSelected         SelectionVerdict = "Selected"
 	VerdictHeldBack         SelectionVerdict = "HeldBack"
 	VerdictUntrustedCreator SelectionVerdict = "UntrustedCreator"
 	VerdictNotNormal        SelectionVerdict = "NotNormal"
 	VerdictNoVersion        SelectionVerdict = "NoVersion"
 	VerdictOutOfRange       SelectionVerdict = "OutOfRange"
+	VerdictNoCreationTime   SelectionVerdict = "NoCreationTime"
 	VerdictTooYoung         SelectionVerdict = "TooYoung"
 	VerdictSkipped          SelectionVerdict = "Skipped"
 	VerdictNotNewest        SelectionVerdict = "NotNewest"
@@ -653,14 +686,13 @@ type SelectedImage struct {
 
 // SelectionRecord is one selection of the present or the past.
 type SelectionRecord struct {
-	// imageIDs are the images that were selected, 1 to 50 of them.
-	// +required
+	// images are the images that were selected, the first 50 of them, fewer with very long names. A record of an older
+	// version of the operator has none.
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=36
-	ImageIDs []string `json:"imageIDs,omitempty"`
+	Images []RecordedImage `json:"images,omitempty"`
 
 	// selectedTime is when they were selected.
 	// +required
@@ -680,14 +712,15 @@ type SelectionRecord struct {
 
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
 	// image does not exist any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
-	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query) or Aged (an image passed minAge).
+	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
+	// (selection.pin names one).
 	// +required
 	Reason SelectionReason `json:"reason,omitempty"`
 }
 
 // SelectionReason is why a selection replaced its predecessor.
 //
-// +kubebuilder:validation:Enum=First;NewImage;Gone;NotMatched;NotNormal;Deprecated;SpecChanged;Aged
+// +kubebuilder:validation:Enum=First;NewImage;Gone;NotMatched;NotNormal;Deprecated;SpecChanged;Aged;Pinned
 type SelectionReason string
 
 // The reasons of a selection.
@@ -700,7 +733,45 @@ const (
 	SelectedDeprecated  SelectionReason = "Deprecated"
 	SelectedSpecChanged SelectionReason = "SpecChanged"
 	SelectedAged        SelectionReason = "Aged"
+	SelectedPinned      SelectionReason = "Pinned"
 )
+
+// RecordedImage is an image that was selected.
+type RecordedImage struct {
+	// imageID is the image's id. Example: img-9qabwvbn.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=36
+	ImageID string `json:"imageID,omitempty"`
+
+	// name is the image's English name. Example: node-v1.30.4.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Architecture string `json:"architecture,omitempty"`
+}
+
+// PendingRemoval is an image that would leave if somebody approved it.
+type PendingRemoval struct {
+	// imageID is the image's id. Example: img-9qabwvbn.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=36
+	ImageID string `json:"imageID,omitempty"`
+
+	// name is the image's English name. Example: node-v1.30.4.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// +required
+	Reason RemovalReason `json:"reason,omitempty"`
+}
 
 // RemovingImage is an image that is no member any more and whose CloudImage is in its grace period.
 type RemovingImage struct {

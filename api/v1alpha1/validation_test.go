@@ -68,6 +68,7 @@ const (
 	extractLine       = "extract must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
 	versionsMessage   = "range must be comparisons of versions, joined by a blank, a comma or ||, such as >=1.30 <1.32, ~1.30 or ^1.30 || ^1.32"
 	groupMessage      = `extract must have a capturing group, in parentheses: what it captures is compared, such as v(\d+\.\d+\.\d+); (?:...) captures nothing`
+	noneMessage       = "groupBy must be [None] alone, for one group of all members, or facts without None, such as [Architecture]"
 	minAgeUnits       = "minAge must be written in h, m, s or ms, such as 72h; days and weeks aren't known: write 72h for 3d"
 	minAgeMessage     = "minAge must be between 0s and 8760h, such as 72h"
 	graceUnits        = "gracePeriod must be written in h, m, s or ms, such as 24h; days and weeks aren't known: write 168h for 1w"
@@ -125,8 +126,13 @@ func labels(n int) map[string]any {
 	return all
 }
 
+// images are n images of the history.
+func images(n int) []any { return many(n, func(int) any { return map[string]any{"imageID": "img-1"} }) }
+
+func pending(int) any { return map[string]any{"imageID": "img-1", "reason": "Gone"} }
+
 func record(int) any {
-	return map[string]any{"imageIDs": []any{"img-1"}, "selectedTime": "2026-08-20T08:00:00Z", "reason": "NewImage"}
+	return map[string]any{"images": images(1), "selectedTime": "2026-08-20T08:00:00Z", "reason": "NewImage"}
 }
 
 func removing(int) any {
@@ -260,6 +266,10 @@ var queryRules = map[string]tc{
 	"a creator isn't null":                           {rule: "ImageQuery .spec.match.creators[] pattern", accept: "1", refuse: nil, says: "must be of type integer,string"},
 	"a creator is an account's number":               {rule: "ImageQuery .spec.match.creators[] pattern", accept: "100000750436", refuse: "platform-team", says: digitsMessage},
 	"a creator ends where its number does":           {rule: "ImageQuery .spec.match.creators[] pattern", refuse: "100000750436\n", says: digitsMessage},
+	"given families aren't empty":                    {rule: "ImageQuery .spec.match.families minItems", refuse: []any{}, says: "should have at least 1 items"},
+	"families are at most 32":                        {rule: "ImageQuery .spec.match.families maxItems", accept: texts(32), refuse: texts(33), says: "must have at most 32 items"},
+	"a family isn't empty":                           {rule: "ImageQuery .spec.match.families[] minLength", accept: "a", refuse: "", says: "should be at least 1 chars long"},
+	"a family has at most 128 characters":            {rule: "ImageQuery .spec.match.families[] maxLength", accept: wide(128), refuse: wide(129), says: "may not be more than 128 bytes"},
 	"given excludeImageIDs aren't empty":             {rule: "ImageQuery .spec.match.excludeImageIDs minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"excludeImageIDs are at most 100":                {rule: "ImageQuery .spec.match.excludeImageIDs maxItems", accept: ids(100), refuse: ids(101), says: "must have at most 100 items"},
 	"an excluded id has at least 5 characters":       {rule: "ImageQuery .spec.match.excludeImageIDs[] minLength", accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
@@ -272,6 +282,11 @@ var queryRules = map[string]tc{
 	"a part of the name is for names":            {rule: "ImageQuery .spec.selection rule", at: "spec.selection.orderBy", accept: "Name", refuse: "CreatedTime", given: map[string]any{"spec.selection.range": absent}, says: extractMessage},
 	"a part of the name isn't for default order": {rule: "ImageQuery .spec.selection rule", at: "spec.selection", accept: map[string]any{}, refuse: map[string]any{"extract": "(a)"}, says: extractMessage},
 
+	"given pins aren't empty":                  {rule: "ImageQuery .spec.selection.pin minItems", accept: ids(1), refuse: []any{}, says: "should have at least 1 items"},
+	"pins are at most 16":                      {rule: "ImageQuery .spec.selection.pin maxItems", accept: ids(16), refuse: ids(17), says: "must have at most 16 items"},
+	"a pin has at least 5 characters":          {rule: "ImageQuery .spec.selection.pin[] minLength", accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
+	"a pin has at most 36 characters":          {rule: "ImageQuery .spec.selection.pin[] maxLength", accept: "img-" + chars(32), refuse: "img-" + chars(33), says: "may not be more than 36 bytes"},
+	"a pin is an image's id":                   {rule: "ImageQuery .spec.selection.pin[] rule", accept: "img-9qabwvbn", refuse: "node-v1.30.4", says: imageIDMessage},
 	"given trustedCreators aren't empty":       {rule: "ImageQuery .spec.selection.trustedCreators minItems", accept: uins(1), refuse: []any{}, says: "should have at least 1 items"},
 	"trusted creators are at most 32":          {rule: "ImageQuery .spec.selection.trustedCreators maxItems", accept: uins(32), refuse: uins(33), says: "must have at most 32 items"},
 	"a trusted creator isn't empty":            {rule: "ImageQuery .spec.selection.trustedCreators[] minLength", accept: "1", refuse: "", says: "should be at least 1 chars long"},
@@ -297,7 +312,9 @@ var queryRules = map[string]tc{
 	"a range joins versions by a blank":        {rule: "ImageQuery .spec.selection.range rule", accept: "> 1.30, != 1.31.2", refuse: ">1.30 && <1.32", says: versionsMessage},
 	"a given grouping isn't empty":             {rule: "ImageQuery .spec.selection.groupBy minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"a grouping has at most 4 facts":           {rule: "ImageQuery .spec.selection.groupBy maxItems", accept: []any{"Architecture", "Platform", "OSName", "ImageFamily"}, refuse: []any{"Architecture", "Platform", "OSName", "ImageFamily", "Platform"}, says: "must have at most 4 items"},
-	"a fact to group by is one of four":        {rule: "ImageQuery .spec.selection.groupBy[] enum", accept: "ImageFamily", refuse: "architecture", says: `supported values: "Architecture", "Platform", "OSName", "ImageFamily"`},
+	"a fact to group by is one of four":        {rule: "ImageQuery .spec.selection.groupBy[] enum", accept: "ImageFamily", refuse: "architecture", says: `supported values: "Architecture", "Platform", "OSName", "ImageFamily", "None"`},
+	"no grouping is written alone":             {rule: "ImageQuery .spec.selection.groupBy rule", accept: []any{"None"}, refuse: []any{"None", "Architecture"}, says: noneMessage},
+	"no grouping is written once":              {rule: "ImageQuery .spec.selection.groupBy rule", accept: []any{"Platform", "OSName"}, refuse: []any{"None", "None"}, says: noneMessage},
 	"at least one image is selected":           {rule: "ImageQuery .spec.selection.limit minimum", accept: 1, refuse: 0, says: "should be greater than or equal to 1"},
 	"at most 50 images are selected":           {rule: "ImageQuery .spec.selection.limit maximum", accept: 50, refuse: 51, says: "should be less than or equal to 50"},
 	"a limit is a number":                      {rule: "ImageQuery .spec.selection.limit format", refuse: json.Number("4294967297"), says: "must be of type integer with format int32"},
@@ -415,7 +432,7 @@ var statusRules = map[string]tc{
 	"a member's creation is a time":              {rule: "ImageQuery .status.images[].createdTime format", accept: "1970-01-01T00:00:00Z", refuse: "2024-00-01T00:00:00Z", says: "must be of type date-time"},
 	"a member's creation is in upper case":       {rule: "ImageQuery .status.images[].createdTime pattern", refuse: "2024-01-01t00:00:00z", says: timeMessage},
 
-	"a member's verdict is one of nine":               {rule: "ImageQuery .status.images[].selection enum", accept: "UntrustedCreator", refuse: "Newest", says: `supported values: "Selected", "HeldBack", "UntrustedCreator", "NotNormal", "NoVersion", "OutOfRange", "TooYoung", "Skipped", "NotNewest"`},
+	"a member's verdict is one of eleven":             {rule: "ImageQuery .status.images[].selection enum", accept: "NoCreationTime", refuse: "Newest", says: `supported values: "Missing", "Selected", "HeldBack", "UntrustedCreator", "NotNormal", "NoVersion", "OutOfRange", "NoCreationTime", "TooYoung", "Skipped", "NotNewest"`},
 	"selected are at most 2000":                       {rule: "ImageQuery .status.selected maxItems", accept: many(2000, func(int) any { return map[string]any{"imageID": "img-1"} }), refuse: many(2001, func(int) any { return map[string]any{"imageID": "img-1"} }), says: "must have at most 2000 items"},
 	"a selected image has an id":                      {rule: "ImageQuery .status.selected[] required imageID", at: "status.selected[0].imageID", refuse: absent, says: "Required value"},
 	"a selected image's id isn't empty":               {rule: "ImageQuery .status.selected[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
@@ -426,14 +443,23 @@ var statusRules = map[string]tc{
 	"a selected image's creator is bounded":           {rule: "ImageQuery .status.selected[].creator maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
 	"the summary of selected has at most 300 letters": {rule: "ImageQuery .status.selectedSummary maxLength", accept: wide(300), refuse: wide(301), says: "may not be more than 300 bytes"},
 	"the history has at most 5 records":               {rule: "ImageQuery .status.selectedHistory maxItems", accept: many(5, record), refuse: many(6, record), says: "must have at most 5 items"},
-	"a record has ids":                                {rule: "ImageQuery .status.selectedHistory[] required imageIDs", at: "status.selectedHistory[0].imageIDs", refuse: absent, says: "imageIDs: Required value"},
+	"a record's image has an id":                      {rule: "ImageQuery .status.selectedHistory[].images[] required imageID", at: "status.selectedHistory[0].images[0].imageID", refuse: absent, says: "imageID: Required value"},
 	"a record has a reason":                           {rule: "ImageQuery .status.selectedHistory[] required reason", at: "status.selectedHistory[0].reason", refuse: absent, says: "reason: Required value"},
 	"a record has a time":                             {rule: "ImageQuery .status.selectedHistory[] required selectedTime", at: "status.selectedHistory[0].selectedTime", refuse: absent, says: "selectedTime: Required value"},
-	"a record has at least one id":                    {rule: "ImageQuery .status.selectedHistory[].imageIDs minItems", accept: ids(1), refuse: []any{}, says: "should have at least 1 items"},
-	"a record has at most 50 ids":                     {rule: "ImageQuery .status.selectedHistory[].imageIDs maxItems", accept: ids(50), refuse: ids(51), says: "must have at most 50 items"},
-	"a record's id isn't empty":                       {rule: "ImageQuery .status.selectedHistory[].imageIDs[] minLength", refuse: "", says: "should be at least 1 chars long"},
-	"a record's id has at most 36 characters":         {rule: "ImageQuery .status.selectedHistory[].imageIDs[] maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
-	"a record's reason is one of eight":               {rule: "ImageQuery .status.selectedHistory[].reason enum", accept: "Aged", refuse: "Newer", says: `supported values: "First", "NewImage", "Gone", "NotMatched", "NotNormal", "Deprecated", "SpecChanged", "Aged"`},
+	"a record has at least one image":                 {rule: "ImageQuery .status.selectedHistory[].images minItems", accept: images(1), refuse: []any{}, says: "should have at least 1 items"},
+	"a record has at most 50 images":                  {rule: "ImageQuery .status.selectedHistory[].images maxItems", accept: images(50), refuse: images(51), says: "must have at most 50 items"},
+	"a record's id isn't empty":                       {rule: "ImageQuery .status.selectedHistory[].images[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
+	"a record's id has at most 36 characters":         {rule: "ImageQuery .status.selectedHistory[].images[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"a record's name has at most 255 characters":      {rule: "ImageQuery .status.selectedHistory[].images[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
+	"a record's architecture is bounded":              {rule: "ImageQuery .status.selectedHistory[].images[].architecture maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a record's reason is one of nine":                {rule: "ImageQuery .status.selectedHistory[].reason enum", accept: "Pinned", refuse: "Newer", says: `supported values: "First", "NewImage", "Gone", "NotMatched", "NotNormal", "Deprecated", "SpecChanged", "Aged", "Pinned"`},
+	"pendingRemoval are at most 100":                  {rule: "ImageQuery .status.pendingRemoval maxItems", accept: many(100, pending), refuse: many(101, pending), says: "must have at most 100 items"},
+	"an image that would leave has an id":             {rule: "ImageQuery .status.pendingRemoval[] required imageID", at: "status.pendingRemoval[0].imageID", refuse: absent, says: "imageID: Required value"},
+	"an image that would leave has a reason":          {rule: "ImageQuery .status.pendingRemoval[] required reason", at: "status.pendingRemoval[0].reason", refuse: absent, says: "reason: Required value"},
+	"the id of one that would leave isn't empty":      {rule: "ImageQuery .status.pendingRemoval[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
+	"the id of one that would leave is bounded":       {rule: "ImageQuery .status.pendingRemoval[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"the name of one that would leave is bounded":     {rule: "ImageQuery .status.pendingRemoval[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
+	"an image would leave for one of two reasons":     {rule: "ImageQuery .status.pendingRemoval[].reason enum", accept: "NotMatched", refuse: "Blocked", says: `supported values: "NotMatched", "Gone"`},
 	"removing are at most 100":                        {rule: "ImageQuery .status.removing maxItems", accept: many(100, removing), refuse: many(101, removing), says: "must have at most 100 items"},
 	"an image that is removed has an id":              {rule: "ImageQuery .status.removing[] required imageID", at: "status.removing[0].imageID", refuse: absent, says: "imageID: Required value"},
 	"an image that is removed has a reason":           {rule: "ImageQuery .status.removing[] required reason", at: "status.removing[0].reason", refuse: absent, says: "reason: Required value"},

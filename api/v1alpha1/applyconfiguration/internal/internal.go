@@ -218,6 +218,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
           elementRelationship: atomic
+    - name: families
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: nameRegex
       type:
         scalar: string
@@ -350,6 +356,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedQuery
       type:
         scalar: string
+    - name: pendingRemoval
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.PendingRemoval
+          elementRelationship: atomic
     - name: removing
       type:
         list:
@@ -400,6 +412,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionOrder
       default: CreatedTime
+    - name: pin
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
+          elementRelationship: atomic
     - name: range
       type:
         scalar: string
@@ -461,6 +479,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.PendingRemoval
+  map:
+    fields:
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: reason
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalReason
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RecordedImage
+  map:
+    fields:
+    - name: architecture
+      type:
+        scalar: string
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalPolicy
   map:
     fields:
@@ -519,11 +561,11 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionRecord
   map:
     fields:
-    - name: imageIDs
+    - name: images
       type:
         list:
           elementType:
-            scalar: string
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RecordedImage
           elementRelationship: atomic
     - name: reason
       type:
