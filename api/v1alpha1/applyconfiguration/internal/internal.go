@@ -27,7 +27,15 @@ var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Architecture
-  scalar: string
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImage
   map:
     fields:
@@ -194,13 +202,27 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: string
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
           elementRelationship: atomic
     - name: excludeImageIDs
       type:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
+          elementRelationship: atomic
+    - name: families
+      type:
+        list:
+          elementType:
+            scalar: string
           elementRelationship: atomic
     - name: nameRegex
       type:
@@ -334,6 +356,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedQuery
       type:
         scalar: string
+    - name: pendingRemoval
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.PendingRemoval
+          elementRelationship: atomic
     - name: removing
       type:
         list:
@@ -384,6 +412,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionOrder
       default: CreatedTime
+    - name: pin
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
+          elementRelationship: atomic
     - name: range
       type:
         scalar: string
@@ -395,7 +429,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: string
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
           elementRelationship: atomic
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageState
   scalar: string
@@ -437,6 +479,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.PendingRemoval
+  map:
+    fields:
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: reason
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalReason
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RecordedImage
+  map:
+    fields:
+    - name: architecture
+      type:
+        scalar: string
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalPolicy
   map:
     fields:
@@ -495,11 +561,11 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionRecord
   map:
     fields:
-    - name: imageIDs
+    - name: images
       type:
         list:
           elementType:
-            scalar: string
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RecordedImage
           elementRelationship: atomic
     - name: reason
       type:
