@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
@@ -44,6 +45,11 @@ func testDocuments(s *stage) {
 	blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
 	if blocked == nil {
 		s.Fatalf("removals are not blocked")
+	}
+	approved := act(s.T, "approve", s.object("ImageQuery", "tke-nodes").Object)
+	annotations, _, _ := unstructured.NestedStringMap(approved, "metadata", "annotations")
+	if token := annotations[imagev1alpha1.AnnotationApproveRemoval]; token == "" || !strings.Contains(blocked.Message, "="+token+" ") {
+		s.Errorf("Argo CD would approve with %q: %s", token, blocked.Message)
 	}
 	if out, err := s.shell(blocked.Message); err != nil {
 		s.Fatalf("the command of RemovalBlocked ends with %v: %s\n%s", err, blocked.Message, out)
