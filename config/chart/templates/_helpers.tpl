@@ -28,7 +28,7 @@ app.kubernetes.io/name: {{ include "name" . }}
   "app.kubernetes.io/managed-by" $root.Release.Service
   "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63)
 }}
-{{- mergeOverwrite (dict) (index . 1) $root.Values.commonLabels $standard (include "selectorLabels" $root | fromYaml) | toYaml }}
+{{- mergeOverwrite (dict) (index . 1 | default dict) ($root.Values.commonLabels | default dict) $standard (include "selectorLabels" $root | fromYaml) | toYaml }}
 {{- end }}
 
 {{- define "image" -}}

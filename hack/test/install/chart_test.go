@@ -103,7 +103,8 @@ func TestTheChartRendersTheFoldersOfConfig(t *testing.T) {
 		"config/prometheus":     {"--set", "serviceMonitor.enabled=true", "--set", "prometheusRule.enabled=true"},
 		"config/grafana":        {"--set", "grafanaDashboard.enabled=true"},
 	} {
-		shipped := run(t, exec.CommandContext(t.Context(), tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"), "build", filepath.Join(root, folder)), nil)
+		kustomize := tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+		shipped := run(t, exec.CommandContext(t.Context(), kustomize, "build", filepath.Join(root, folder)), nil)
 		text, err := render(t, args...)
 		if err != nil {
 			t.Fatal(err)
@@ -144,6 +145,10 @@ func labelPaths(o *unstructured.Unstructured) [][]string {
 
 // Objects are found by their labels, whoever wrote the template. What selects pods must not change with a version or a release's values.
 func TestEveryObjectHasTheStandardLabelsAndNoSelectorDoes(t *testing.T) {
+	// null is how a value is taken back, also one that is empty.
+	if _, err := render(t, "--set", "commonLabels=null,podLabels=null"); err != nil {
+		t.Error(err)
+	}
 	for name, file := range valueSets(t) {
 		text, err := render(t, "--values", file, "--set", "commonLabels.cost-centre=images")
 		if err != nil {
