@@ -88,10 +88,10 @@ func main() {
 // parse reads the flags. --kubeconfig is registered by controller-runtime, in flag.CommandLine.
 func parse(f *flag.FlagSet, args []string) (options, error) {
 	var o options
-	f.StringVar(&o.cvm.Endpoint, "cvm-endpoint", cvm.DefaultEndpoint, "host of the cloud's API; http:// only for a loopback address")
-	f.StringVar(&o.cvm.STS, "sts-endpoint", cvm.DefaultSTS, "host of the cloud's service for keys of roles; http:// only for a loopback address")
+	f.StringVar(&o.cvm.Endpoint, "cvm-endpoint", cvm.DefaultEndpoint, "host of the cloud's API; {region} in it is the region asked for; finance regions have hosts of their own by default; http:// only for a loopback address")
+	f.StringVar(&o.cvm.STS, "sts-endpoint", cvm.DefaultSTS, "host of the cloud's service for keys of roles, written likewise; http:// only for a loopback address")
 	f.StringVar(&o.cvm.Metadata, "metadata-endpoint", cvm.DefaultMetadata, "address of the node's metadata service, for --default-credentials=cvm-role")
-	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials; the cloud admits 40 for a sub-account at a gateway, to all its users together")
+	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials at each host; the cloud admits 40 for a sub-account at a gateway, to all its users together")
 	f.IntVar(&o.cvm.Burst, "cvm-burst", 10, "requests to the cloud that may go out at once")
 	f.IntVar(&o.concurrent, "concurrent", 4, "queries that are polled at once with the same credentials")
 	f.Func("regions", "regions whose queries this operator works on, separated by commas; without it all. Operators that share a cluster need disjoint ones", func(text string) (err error) {

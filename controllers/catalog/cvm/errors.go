@@ -53,6 +53,7 @@ const (
 	tooFast     = "the cloud's limit of requests per second is reached; lower --cvm-qps or the number of pollers on this account if it stays"
 	broken      = "the cloud could not answer"
 	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"
+	wrongHost   = "the operator's --cvm-endpoint is not the host of this region: finance regions (*-fsi) have hosts of their own; leave the flag out, or write {region} in it"
 	badQuery    = "the cloud refuses the query; correct its spec"
 )
 
@@ -171,6 +172,17 @@ func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 		Kind: v.kind, Code: boundCode(failure.Code), Message: v.message, RequestID: normalise(failure.RequestId, maxPlatform),
 		UnknownImageID: strings.HasPrefix(failure.Code, "InvalidImageId"),
 	}
+}
+
+// explain blames the endpoint, and not the query, for a region that can't be there.
+func (e endpoint) explain(err error, region string) error {
+	failure := (*catalog.Error)(nil)
+	if !errors.As(err, &failure) || failure.Message != badRegion || e.serves(region) {
+		return err
+	}
+	elsewhere := *failure
+	elsewhere.Kind, elsewhere.Message = catalog.Unavailable, wrongHost
+	return &elsewhere
 }
 
 func judge(code string) verdict {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
+
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
@@ -64,7 +66,7 @@ func newKeyring(t *testing.T) *keyring {
 	}
 	// As New makes it, but for the clock.
 	c.keys = auth.New(auth.Options{
-		Profile: newProfile(sts), Transport: c.transport, Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
+		Profile: func(region string) *profile.ClientProfile { return newProfile(sts.in(region)) }, Transport: c.transport, Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
 	})
 	k.client = c
 	k.cloud.Put(region, cvmtest.PrivateImages(1, 3, otherUIN)...)
@@ -256,7 +258,7 @@ func TestAThrottledSTSPausesNoListing(t *testing.T) {
 	k := newKeyring(t)
 	k.sts.Inject(authtest.Fault{Code: "RequestLimitExceeded"})
 	mustFail(t, k.client, assuming(reader), everything)
-	if k.client.limits.bucket(account.Source).paused() > 0 {
+	if k.client.limits.bucket(bucketOf(account.Source, k.client.endpoint.host)).paused() > 0 {
 		t.Error("the bucket of the source is paused")
 	}
 }

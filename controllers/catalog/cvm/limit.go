@@ -19,8 +19,8 @@ const (
 	maxPause   = 30 * time.Second
 )
 
-// limits holds one bucket per source of keys: the cloud counts requests per sub-account and region of the gateway, not
-// per region of a query.
+// limits holds one bucket per source of keys and host: the cloud counts requests per sub-account and region of the
+// gateway, not per region of a query.
 type limits struct {
 	qps   float64
 	burst int
@@ -30,6 +30,7 @@ type limits struct {
 	buckets map[string]*bucket
 }
 
+// bucket is the one of a source of keys at a host, as bucketOf names it.
 func (l *limits) bucket(source string) *bucket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,6 +44,9 @@ func (l *limits) bucket(source string) *bucket {
 	l.buckets[source] = b
 	return b
 }
+
+// bucketOf names the bucket of a source of keys at a host.
+func bucketOf(source, host string) string { return source + "@" + host }
 
 // bucket is a token bucket that can be paused.
 type bucket struct {

@@ -189,6 +189,8 @@ func (x *exchange) checkCall() *refusal {
 		return missing("X-TC-Region")
 	case !isRegion(x.req.Region):
 		return refuse("UnsupportedRegion", fmt.Sprintf("The region `%.64s` is not supported.", x.req.Region))
+	case !isAt(x.req.Region, x.r.Host):
+		return refuse("UnsupportedRegion", fmt.Sprintf("The region `%.64s` is not supported.", x.req.Region))
 	}
 	return nil
 }
