@@ -51,6 +51,7 @@ const (
 	badID       = "the cloud refuses an image id; correct spec.imageIDs or the filter image-id"
 	badType     = "the cloud does not know the instance type; correct spec.instanceType"
 	tooFast     = "the cloud's limit of requests per second is reached; lower --cvm-qps or the number of pollers on this account if it stays"
+	notInTime   = "the cloud did not answer in time"
 	broken      = "the cloud could not answer"
 	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"
 	wrongHost   = "the operator's --cvm-endpoint is not the host of this region: finance regions (*-fsi) have hosts of their own; leave the flag out, or write {region} in it"
@@ -163,7 +164,7 @@ func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 		return &catalog.Error{Kind: catalog.Unavailable, Code: codeRefused, Message: "the answer is not the cloud's: " + refused.what}
 	}
 	if ended := contextError(err); ended != nil {
-		return &catalog.Error{Kind: catalog.Unavailable, Code: codeTimeout, Message: "the cloud did not answer in time", Cause: ended}
+		return &catalog.Error{Kind: catalog.Unavailable, Code: codeTimeout, Message: notInTime, Cause: ended}
 	}
 	failure := &tcerrors.TencentCloudSDKError{Code: codeUnknown}
 	errors.As(err, &failure)

@@ -155,7 +155,7 @@ var wantCodes = map[string]struct {
 
 	// The SDK's own, and ours in its manner.
 	"ClientError.CredentialError":     {catalog.Unauthenticated, "check secretId and secretKey in the Secret", keyed(func(a *catalog.Account) { a.SecretID += "\n" }, nil)},
-	"ClientError.NetworkError":        {catalog.Unavailable, "", spoilt(cvmtest.Fault{Hangup: true})},
+	"ClientError.NetworkError":        {catalog.Unavailable, "", nil},
 	"ClientError.IOError":             {catalog.Unavailable, "", spoilt(cvmtest.Fault{CutAfter: 20})},
 	"ClientError.ParseJsonError":      {catalog.Unavailable, "", spoilt(rawBody(canary))},
 	"ClientError.HttpStatusCodeError": {catalog.Unavailable, "", nil}, // the guard is before it

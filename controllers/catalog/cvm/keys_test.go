@@ -174,7 +174,7 @@ func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 		"a redirect":              {byPod, sts(authtest.Fault{Status: 307, Header: map[string]string{"Location": "http://127.0.0.1:1/"}}), catalog.Unavailable, "it is a redirect (HTTP status 307)"},
 		"no JSON":                 {byPod, sts(authtest.Fault{Header: map[string]string{"Content-Type": "text/html"}}), catalog.Unavailable, "it is not JSON"},
 		"an answer without end":   {byPod, sts(authtest.Fault{Body: text(strings.Repeat(canary, 1<<20))}), catalog.Unavailable, "it is larger than 8 MiB"},
-		"a connection that ends":  {byPod, sts(authtest.Fault{Drop: true}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the cloud was not reached (ClientError.NetworkError)"},
+		"a connection that ends":  {byPod, sts(authtest.Fault{Drop: true}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the host 127.0.0.1 closed the connection without an answer (ClientError.ConnectionClosed)"},
 		"no keys in the answer":   {byPod, sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"` + canary + `"}}`)}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the answer has none (ClientError.NoKeys)"},
 		"a token that is refused": {byPod, func(k *keyring) { _ = os.WriteFile(k.tokenFile, []byte(canary), 0o600) }, catalog.Unauthenticated, "the role must trust this cluster's OIDC provider in CAM"},
 		"no token":                {byPod, func(k *keyring) { _ = os.Remove(k.tokenFile) }, catalog.Unauthenticated, "TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts (ClientError.NoWebIdentityToken)"},
@@ -226,7 +226,7 @@ func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
 		"wrong keys":                  {belongingTo(cvmtest.DefaultCredential.UIN, wrong), nil, catalog.Unauthenticated, "the secretKey does not belong to the secretId"},
 		"an STS that refuses":         {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "UnauthorizedOperation"}), catalog.Unavailable, "allow sts:GetCallerIdentity to them in CAM"},
 		"an STS that doesn't know it": {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InvalidAction"}), catalog.Unavailable, "correct the operator's --sts-endpoint"},
-		"an STS that hangs up":        {belongingTo(otherUIN, account), sts(authtest.Fault{Drop: true}), catalog.Unavailable, "it is not known which account the keys belong to, and accountID names one: the cloud was not reached"},
+		"an STS that hangs up":        {belongingTo(otherUIN, account), sts(authtest.Fault{Drop: true}), catalog.Unavailable, "it is not known which account the keys belong to, and accountID names one: the host 127.0.0.1 closed the connection without an answer"},
 		"an STS that is broken":       {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InternalError"}), catalog.Unavailable, "the cloud could not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {

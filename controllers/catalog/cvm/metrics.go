@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -94,7 +95,8 @@ func (m *meter) region(name, code string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.regions[name] {
-		if len(m.regions) == maxRegions {
+		// A host that nobody knows may be one of a region that nobody knows.
+		if code == codeUnknownHost || len(m.regions) == maxRegions {
 			return labelOther
 		}
 		m.regions[name] = true
@@ -138,7 +140,7 @@ func boundLabel(code string) string {
 	for _, known := range []string{code, family} {
 		_, image := verdicts[known]
 		_, keys := keyVerdicts[known]
-		if image || keys || ownCodes[known] {
+		if image || keys || ownCodes[known] || slices.Contains(unansweredCodes, known) {
 			return known
 		}
 	}

@@ -86,7 +86,7 @@ func TestACloudThatIsNotThereIsCounted(t *testing.T) {
 	c := connect(t, s)
 	s.Close()
 	mustFail(t, c, account, everything)
-	if got := requestCounts(t, c)["DescribeImages ClientError.NetworkError ap-guangzhou"]; got != 1 {
+	if got := requestCounts(t, c)["DescribeImages ClientError.ConnectionRefused ap-guangzhou"]; got != 1 {
 		t.Errorf("counts are %v", requestCounts(t, c))
 	}
 }

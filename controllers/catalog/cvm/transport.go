@@ -85,6 +85,7 @@ func newTransport(m *meter) http.RoundTripper {
 	t.MaxConnsPerHost = maxConnections
 	t.IdleConnTimeout = 90 * time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
+	t.OnProxyConnectResponse = askedProxy
 	return guard{next: t, meter: m}
 }
 
@@ -103,9 +104,10 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // exchange sends a request and reads the whole answer.
 func (g guard) exchange(req *http.Request) (*http.Response, []byte, error) {
-	resp, err := g.next.RoundTrip(req)
+	p := &progress{}
+	resp, err := g.next.RoundTrip(req.WithContext(p.watch(req.Context())))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, p.unanswered(err, req.URL.Hostname())
 	}
 	if why := refuse(resp); why != nil {
 		// Closing without reading drops the connection, which is what an answer like this deserves.

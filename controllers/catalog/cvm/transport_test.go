@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -45,8 +46,8 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 	cut := func(f cvmtest.Fault) oddAnswer {
 		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.IOError", message: "the cloud's answer was cut off"}
 	}
-	unreached := func(f cvmtest.Fault) oddAnswer {
-		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.NetworkError", message: "the cloud was not reached"}
+	hungUp := func(f cvmtest.Fault) oddAnswer {
+		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.ConnectionClosed", message: "the host 127.0.0.1 closed the connection without an answer"}
 	}
 	typed := func(contentType, body string) cvmtest.Fault {
 		return cvmtest.Fault{Body: &body, Header: map[string]string{"Content-Type": contentType}}
@@ -82,8 +83,8 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 		"a body one page above the bound":         refused(cvmtest.Fault{BigBody: 8 << 20}, "it is larger than 8 MiB"),
 		"a body cut in the middle":                cut(cvmtest.Fault{CutAfter: 500}),
 		"a body cut by a reset":                   cut(cvmtest.Fault{CutAfter: 500, Reset: true}),
-		"no answer, a closed connection":          unreached(cvmtest.Fault{Hangup: true}),
-		"no answer, a reset":                      unreached(cvmtest.Fault{Reset: true}),
+		"no answer, a closed connection":          hungUp(cvmtest.Fault{Hangup: true}),
+		"no answer, a reset":                      hungUp(cvmtest.Fault{Reset: true}),
 		"null":                                    panics(rawBody(`null`)),
 		"nothing with status 200":                 unreadable(rawBody(``)),
 		"no JSON, although it says so":            unreadable(rawBody(page300K)),
@@ -244,14 +245,16 @@ func TestOnlyTheCloudsOwnCertificateWillDo(t *testing.T) {
 		untrusted bool
 		version   uint16
 		good      bool
+		code      string // without its first part
+		says      string
 	}{
 		"a good certificate": {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", good: true},
-		"expired":            {from: now.Add(-2 * time.Hour), to: now.Add(-time.Hour), host: "127.0.0.1"},
-		"not valid yet":      {from: now.Add(time.Hour), to: now.Add(2 * time.Hour), host: "127.0.0.1"},
-		"another host's":     {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "cvm.tencentcloudapi.com"},
-		"signed by itself":   {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", untrusted: true},
-		"TLS 1.1":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS11},
-		"TLS 1.0":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS10},
+		"expired":            {from: now.Add(-2 * time.Hour), to: now.Add(-time.Hour), host: "127.0.0.1", code: "CertificateExpired", says: "renew it"},
+		"not valid yet":      {from: now.Add(time.Hour), to: now.Add(2 * time.Hour), host: "127.0.0.1", code: "CertificateExpired", says: "the clock of the node"},
+		"another host's":     {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "cvm.tencentcloudapi.com", code: "CertificateName", says: "for another name"},
+		"signed by itself":   {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", untrusted: true, code: "UnknownAuthority", says: `unknown authority, "cvmtest"`},
+		"TLS 1.1":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS11, code: "NetworkError"},
+		"TLS 1.0":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS10, code: "NetworkError"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert, pool := cvmtest.SelfSigned(tc.from, tc.to, tc.host)
@@ -267,8 +270,11 @@ func TestOnlyTheCloudsOwnCertificateWillDo(t *testing.T) {
 				return
 			}
 			failure := mustFail(t, c, account, everything)
-			if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.NetworkError" {
-				t.Errorf("%v, want Unavailable, ClientError.NetworkError", failure)
+			if failure.Kind != catalog.Unavailable || failure.Code != "ClientError."+tc.code || !strings.Contains(failure.Message, tc.says) {
+				t.Errorf("%s: %v, want Unavailable, ClientError.%s with %q", failure.Kind, failure, tc.code, tc.says)
+			}
+			if diff := cmp.Diff(map[string]float64{"DescribeImages ClientError." + tc.code + " " + region: 1}, requestCounts(t, c)); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 			wantConfidential(t, s, account, failure)
 			if asked := s.Requests(); len(asked) > 0 {
@@ -283,8 +289,9 @@ func TestACloudThatIsNotThereIsUnavailable(t *testing.T) {
 	c := connect(t, s)
 	s.Close()
 	failure := mustFail(t, c, account, everything)
-	if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.NetworkError" || failure.Message != "the cloud was not reached" {
-		t.Errorf("%v, want Unavailable, ClientError.NetworkError", failure)
+	if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.ConnectionRefused" ||
+		failure.Message != "the host 127.0.0.1 refuses the connection; check its address and port, and what stands before it" {
+		t.Errorf("%v, want Unavailable, ClientError.ConnectionRefused", failure)
 	}
 	wantConfidential(t, s, account, failure)
 }
