@@ -28,9 +28,11 @@ type page struct {
 	unfit []string
 }
 
-// fetch asks for one page, again while throttled. Keys come after the wait, which they might not outlive.
+// fetch asks for one page, again while throttled, and once more where the connection ended before an answer came: gateways
+// close idle connections, and asking for a page changes nothing. Each try has a token and a signature of its own. Keys
+// come after the wait, which they might not outlive.
 func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error), b *bucket, query catalog.Query, offset int) (page, error) {
-	for try := 1; ; try++ {
+	for try, hungUp := 1, false; ; {
 		if err := b.wait(ctx); err != nil {
 			return page{}, waitError(ctx)
 		}
@@ -43,12 +45,15 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 			b.content()
 			return convertPage(response, offset)
 		}
-		failure := classify(err)
-		if failure.Kind != catalog.Throttled {
-			return page{}, failure
-		}
-		b.throttled()
-		if try == throttledTries {
+		switch failure := classify(err); {
+		case failure.Kind == catalog.Throttled:
+			b.throttled()
+			if try++; try > throttledTries {
+				return page{}, failure
+			}
+		case failure.Code == codeHungUp && !hungUp:
+			hungUp = true
+		default:
 			return page{}, failure
 		}
 	}

@@ -47,7 +47,7 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.IOError", message: "the cloud's answer was cut off"}
 	}
 	hungUp := func(f cvmtest.Fault) oddAnswer {
-		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.ConnectionClosed", message: "the host 127.0.0.1 closed the connection without an answer"}
+		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.ConnectionClosed", message: "the host 127.0.0.1 closed the connection without an answer", again: 1}
 	}
 	typed := func(contentType, body string) cvmtest.Fault {
 		return cvmtest.Fault{Body: &body, Header: map[string]string{"Content-Type": contentType}}
@@ -149,6 +149,7 @@ type oddAnswer struct {
 	kind    catalog.Kind
 	code    string
 	message string
+	again   int // how often it is asked again
 }
 
 // Not in parallel: each case looks at all goroutines.
@@ -170,7 +171,7 @@ func TestAnOddAnswerFailsTheListingAndLeavesNothingBehind(t *testing.T) {
 				}
 				wantConfidential(t, s, account, failure)
 			}
-			if n := len(s.Requests()); n != 3 {
+			if n := len(s.Requests()); n != 3*(1+tc.again) {
 				t.Errorf("%d requests for 3 listings", n)
 			}
 			closeIdle(c)
@@ -203,8 +204,8 @@ func TestAnOddAnswerOnALaterPageFailsTheListing(t *testing.T) {
 			if failure.Kind != tc.kind || failure.Code != tc.code {
 				t.Errorf("%v, want %s, %s", failure, tc.kind, tc.code)
 			}
-			if got := offsets(s); len(got) != 2 {
-				t.Errorf("requests at %v, want two", got)
+			if got := offsets(s); len(got) != 2+tc.again {
+				t.Errorf("requests at %v, want %d", got, 2+tc.again)
 			}
 		})
 	}
@@ -294,4 +295,53 @@ func TestACloudThatIsNotThereIsUnavailable(t *testing.T) {
 		t.Errorf("%v, want Unavailable, ClientError.ConnectionRefused", failure)
 	}
 	wantConfidential(t, s, account, failure)
+}
+
+// A gateway that closes an idle connection just when a request goes out on it has not seen the request.
+func TestAConnectionThatEndsBeforeAnAnswerIsTriedOnceMore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault    cvmtest.Fault
+		requests int
+		code     string // of the failure
+	}{
+		"closed once":              {cvmtest.Fault{Hangup: true, Times: 1, Page: 2}, 3, ""},
+		"reset once":               {cvmtest.Fault{Reset: true, Times: 1}, 3, ""},
+		"closed twice":             {cvmtest.Fault{Hangup: true, Times: 2, Page: 2}, 3, "ClientError.ConnectionClosed"},
+		"closed within the answer": {cvmtest.Fault{CutAfter: 100, Times: 1, Page: 2}, 2, "ClientError.IOError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, cvmtest.Options{}, private(150)...)
+			s.Inject(tc.fault)
+			const burst = 10
+			c, err := New(Options{Endpoint: s.URL(), QPS: 0.001, Burst: burst})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.code == "" {
+				if got := mustList(t, c, everything); len(got.Images) != 150 {
+					t.Errorf("%d images, want 150", len(got.Images))
+				}
+			} else if failure := mustFail(t, c, account, everything); failure.Code != tc.code {
+				t.Errorf("%v, want %s", failure, tc.code)
+			}
+			if n := len(s.Requests()); n != tc.requests {
+				t.Errorf("%d requests, want %d", n, tc.requests)
+			}
+			// A request that is repeated is one more for the cloud.
+			if left := c.limits.bucket(bucketOf(account.Source, c.endpoint.host)).tokens.Tokens(); int(left) != burst-tc.requests {
+				t.Errorf("%v of %d tokens are left after %d requests", left, burst, tc.requests)
+			}
+		})
+	}
+}
+
+func TestIdleConnectionsEndBeforeTheGatewayEndsThem(t *testing.T) {
+	c, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.transport.(guard).next.(*http.Transport).IdleConnTimeout; got != 30*time.Second {
+		t.Errorf("they end after %s, want 30 s as in the SDK", got)
+	}
 }
