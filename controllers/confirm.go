@@ -136,7 +136,7 @@ func (a asker) confirm(ctx context.Context, m matcher, v *view, ask []string) er
 // because somebody may be booting them.
 func (a asker) tooFew(ctx context.Context, v view, lost []string, least int) *failure {
 	message := fmt.Sprintf("%d images match, fewer than spec.minImages (%d), so nothing of this listing is published; "+
-		"lower minImages if that is right", len(v.matching), least) + notes(v.listing)
+		"lower minImages if that is right", len(v.matching), least) + notes(a.query.InstanceType, v.listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
 		there := idsOf(found)

@@ -201,7 +201,7 @@ func (e editor) synced(query *imagev1alpha1.ImageQuery, o *outcome) {
 	if len(o.members) == 0 {
 		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", listed)
 	}
-	message += notes(o.listing)
+	message += notes(query.Spec.InstanceType, o.listing)
 	if o.blocked != nil {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += o.blocked.note(query)
@@ -226,7 +226,7 @@ func (e editor) blocked(query *imagev1alpha1.ImageQuery, o *outcome) {
 }
 
 // notes is what a person should know of a listing that was good enough.
-func notes(l catalog.Listing) string {
+func notes(instanceType string, l catalog.Listing) string {
 	var out string
 	if l.TagKeyNotFound {
 		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
@@ -236,6 +236,9 @@ func notes(l catalog.Listing) string {
 	}
 	if l.Unsettled {
 		out += "; the cloud's count and its list disagree, so nothing was removed"
+		if instanceType != "" {
+			out += " (if that stays, leave spec.instanceType out and name the images otherwise)"
+		}
 	}
 	return out
 }

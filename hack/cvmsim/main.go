@@ -71,6 +71,8 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.StringVar(&c.control, "control", "127.0.0.1:0", "loopback address of the control API; empty for none")
 	f.IntVar(&c.options.RateLimit, "rate-limit", cvmtest.DefaultRateLimit, "requests per second for each action and credential; negative for no limit")
 	f.DurationVar(&c.options.Latency, "latency", 0, "added to every answer")
+	f.BoolVar(&c.options.CountBeforeInstanceType, "count-before-instance-type", false, "TotalCount counts what matches without InstanceType")
+	f.TextVar(&c.options.SharedCreator, "shared-creator", cvmtest.CreatorAsShared, "what ImageCreator says of shared images: owner, sub-account or null")
 	f.Uint64Var(&c.inventory.Seed, "seed", 1, "chooses the generated images")
 	f.BoolVar(&c.inventory.Public, "public", true, "put the public images into each region")
 	f.IntVar(&c.inventory.Private, "private", 20, "private images in each region")

@@ -140,9 +140,19 @@ func (c *Client) List(ctx context.Context, account catalog.Account, query catalo
 	}
 	bucket := c.limits.bucket(bucketOf(account.Source, c.endpoint.in(query.Region).host))
 	client := func(ctx context.Context) (*sdk.Client, error) { return c.client(ctx, account, query.Region) }
-	listing, err := list(ctx, func(ctx context.Context, offset int) (page, error) {
-		return fetch(ctx, client, bucket, query, offset)
-	})
+	pages := func(ctx context.Context, offset int) (page, error) {
+		return fetch(ctx, client, bucket, query, span{offset, pageSize})
+	}
+	var untyped countFunc
+	if query.InstanceType != "" {
+		untyped = func(ctx context.Context) (int, error) {
+			query := query
+			query.InstanceType = ""
+			p, err := fetch(ctx, client, bucket, query, span{0, 1})
+			return p.total, err
+		}
+	}
+	listing, err := list(ctx, pages, untyped)
 	if isTagKeyNotFound(err) {
 		return catalog.Listing{TagKeyNotFound: true}, nil
 	}

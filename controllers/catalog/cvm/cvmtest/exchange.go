@@ -147,18 +147,18 @@ func (x *exchange) decide() *refusal {
 	if no := x.params.check(); no != nil {
 		return no
 	}
-	q := query{params: x.params, region: x.req.Region, uin: x.cred.UIN, lang: x.lang}
-	all, no := x.s.describe(q)
+	q := query{params: x.params, region: x.req.Region, uin: x.cred.UIN, lang: x.lang, sharedCreator: x.s.opts.SharedCreator}
+	got, no := x.s.answer(q)
 	if no != nil {
 		return no
 	}
-	x.fill(q, slice(all, q.offset, q.limit))
+	x.fill(q, got)
 	return nil
 }
 
 // fill encodes the page.
 func (x *exchange) fill(q query, got found) {
-	page, total := got.page(), int64(len(got.all))
+	page, total := got.page(), got.total
 	if x.fault != nil {
 		page, total = x.fault.reshape(q, got)
 	}
