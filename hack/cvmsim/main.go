@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, and a control API to
-// change what there is. See docs/simulator.md.
+// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, the metadata service of a
+// simulated node, and a control API to change what there is. See docs/simulator.md.
 package main
 
 import (
@@ -38,6 +38,7 @@ type config struct {
 type ready struct {
 	URL       string `json:"url"`
 	STS       string `json:"sts"`
+	Metadata  string `json:"metadata"`
 	Control   string `json:"control,omitempty"`
 	SecretID  string `json:"secretID"`
 	SecretKey string `json:"secretKey"`
@@ -119,9 +120,11 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	fill(s, c)
 	sts := authtest.NewSTS(s)
 	defer sts.Close()
-	r := ready{URL: s.URL(), STS: sts.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
+	metadata := authtest.NewMetadata(s, "", "")
+	defer metadata.Close()
+	r := ready{URL: s.URL(), STS: sts.URL(), Metadata: metadata.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
 	if c.control != "" {
-		control, err := serveControl(ctx, s, c.control)
+		control, err := serveControl(ctx, s.ControlHandler(authtest.ControlRoutes(sts, metadata)), c.control)
 		if err != nil {
 			return err
 		}
@@ -147,12 +150,12 @@ func fill(s *cvmtest.Server, c config) {
 }
 
 // serveControl listens on addr; the returned server's Addr is the real one.
-func serveControl(ctx context.Context, s *cvmtest.Server, addr string) (*http.Server, error) {
+func serveControl(ctx context.Context, handler http.Handler, addr string) (*http.Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	control := &http.Server{Addr: l.Addr().String(), Handler: s.ControlHandler(), ReadHeaderTimeout: time.Minute}
+	control := &http.Server{Addr: l.Addr().String(), Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = control.Serve(l) }() // ends with Close
 	return control, nil
 }

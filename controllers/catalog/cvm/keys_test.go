@@ -47,12 +47,14 @@ func newKeyring(t *testing.T) *keyring {
 	k.cloud = start(t, cvmtest.Options{Now: now})
 	k.sts = authtest.NewSTS(k.cloud,
 		authtest.Role{ARN: reader, UIN: otherUIN, Trusts: []string{cvmtest.DefaultCredential.UIN, otherUIN}},
-		authtest.Role{ARN: podRole, UIN: otherUIN, ProviderID: "cls-1", WebIdentityTokens: []string{"token"}},
+		authtest.Role{ARN: podRole, UIN: otherUIN, ProviderID: "cls-1", Audience: "sts.cloud.tencent.com", Subject: "pod"},
 	)
+	issuer := authtest.NewIssuer("https://cls-1.example.com")
+	k.sts.SetProvider(issuer.Provider("cls-1"))
 	t.Cleanup(k.sts.Close)
 	k.metadata = authtest.NewMetadata(k.cloud, "node-role", otherUIN)
 	t.Cleanup(k.metadata.Close)
-	if err := os.WriteFile(k.tokenFile, []byte("token\n"), 0o600); err != nil {
+	if err := os.WriteFile(k.tokenFile, []byte(issuer.Token("sts.cloud.tencent.com", "pod", time.Now().AddDate(1, 0, 0))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	identity := auth.WebIdentity{Region: "ap-shanghai", ProviderID: "cls-1", TokenFile: k.tokenFile, RoleARN: podRole}
