@@ -169,6 +169,9 @@ func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 	failure := &tcerrors.TencentCloudSDKError{Code: codeUnknown}
 	errors.As(err, &failure)
 	v := judge(failure.Code)
+	if v.message == badQuery && refusesRegion(failure.Code, failure.Message) {
+		v.message = badRegion
+	}
 	return &catalog.Error{
 		Kind: v.kind, Code: boundCode(failure.Code), Message: v.message, RequestID: normalise(failure.RequestId, maxPlatform),
 		UnknownImageID: strings.HasPrefix(failure.Code, "InvalidImageId"),
@@ -184,6 +187,16 @@ func (e endpoint) explain(err error, region string) error {
 	elsewhere := *failure
 	elsewhere.Kind, elsewhere.Message = catalog.Unavailable, wrongHost
 	return &elsewhere
+}
+
+// namesRegion tells errors about the region from others with the codes InvalidParameter and InvalidParameterValue. Seen are
+// "A value specified in `Region` is not valid, is unsupported, or cannot be used." and the same of `X-TC-Region`.
+var namesRegion = regexp.MustCompile("(?i)[`'\"](X-TC-)?Region[`'\"]")
+
+// refusesRegion says whether an answer with the code and the message is about the region.
+func refusesRegion(code, message string) bool {
+	v := judge(code).message
+	return v == badRegion || v == badQuery && namesRegion.MatchString(message)
 }
 
 func judge(code string) verdict {

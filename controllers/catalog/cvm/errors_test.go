@@ -128,7 +128,7 @@ var wantCodes = map[string]struct {
 	"InvalidInstanceType":   {catalog.Invalid, "correct spec.instanceType", nil},
 	"InvalidRegion":         {catalog.Invalid, "correct spec.region", nil},
 	"InvalidZone":           {catalog.Invalid, "correct spec.region", nil},
-	"UnsupportedRegion":     {catalog.Invalid, "correct spec.region", asked(func(q *catalog.Query) { q.Region = "ap-nowhere" })},
+	"UnsupportedRegion":     {catalog.Invalid, "correct spec.region", asked(func(q *catalog.Query) { q.Region = "ap-shanghai-adc" })},
 	"InvalidParameter":      {catalog.Invalid, "correct its spec", nil},
 	"InvalidParameterValue": {catalog.Invalid, "correct its spec", nil},
 	"MissingParameter":      {catalog.Invalid, "correct its spec", nil},

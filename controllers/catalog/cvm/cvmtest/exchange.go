@@ -187,9 +187,11 @@ func (x *exchange) checkCall() *refusal {
 		return refuse("InvalidAction", fmt.Sprintf("The API `%.64s` does not exist.", x.req.Action))
 	case x.req.Region == "":
 		return missing("X-TC-Region")
+	case !regionForm.MatchString(x.req.Region):
+		return refuse("InvalidParameter", "A value specified in `X-TC-Region` is not valid, is unsupported, or cannot be used.")
 	case !isRegion(x.req.Region):
-		return refuse("UnsupportedRegion", fmt.Sprintf("The region `%.64s` is not supported.", x.req.Region))
-	case !isAt(x.req.Region, x.r.Host):
+		return refuse("InvalidParameterValue", "A value specified in `Region` is not valid, is unsupported, or cannot be used.")
+	case closedRegions[x.req.Region] || !isAt(x.req.Region, x.r.Host):
 		return refuse("UnsupportedRegion", fmt.Sprintf("The region `%.64s` is not supported.", x.req.Region))
 	}
 	return nil

@@ -12,7 +12,16 @@ import (
 // edgeRegion is the form of edge regions (ap-xian-ec and so on).
 var edgeRegion = regexp.MustCompile(`^ap-[a-z]+-ec$`)
 
-// knownRegions are those seen in documentation and in other clients. The answer to any other is UnsupportedRegion (common error code).
+// regionForm is the form of all regions.
+var regionForm = regexp.MustCompile(`^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$`)
+
+// closedRegions exist and are not for everybody, which is what UnsupportedRegion says (tencentcloud-sdk-php issue 46). That this is such
+// a region is inferred.
+var closedRegions = map[string]bool{"ap-shanghai-adc": true}
+
+// knownRegions are those seen in documentation and in other clients. Any other is refused by InvalidParameterValue that names Region
+// (tencentcloud-sdk-python issue 21) or InvalidParameter that names X-TC-Region (terraform-provider-tencentcloud issue 1364). Which of
+// the two comes when is inferred.
 var knownRegions = map[string]bool{
 	"ap-guangzhou": true, "ap-shanghai": true, "ap-beijing": true, "ap-nanjing": true, "ap-chengdu": true, "ap-chongqing": true,
 	"ap-hongkong": true, "ap-singapore": true, "ap-bangkok": true, "ap-jakarta": true, "ap-seoul": true, "ap-tokyo": true,
@@ -38,4 +47,4 @@ func isAt(region, host string) bool {
 
 var financeRegions = []string{"ap-shanghai-fsi", "ap-shenzhen-fsi", "ap-beijing-fsi"}
 
-func isRegion(name string) bool { return knownRegions[name] || edgeRegion.MatchString(name) }
+func isRegion(name string) bool { return knownRegions[name] || closedRegions[name] || edgeRegion.MatchString(name) }
