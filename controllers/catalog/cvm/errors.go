@@ -50,7 +50,7 @@ const (
 	badFilter   = "the cloud refuses a filter; correct spec.filters"
 	badID       = "the cloud refuses an image id; correct spec.imageIDs or the filter image-id"
 	badType     = "the cloud does not know the instance type; correct spec.instanceType"
-	tooFast     = "the cloud's limit of requests per second is reached; lower --cvm-qps or the number of pollers on this account if it stays"
+	tooFast     = "the cloud's limit of requests per second is reached; if it stays, use a sub-account of its own, or lower --cvm-qps"
 	notInTime   = "the cloud did not answer in time"
 	broken      = "the cloud could not answer"
 	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"
@@ -243,8 +243,8 @@ func contextError(err error) error {
 func waitError(ctx context.Context) *catalog.Error {
 	return &catalog.Error{
 		Kind: catalog.Throttled, Code: codeBudget, Cause: ctx.Err(),
-		Message: "the operator's own budget of requests for this account (--cvm-qps) does not reach for all its queries in time; " +
-			"poll less often, or raise it if the account's limit of 40 requests a second allows",
+		Message: "the operator's own budget of requests with these credentials (--cvm-qps) does not reach for all their queries in time; " +
+			"poll less often, or raise it if the limit of 40 requests a second for the sub-account allows",
 	}
 }
 
