@@ -618,7 +618,7 @@ type SelectionRecord struct {
 	ReplacedTime *metav1.Time `json:"replacedTime,omitempty"`
 
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
-	// image does not exist any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
+	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
 	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query) or Aged (an image passed minAge).
 	// +required
 	Reason SelectionReason `json:"reason,omitempty"`
@@ -649,7 +649,8 @@ type RemovingImage struct {
 	// +kubebuilder:validation:MaxLength=36
 	ImageID string `json:"imageID,omitempty"`
 
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
+	// credentials any more).
 	// +required
 	Reason RemovalReason `json:"reason,omitempty"`
 

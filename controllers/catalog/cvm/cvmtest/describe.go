@@ -17,6 +17,8 @@ type query struct {
 	uin    string
 	lang   language
 
+	denied []string // Credential.DenyImages
+
 	sharedCreator SharedCreator
 }
 
@@ -53,7 +55,7 @@ func (s *Server) describe(q query) ([]*entry, *refusal) {
 		return nil, no
 	}
 	if len(q.imageIDs) > 0 {
-		return s.byIDs(q), nil
+		return q.permitted(s.byIDs(q)), nil
 	}
 	for _, key := range tagKeys(q.filters) {
 		if !s.inventory.hasTagKey(q.uin, key) {
@@ -62,7 +64,15 @@ func (s *Server) describe(q query) ([]*entry, *refusal) {
 			return nil, refuse("InvalidParameterValue.TagKeyNotFound", "The specified tag does not exist.")
 		}
 	}
-	return s.search(q), nil
+	return q.permitted(s.search(q)), nil
+}
+
+// permitted leaves out what a policy denies. The list is others', too.
+func (q query) permitted(found []*entry) []*entry {
+	if len(q.denied) == 0 {
+		return found
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(e *entry) bool { return slices.Contains(q.denied, e.ImageID) })
 }
 
 // byIDs finds the images among ImageIds. An unknown id is left out, without an error (packer and cb-spider rely on it).

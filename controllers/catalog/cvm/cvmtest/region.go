@@ -47,4 +47,6 @@ func isAt(region, host string) bool {
 
 var financeRegions = []string{"ap-shanghai-fsi", "ap-shenzhen-fsi", "ap-beijing-fsi"}
 
-func isRegion(name string) bool { return knownRegions[name] || closedRegions[name] || edgeRegion.MatchString(name) }
+func isRegion(name string) bool {
+	return knownRegions[name] || closedRegions[name] || edgeRegion.MatchString(name)
+}

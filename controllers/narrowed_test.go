@@ -1,0 +1,62 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+)
+
+// hide narrows the policy of the operator's key, so that the cloud shows these images no more, in a listing or by id, without a word.
+func (w *world) hide(numbers ...int) {
+	narrowed := cvmtest.DefaultCredential
+	for _, number := range numbers {
+		narrowed.DenyImages = append(narrowed.DenyImages, newImage(number).ImageID)
+	}
+	w.cloud.SetCredential(narrowed)
+}
+
+// Nobody can tell an image that a narrower policy hides from one that was deleted. Many at once wait for a person; a single one leaves
+// when its grace period has passed.
+func TestAPolicyThatIsNarrowed(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6, 7, 8, 9)...)
+	w.create(newQuery("golden"))
+	w.untilSynced("golden")
+
+	w.hide(5, 6, 7, 8, 9)
+	query := w.poll("golden")
+	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked == nil {
+		t.Fatalf("narrowed by half, nothing is blocked: %s", describe(query))
+	}
+	if n := len(w.images()); n != 9 || selectedNames(query) != "node-9" || len(query.Status.Removing) > 0 {
+		t.Errorf("%d CloudImages, selected is %q, removing %+v; want 9, node-9 and nothing", n, selectedNames(query), query.Status.Removing)
+	}
+
+	w.hide(1)
+	query = w.poll("golden")
+	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil {
+		t.Fatalf("narrowed by one image, it is blocked: %s", blocked.Message)
+	}
+	if removing := query.Status.Removing; len(removing) != 1 || removing[0].ImageID != newImage(1).ImageID || removing[0].Reason != imagev1alpha1.RemovedGone {
+		t.Fatalf("removing is %+v, want the hidden image as Gone", removing)
+	}
+	w.pass(25 * time.Hour)
+	w.until("golden", "it has let go", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
+	var want []string
+	for number := 2; number <= 9; number++ {
+		want = append(want, objectName(number))
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(w.images()))); diff != "" {
+		t.Errorf("CloudImages after the grace period (-want +got):\n%s", diff)
+	}
+}
