@@ -60,3 +60,34 @@ func TestAPolicyThatIsNarrowed(t *testing.T) {
 		t.Errorf("CloudImages after the grace period (-want +got):\n%s", diff)
 	}
 }
+
+// An image that is exported is EXPORTING for its time. Whoever asks for NORMAL ones only gets another one meanwhile, and whoever doesn't
+// keeps it.
+func TestAnImageThatIsExported(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3)...)
+	w.create(newQuery("open"), newQuery("strict", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.States = []imagev1alpha1.ImageState{"NORMAL"} }))
+	before := w.untilSynced("strict")
+	w.untilSynced("open")
+	object := w.image(objectName(3))
+
+	turn := func(state, open, strict string, members int) {
+		t.Helper()
+		w.cloud.Update(region, newImage(3).ImageID, func(i *cvmtest.Image) { i.ImageState = state })
+		w.pass(time.Minute) // so that the other's listing is too old to share
+		queries := map[string]*imagev1alpha1.ImageQuery{"open": w.poll("open"), "strict": w.poll("strict")}
+		for name, want := range map[string]string{"open": open, "strict": strict} {
+			if got := selectedNames(queries[name]); got != want {
+				t.Errorf("%s: %s has selected %q, want %q", state, name, got, want)
+			}
+		}
+		if got := *queries["strict"].Status.ImageCount; int(got) != members {
+			t.Errorf("%s: %d members, want %d", state, got, members)
+		}
+	}
+	turn("EXPORTING", "node-3", "node-2", int(*before.Status.ImageCount)-1)
+	turn("NORMAL", "node-3", "node-3", int(*before.Status.ImageCount))
+	if got := w.image(objectName(3)); got.UID != object.UID {
+		t.Error("it has another object now")
+	}
+}
