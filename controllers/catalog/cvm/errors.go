@@ -243,8 +243,8 @@ func contextError(err error) error {
 func waitError(ctx context.Context) *catalog.Error {
 	return &catalog.Error{
 		Kind: catalog.Throttled, Code: codeBudget, Cause: ctx.Err(),
-		Message: "the operator's own budget of requests with these credentials (--cvm-qps) does not reach for all their queries in time; " +
-			"poll less often, or raise it if the limit of 40 requests a second for the sub-account allows",
+		Message: "the operator's own budget of requests with these credentials (--cvm-qps) does not reach for all their queries; " +
+			"poll less often, or raise it if the sub-account's 40 requests a second allow it",
 	}
 }
 
