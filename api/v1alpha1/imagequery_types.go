@@ -711,8 +711,8 @@ type SelectionRecord struct {
 	ReplacedTime *metav1.Time `json:"replacedTime,omitempty"`
 
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
-	// image does not exist any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
-	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
+	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
+	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
 	// (selection.pin names one).
 	// +required
 	Reason SelectionReason `json:"reason,omitempty"`
@@ -781,7 +781,8 @@ type RemovingImage struct {
 	// +kubebuilder:validation:MaxLength=36
 	ImageID string `json:"imageID,omitempty"`
 
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
+	// credentials any more).
 	// +required
 	Reason RemovalReason `json:"reason,omitempty"`
 

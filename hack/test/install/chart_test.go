@@ -376,6 +376,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"no replica":                    {"replicaCount=0", "replicaCount"},
 		"an unknown kind of identity":   {"defaultCredentials=profile", "defaultCredentials"},
 		"an endpoint with a path":       {"cloud.cvmEndpoint=example.com/x", "cvmEndpoint"},
+		"a placeholder for no region":   {"cloud.cvmEndpoint=cvm.{zone}.example.com", "cvmEndpoint"},
 		"more than the cloud admits":    {"cloud.qps=41", "qps"},
 		"a digest that is none":         {"image.digest=latest", "digest"},
 		"an argument that is no flag":   {"extraArgs[0]=leader-elect", "extraArgs"},
