@@ -113,7 +113,7 @@ func applyExamples(t *testing.T, c *cluster.Cluster) {
 			c.Apply(block[1])
 			continue
 		}
-		folder, err := os.MkdirTemp(root+"/bin", "overlay-") // where bin/manager is
+		folder, err := os.MkdirTemp(root+"/bin", "overlay-") //nolint:usetesting // the kustomization names config by a relative path
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func TestNobodyElseChoosesWhatMachinesBoot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bound := *v
-			bound.T, bound.Cluster = t, v.Cluster.For(t)
+			bound.T, bound.Cluster = t, v.For(t)
 			attack(&bound)
 			bound.unharmed()
 		})
