@@ -89,8 +89,9 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, c selection.Selection) stri
 		out += "; none of them qualifies to be selected: " + tally(c.Verdicts)
 	}
 	switch {
-	case c.Undated:
-		out += "; the images to select from have no creation time, as public ones, so the first by name is selected"
+	case hasVerdict(c.Verdicts, imagev1alpha1.VerdictNoCreationTime):
+		out += "; images that have no creation time, as public ones, are not selected where there are several, since by CreatedTime nobody can " +
+			"tell which is newer: set selection.orderBy to SemVer or Name"
 	case query.Spec.Selection.MinAge.Duration > 0 && c.Next.IsZero() && hasVerdict(c.Verdicts, imagev1alpha1.VerdictTooYoung):
 		out += "; images without a creation time, as public ones, never pass selection.minAge"
 	}

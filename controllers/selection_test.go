@@ -74,16 +74,21 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 	kit.Equal(w, "writes", want, slices.Sorted(slices.Values(w.writes.take())))
 }
 
-func TestPublicImagesAreSelectedByNameAndTheMessageSaysSo(t *testing.T) {
+func TestWhichPublicImageIsNewerNobodyGuessesAndTheMessageSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PublicImages()...)
 	w.Create(newQuery("ubuntu", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters = []imagev1alpha1.Filter{{Name: "image-type", Values: []string{"PUBLIC_IMAGE"}}}
 		s.Match.Platforms = []string{"Ubuntu"}
 	}))
-	if message := kit.Ready(w.UntilSynced("ubuntu")).Message; !strings.Contains(message, "no creation time") {
-		t.Errorf("the message is %q", message)
+	query := w.UntilSynced("ubuntu")
+	if message := kit.Ready(query).Message; !strings.Contains(message, "no creation time") || selectedNames(query) != "" {
+		t.Errorf("selected is %q, and the message %q", selectedNames(query), message)
 	}
+	w.Patch("ubuntu", `{"spec":{"selection":{"orderBy":"SemVer","extract":"(\\d+\\.\\d+)"}}}`)
+	w.UntilQuery("ubuntu", "the newest of each architecture is selected", func(q *imagev1alpha1.ImageQuery) bool {
+		return selectedNames(q) == "Ubuntu Server 24.04 LTS 64bit Ubuntu 20.04(arm64) Ubuntu Server 16.04 LTS 32bit"
+	})
 }
 
 func TestABadRangeIsToldWithoutAskingTheCloud(t *testing.T) {

@@ -4,6 +4,7 @@
 package selection
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/Masterminds/semver/v3"
@@ -32,6 +33,7 @@ var (
 		{imagev1alpha1.VerdictTooYoung, isTooYoung},
 	}
 	rankChecks = []check{
+		{imagev1alpha1.VerdictNoCreationTime, isWithoutOrder},
 		{imagev1alpha1.VerdictSkipped, isSkipped},
 		{imagev1alpha1.VerdictNotNewest, isNotNewest},
 	}
@@ -65,6 +67,12 @@ func isOutOfRange(s Selector, _ Input, c *candidate) bool {
 func isTooYoung(s Selector, in Input, c *candidate) bool {
 	age := s.Spec.Selection.MinAge.Duration
 	return age > 0 && (c.image.CreatedTime.IsZero() || in.Now.Before(c.image.CreatedTime.Add(age)))
+}
+
+// isWithoutOrder: creation times order the images, it has none, and it isn't the only one to select from. Which public image
+// is newer nobody can tell.
+func isWithoutOrder(s Selector, _ Input, c *candidate) bool {
+	return c.rivals > 0 && c.image.CreatedTime.IsZero() && s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByCreatedTime
 }
 
 func isSkipped(s Selector, _ Input, c *candidate) bool { return c.rank < int(s.Spec.Selection.Skip) }
@@ -111,10 +119,17 @@ func (c Selector) readVersion(one *candidate) bool {
 	if c.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
 		return true
 	}
+	if c.extract == nil && !hasMinor.MatchString(one.text) {
+		return false
+	}
 	var err error
 	one.version, err = semver.NewVersion(one.text)
 	return err == nil
 }
+
+// hasMinor are names that begin like a version of at least two parts. A name of one number, such as a date, is taken for a
+// version only if extract says that it is one.
+var hasMinor = regexp.MustCompile(`^v?\d+\.\d`)
 
 // rulesOut says whether the spec as it is now would not have let an image be selected, by what was known of it when it
 // was: then an edit, and not the cloud, took it out.

@@ -82,9 +82,6 @@ type Selection struct {
 	// Retained are those of Selected that do not qualify, but that nothing replaces.
 	Retained []catalog.Image
 
-	// Undated says that no image that qualifies has a creation time although that is what orders them.
-	Undated bool
-
 	// Next is when the next member passes minAge; zero if none will.
 	Next time.Time
 }
@@ -108,8 +105,9 @@ type candidate struct {
 	// without comparison.
 	wasSelected, retained bool
 
-	// rank is its place in its group, from 0, and places is how many of the group are selected.
-	rank, places int
+	// rank is its place in its group, from 0, places is how many of the group are selected, and rivals is how many others of
+	// the group passed all memberChecks.
+	rank, places, rivals int
 }
 
 func (c *candidate) normal() bool { return c.image.State == string(imagev1alpha1.ImageStateNormal) }
@@ -122,7 +120,6 @@ func (c Selector) Select(b Input) Selection {
 		was[last.ID] = true
 	}
 	groups := map[string][]candidate{}
-	dated := 0
 	for i := range b.Members {
 		image := &b.Members[i]
 		one := candidate{image: image, wasSelected: was[image.ID]}
@@ -133,13 +130,9 @@ func (c Selector) Select(b Input) Selection {
 			}
 			continue
 		}
-		if !image.CreatedTime.IsZero() {
-			dated++
-		}
 		key := c.group(*image)
 		groups[key] = append(groups[key], one)
 	}
-	out.Undated = len(groups) > 0 && dated == 0 && c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByCreatedTime
 	filled := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		filled[key] = c.fillGroup(&out, b, groups[key])
@@ -161,9 +154,9 @@ func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 	rank, filled := 0, false
 	for i := range group {
 		one := &group[i]
-		one.rank, one.places = rank, places
+		one.rank, one.places, one.rivals = rank, places, len(group)-1
 		verdict := c.verdictByRank(in, one)
-		if !one.retained {
+		if !one.retained && verdict != imagev1alpha1.VerdictNoCreationTime {
 			rank++
 		}
 		out.Verdicts[one.image.ID] = verdict
@@ -203,7 +196,7 @@ func (c Selector) retainPrevious(out *Selection, last []previous, filled map[str
 	inOrder := slices.SortedFunc(slices.Values(last), func(a, b previous) int { return NewestFirst(a.Image, b.Image) })
 	for _, one := range inOrder {
 		covered := filled[c.group(one.Image)]
-		if one.Partial && len(c.Spec.Selection.GroupBy) > 0 {
+		if one.Partial && len(c.Spec.Selection.GetGroupBy()) > 0 {
 			covered = architectures[one.Architecture]
 		}
 		if covered || out.Verdicts[one.ID] == imagev1alpha1.VerdictSelected {

@@ -29,6 +29,7 @@ func TestSelection(t *testing.T) {
 	public := catalogtest.Image("public", 0, "undated")
 	public.Type = "PUBLIC_IMAGE"
 	byArchitecture := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}}
+	together := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByNone}}
 
 	for name, tc := range map[string]struct {
 		selection imagev1alpha1.ImageSelection
@@ -49,6 +50,8 @@ func TestSelection(t *testing.T) {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
 			members:   both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4"),
 		},
+		"the newest of each architecture, unless told otherwise": {members: both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4")},
+		"the newest whatever its architecture":                   {selection: together, members: both, want: "arm-1", wantVerdicts: verdicts("NotNewest", "amd-2", "amd-3", "arm-4")},
 		"soak three days": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 72 * time.Hour}},
 			members:   nightly, want: "node-v1.29.9", wantVerdicts: verdicts("TooYoung", "node-v1.30.4", "node-v1.30.3"),
@@ -78,6 +81,23 @@ func TestSelection(t *testing.T) {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
 			members:   []catalog.Image{catalogtest.Image("v1.2", 1), catalogtest.Image("1.10", 2)}, want: "1.10",
 		},
+		"a number is no version": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
+			members:   []catalog.Image{catalogtest.Image("20261101", 1), catalogtest.Image("v3", 1), catalogtest.Image("2-rc.1", 1), catalogtest.Image("1.2", 9)},
+			want:      "1.2", wantVerdicts: verdicts("NoVersion", "20261101", "v3", "2-rc.1"),
+		},
+		"unless an expression takes it for one": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `-(\d+)$`},
+			members:   []catalog.Image{catalogtest.Image("node-9", 1), catalogtest.Image("node-10", 2)}, want: "node-10",
+		},
+		"a pre-release is out of a range that has none": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: ">=1.30"},
+			members:   []catalog.Image{catalogtest.Image("1.30.4-tke.1", 1), catalogtest.Image("1.30.3", 2)}, want: "1.30.3", wantVerdicts: verdicts("OutOfRange", "1.30.4-tke.1"),
+		},
+		"a pre-release is in a range that has one": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: ">=1.30.0-0"},
+			members:   []catalog.Image{catalogtest.Image("1.30.4-tke.1", 1), catalogtest.Image("1.30.3", 2)}, want: "1.30.4-tke.1",
+		},
 		"equal versions are ordered by their time": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `v(\d+\.\d+)`},
 			members:   []catalog.Image{catalogtest.Image("a-v1.2", 5), catalogtest.Image("b-v1.2", 1)}, want: "b-v1.2",
@@ -96,9 +116,28 @@ func TestSelection(t *testing.T) {
 			members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 9)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
 		},
 		"nothing, when nothing qualifies and nothing was": {members: []catalog.Image{catalogtest.Image("new", 1, "CREATING")}, wantVerdicts: verdicts("NotNormal", "new")},
-		"public images come after dated ones, by name": {
+		"nobody guesses which public image is newer": {
+			members: []catalog.Image{catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated")}, wantVerdicts: verdicts("NoCreationTime", "a", "b"),
+		},
+		"nor whether it is newer than another image": {
 			selection: imagev1alpha1.ImageSelection{Limit: 3},
-			members:   []catalog.Image{catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated a b",
+			members:   []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated", wantVerdicts: verdicts("NoCreationTime", "a"),
+		},
+		"nor is one skipped": {
+			selection: imagev1alpha1.ImageSelection{Skip: 1}, members: []catalog.Image{catalogtest.Image("new", 1), catalogtest.Image("old", 2, "deprecated"), catalogtest.Image("a", 0, "undated")},
+			want: "old", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"new": "Skipped", "a": "NoCreationTime"},
+		},
+		"the only public image of its architecture needs no time": {
+			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("arm", 0, "undated", "arm64"), catalogtest.Image("coming", 0, "undated", "CREATING")},
+			want:    "a arm", wantVerdicts: verdicts("NotNormal", "coming"),
+		},
+		"public images are ordered by version": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `(\d+\.\d+)`},
+			members:   []catalog.Image{catalogtest.Image("Ubuntu 9.04", 0, "undated"), catalogtest.Image("Ubuntu 24.04", 0, "undated")}, want: "Ubuntu 24.04", wantVerdicts: verdicts("NotNewest", "Ubuntu 9.04"),
+		},
+		"a public image that is selected stays when another comes": {
+			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated")}, last: []string{"b"},
+			want: "b", wantStays: "b", wantVerdicts: verdicts("NoCreationTime", "a"),
 		},
 		"public images never pass minAge": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: time.Second}},
@@ -273,7 +312,7 @@ func drawSpec(t *rapid.T) *imagev1alpha1.ImageQuerySpec {
 		OrderBy: rapid.SampledFrom([]imagev1alpha1.SelectionOrder{"", imagev1alpha1.OrderByName, imagev1alpha1.OrderBySemVer}).Draw(t, "orderBy"),
 		Limit:   rapid.Int32Range(1, 3).Draw(t, "limit"), Skip: rapid.Int32Range(0, 2).Draw(t, "skip"),
 		MinAge:  metav1.Duration{Duration: time.Duration(rapid.IntRange(0, 3).Draw(t, "minAge")) * time.Hour},
-		GroupBy: rapid.SampledFrom([][]imagev1alpha1.SelectionGroup{nil, {imagev1alpha1.GroupByArchitecture}}).Draw(t, "groupBy"),
+		GroupBy: rapid.SampledFrom([][]imagev1alpha1.SelectionGroup{nil, {imagev1alpha1.GroupByNone}}).Draw(t, "groupBy"),
 	}}
 	if spec.Selection.OrderBy != "" {
 		spec.Selection.Extract = `v(\d+\.\d+\.\d+)$`
