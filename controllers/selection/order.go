@@ -24,11 +24,13 @@ func NewestFirst(a, b catalog.Image) int {
 	)
 }
 
-// compare is a total order: what only stays comes last, deprecated images come after all others, and else the newest
+// compare is a total order: pins come first, as they are listed, what only stays comes last, deprecated images come after all others, and else the newest
 // comes first.
 func (c Selector) compare(a, b candidate) int {
 	var by int
 	switch {
+	case a.pin != b.pin:
+		by = cmp.Or(FalseFirst(a.pin == 0, b.pin == 0), cmp.Compare(a.pin, b.pin))
 	case a.retained || b.retained:
 		by = FalseFirst(a.retained, b.retained)
 	case a.image.Deprecated != b.image.Deprecated:
@@ -71,7 +73,7 @@ func (c Selector) Arrange(selected []catalog.Image, last []previous) {
 	}
 	contenders := make([]candidate, len(selected))
 	for i, image := range selected {
-		contenders[i].image = &image
+		contenders[i].image, contenders[i].pin = &image, c.pinOf(image.ID)
 		c.readVersion(&contenders[i])
 	}
 	slices.SortFunc(contenders, func(a, b candidate) int {

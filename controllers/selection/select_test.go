@@ -39,6 +39,7 @@ func TestSelection(t *testing.T) {
 		last      []string // names of the last selection, which are members or catalogtest.Image(name, 999)
 		heldBack  []string
 		absent    []string
+		limit     int32
 
 		// want are names, "node-a node-b"; wantVerdicts those of the others.
 		want         string
@@ -214,10 +215,58 @@ func TestSelection(t *testing.T) {
 			members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "node-v1.30.4", wantStays: "node-v1.30.4",
 		},
 		"an absent image is never selected anew": {
-			members: nightly, absent: []string{"node-v1.30.4"}, want: "node-v1.30.3", wantVerdicts: verdicts("NotNewest", "node-v1.30.4"),
+			members: nightly, absent: []string{"node-v1.30.4"}, want: "node-v1.30.3", wantVerdicts: verdicts("Missing", "node-v1.30.4"),
+		},
+		"what the listing lacks is Missing before all else, selected or not": {
+			members: []catalog.Image{catalogtest.Image("new", 1), catalogtest.Image("old", 2), catalogtest.Image("strange", 0, "shared")},
+			absent:  []string{"new", "old", "strange"}, last: []string{"new"}, want: "new", wantStays: "new", wantVerdicts: verdicts("Missing", "new", "old", "strange"),
+		},
+
+		"a pin comes before newer images": {
+			selection: pins("node-v1.29.9"), members: nightly, want: "node-v1.29.9", wantVerdicts: verdicts("NotNewest", "node-v1.30.4", "node-v1.30.3", "base"),
+		},
+		"a pin replaces what was selected": {selection: pins("node-v1.29.9"), members: nightly, last: []string{"node-v1.30.4"}, want: "node-v1.29.9"},
+		"pins are in the order of the list, and count in limit": {
+			selection: pins("base", "node-v1.29.9", "node-v1.30.3"), limit: 2, members: nightly, want: "base node-v1.29.9", wantVerdicts: verdicts("NotNewest", "node-v1.30.3"),
+		},
+		"a pin leaves the other places to the newest": {selection: pins("base"), limit: 3, members: nightly, want: "base node-v1.30.4 node-v1.30.3"},
+		"a pin is pinned in its group only":           {selection: pins("amd-3"), members: both, want: "amd-3 arm-1", wantVerdicts: verdicts("NotNewest", "amd-2", "arm-4")},
+		"skip, minAge, range, extract and deprecation don't hold for pins": {
+			selection: imagev1alpha1.ImageSelection{
+				Pin: pins("base", "old").Pin, OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Range: "~1.30", Skip: 1, MinAge: metav1.Duration{Duration: 9999 * time.Hour}, Limit: 2,
+			},
+			members: append([]catalog.Image{catalogtest.Image("old", 5, "deprecated", "undated")}, nightly...), want: "base old", wantVerdicts: verdicts("TooYoung", "node-v1.30.4"),
+		},
+		"skip counts what isn't pinned": {
+			selection: imagev1alpha1.ImageSelection{Pin: pins("base").Pin, Skip: 1, Limit: 2}, members: nightly, want: "base node-v1.30.3", wantVerdicts: verdicts("Skipped", "node-v1.30.4"),
+		},
+		"a pin needs trust": {
+			selection: pins("shared"), members: []catalog.Image{catalogtest.Image("shared", 1, "shared"), catalogtest.Image("ours", 2)}, want: "ours", wantVerdicts: verdicts("UntrustedCreator", "shared"),
+		},
+		"a pin needs its state": {
+			selection: pins("new"), members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 2)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
+		},
+		"a selected pin that stopped being NORMAL stays, other pins or not": {
+			selection: pins("a", "b"), members: []catalog.Image{catalogtest.Image("a", 9, "SYNCING"), catalogtest.Image("b", 3), catalogtest.Image("c", 1)}, last: []string{"a"},
+			want: "a", wantStays: "a", wantVerdicts: verdicts("NotNewest", "b", "c"),
+		},
+		"a pin that came while removals are blocked waits": {
+			selection: pins("node-v1.30.3"), members: nightly, heldBack: []string{"node-v1.30.3"}, want: "node-v1.30.4", wantVerdicts: verdicts("HeldBack", "node-v1.30.3"),
+		},
+		"a pin that the listing lacks is not selected anew": {
+			selection: pins("node-v1.30.3"), members: nightly, absent: []string{"node-v1.30.3"}, want: "node-v1.30.4", wantVerdicts: verdicts("Missing", "node-v1.30.3"),
+		},
+		"a pin takes the place of what only stays": {
+			selection: pins("base"), members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "base", wantVerdicts: verdicts("Missing", "node-v1.30.4"),
+		},
+		"the only image that isn't pinned needs no creation time": {
+			selection: pins("a"), limit: 2, members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated")}, want: "a b",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if tc.limit > 0 {
+				tc.selection.Limit = tc.limit
+			}
 			spec := &imagev1alpha1.ImageQuerySpec{Selection: tc.selection, ImageIDs: tc.imageIDs, Match: imagev1alpha1.ImageMatch{Creators: tc.creators}}
 			c, bad := NewSelector(spec)
 			if bad != nil {
@@ -254,7 +303,11 @@ func TestSelection(t *testing.T) {
 				}
 			}
 			for _, image := range got.Selected {
-				if _, member := byName[image.Name]; member && got.Verdicts[image.ID] != imagev1alpha1.VerdictSelected {
+				want := imagev1alpha1.VerdictSelected
+				if slices.Contains(tc.absent, image.Name) {
+					want = imagev1alpha1.VerdictMissing
+				}
+				if _, member := byName[image.Name]; member && got.Verdicts[image.ID] != want {
 					t.Errorf("%s is selected and %s", image.Name, got.Verdicts[image.ID])
 				}
 			}
@@ -263,6 +316,15 @@ func TestSelection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pins are images by their names.
+func pins(names ...string) imagev1alpha1.ImageSelection {
+	var out imagev1alpha1.ImageSelection
+	for _, name := range names {
+		out.Pin = append(out.Pin, imagev1alpha1.ImageID(catalogtest.Image(name, 0).ID))
+	}
+	return out
 }
 
 func verdicts(verdict imagev1alpha1.SelectionVerdict, names ...string) map[string]imagev1alpha1.SelectionVerdict {
@@ -316,6 +378,9 @@ func drawSpec(t *rapid.T) *imagev1alpha1.ImageQuerySpec {
 	}}
 	if spec.Selection.OrderBy != "" {
 		spec.Selection.Extract = `v(\d+\.\d+\.\d+)$`
+	}
+	if rapid.Bool().Draw(t, "pinning") {
+		spec.Selection.Pin = []imagev1alpha1.ImageID{"img-0003", "img-0001"}
 	}
 	if rapid.Bool().Draw(t, "trusting") {
 		spec.Match.Creators = []string{"1", "2"}
