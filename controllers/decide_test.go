@@ -78,6 +78,10 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		"an edit excludes it":            {edit: excluding(a), listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedSpecChanged},
 		"an edit leaves nothing":         {edit: only("^other$"), missing: reasonsFor("NotMatched", known...), there: known, want: "", wantReason: imagev1alpha1.SelectedSpecChanged},
 		"an edit of the range rules out": {edit: ranged(">=2"), listed: known, want: "", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedSpecChanged},
+		"an edit pins an older one":      {edit: pinning(c), listed: known, want: "c", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedPinned},
+		"an edit pins it":                {edit: pinning(a), listed: known, want: "a", wantMembers: "a b c"},
+		"an edit pins what is no member": {edit: pinning(catalogtest.Image("other", 0)), listed: known, want: "a", wantMembers: "a b c", wantNote: "not selected although selection.pin names them: img-other (no member)"},
+		"an edit pins a stranger's":      {edit: pinning(catalogtest.Image("zz", 0)), listed: append([]catalog.Image{catalogtest.Image("zz", 0, "shared")}, known...), want: "a", wantMembers: "zz a b c", wantNote: "img-zz (UntrustedCreator)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.known == nil {
@@ -138,6 +142,12 @@ func only(nameRegex string) func(*imagev1alpha1.ImageQuery) {
 func excluding(image catalog.Image) func(*imagev1alpha1.ImageQuery) {
 	return func(q *imagev1alpha1.ImageQuery) {
 		q.Spec.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{imagev1alpha1.ImageID(image.ID)}
+	}
+}
+
+func pinning(image catalog.Image) func(*imagev1alpha1.ImageQuery) {
+	return func(q *imagev1alpha1.ImageQuery) {
+		q.Spec.Selection.Pin = []imagev1alpha1.ImageID{imagev1alpha1.ImageID(image.ID)}
 	}
 }
 

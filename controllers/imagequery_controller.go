@@ -160,7 +160,9 @@ func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha
 	if err != nil {
 		return err
 	}
-	known, now := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, r.states.of(query).members), r.Clock.Now()
+	m := r.states.of(query)
+	known, now := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members), r.Clock.Now()
+	known.Request = m.request
 	return r.statusWriter().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, selection.Matcher{Match: &q.Spec.Match}, known, now)
 	})

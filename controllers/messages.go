@@ -85,16 +85,33 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, c selection.Selection) stri
 	if c.Omitted > 0 {
 		out += fmt.Sprintf("; %d more images qualify than status.selected has room for: use fewer groups or a lower selection.limit", c.Omitted)
 	}
+	out += pinNote(query, c)
 	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
 		out += "; none of them qualifies to be selected: " + tally(c.Verdicts)
 	}
 	switch {
-	case c.Undated:
-		out += "; the images to select from have no creation time, as public ones, so the first by name is selected"
+	case hasVerdict(c.Verdicts, imagev1alpha1.VerdictNoCreationTime):
+		out += "; images that have no creation time, as public ones, are not selected where there are several, since by CreatedTime nobody can " +
+			"tell which is newer: set selection.orderBy to SemVer or Name"
 	case query.Spec.Selection.MinAge.Duration > 0 && c.Next.IsZero() && hasVerdict(c.Verdicts, imagev1alpha1.VerdictTooYoung):
 		out += "; images without a creation time, as public ones, never pass selection.minAge"
 	}
 	return out
+}
+
+// pinNote says in Ready's message which pins are not selected, and why.
+func pinNote(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
+	var out []string
+	selected := c.IDs()
+	for _, pin := range query.Spec.Selection.Pin {
+		if id := string(pin); !slices.Contains(selected, id) {
+			out = append(out, fmt.Sprintf("%s (%s)", id, cmp.Or(string(c.Verdicts[id]), "no member")))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; not selected although selection.pin names them: " + enumerate(out, 3)
 }
 
 func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1alpha1.SelectionVerdict) bool {

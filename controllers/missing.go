@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -75,8 +76,9 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 	}
 	// Beyond maxImages, members without trust have no object.
 	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > query.Spec.CloudImages.GetMaxImages(), selection.Selector{Spec: &query.Spec}
+	selected := selection.SelectedIDs(status.Selected)
 	for _, shown := range status.Images {
-		if spec.Policy == imagev1alpha1.CloudImagesSelected && shown.Selection != imagev1alpha1.VerdictSelected ||
+		if spec.Policy == imagev1alpha1.CloudImagesSelected && !slices.Contains(selected, shown.ImageID) ||
 			crowded && trust.Distrusts(selection.FromSummary(shown)) {
 			continue
 		}

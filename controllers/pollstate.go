@@ -51,6 +51,9 @@ type pollState struct {
 	// members are those of the last good listing, where no CloudImages have their facts.
 	members []catalog.Image
 
+	// request is what the last good listing answered, as a hash.
+	request string
+
 	// lastReason is the reason that the last poll ended with. An event is due when it changes.
 	lastReason string
 
@@ -208,7 +211,7 @@ func (m *pollState) pollStarted(query *imagev1alpha1.ImageQuery, account catalog
 func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult, now time.Time) {
 	interval := query.Spec.Interval.Duration
 	if o.published {
-		m.members = nil
+		m.members, m.request = nil, selection.Request(query)
 		if query.Spec.CloudImages.Policy != imagev1alpha1.CloudImagesAll {
 			m.members = slices.DeleteFunc(slices.Clone(o.Members), func(image catalog.Image) bool { return o.Partial[image.ID] })
 		}

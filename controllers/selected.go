@@ -28,7 +28,7 @@ const (
 func boundSelection(c *selection.Selection) {
 	room := len(firstFitting(selectedImages(c.Selected[:min(len(c.Selected), maxSelected)]), maxSelectedBytes))
 	for _, image := range c.Selected[room:] {
-		if _, member := c.Verdicts[image.ID]; member {
+		if c.Verdicts[image.ID] == imagev1alpha1.VerdictSelected {
 			c.Verdicts[image.ID] = imagev1alpha1.VerdictNotNewest
 		}
 	}

@@ -74,16 +74,21 @@ func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 	kit.Equal(w, "writes", want, slices.Sorted(slices.Values(w.writes.take())))
 }
 
-func TestPublicImagesAreSelectedByNameAndTheMessageSaysSo(t *testing.T) {
+func TestWhichPublicImageIsNewerNobodyGuessesAndTheMessageSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PublicImages()...)
 	w.Create(newQuery("ubuntu", func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters = []imagev1alpha1.Filter{{Name: "image-type", Values: []string{"PUBLIC_IMAGE"}}}
 		s.Match.Platforms = []string{"Ubuntu"}
 	}))
-	if message := kit.Ready(w.UntilSynced("ubuntu")).Message; !strings.Contains(message, "no creation time") {
-		t.Errorf("the message is %q", message)
+	query := w.UntilSynced("ubuntu")
+	if message := kit.Ready(query).Message; !strings.Contains(message, "no creation time") || selectedNames(query) != "" {
+		t.Errorf("selected is %q, and the message %q", selectedNames(query), message)
 	}
+	w.Patch("ubuntu", `{"spec":{"selection":{"orderBy":"SemVer","extract":"(\\d+\\.\\d+)"}}}`)
+	w.UntilQuery("ubuntu", "the newest of each architecture is selected", func(q *imagev1alpha1.ImageQuery) bool {
+		return selectedNames(q) == "Ubuntu Server 24.04 LTS 64bit Ubuntu 20.04(arm64) Ubuntu Server 16.04 LTS 32bit"
+	})
 }
 
 func TestABadRangeIsToldWithoutAskingTheCloud(t *testing.T) {
@@ -107,8 +112,8 @@ func TestAnEditActsOnWhatIsSelectedAtOnce(t *testing.T) {
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 	w.Patch("golden", `{"spec":{"match":{"excludeImageIDs":["`+newImage(2).ImageID+`"]}}}`)
 	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
-	if selectedNames(query) != "" || query.Status.SelectedSummary != "" {
-		t.Errorf("selected is %q after it was excluded", selectedNames(query))
+	if selectedNames(query) != "node-1" || verdictOf(query, 1) != imagev1alpha1.VerdictSelected {
+		t.Errorf("selected is %q after another one was excluded", selectedNames(query))
 	}
 	w.cloud.Heal()
 	query = w.Poll("golden")
@@ -120,6 +125,24 @@ func TestAnEditActsOnWhatIsSelectedAtOnce(t *testing.T) {
 	query = w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
 	if len(query.Status.Selected)+len(query.Status.Images) != 0 {
 		t.Errorf("another region has %d selected of %d images of the former", len(query.Status.Selected), len(query.Status.Images))
+	}
+}
+
+// What is known is enough for an edit that takes an image out, and for a pin: with the cloud not asked at all.
+func TestAnEditOfASuspendedQuerySelectsFromWhatIsKnown(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3)...)
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
+	w.Patch("golden", `{"spec":{"suspend":true,"match":{"excludeImageIDs":["`+newImage(3).ImageID+`"]}}}`)
+	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	if selectedNames(query) != "node-2" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged || verdictOf(query, 2) != imagev1alpha1.VerdictSelected {
+		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
+	}
+	w.Patch("golden", `{"spec":{"selection":{"pin":["`+newImage(1).ImageID+`"]}}}`)
+	query = w.UntilQuery("golden", "the pin is selected", func(q *imagev1alpha1.ImageQuery) bool { return selectedNames(q) == "node-1" })
+	if query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedPinned || verdictOf(query, 2) != imagev1alpha1.VerdictNotNewest {
+		t.Errorf("it is selected because of %+v: %s", query.Status.SelectedHistory[0], kit.Describe(query))
 	}
 }
 

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -94,18 +95,38 @@ func (e statusBuilder) applyEdit(query *imagev1alpha1.ImageQuery, m selection.Ma
 		return m.Distrusts(image) || selection.Selector{Spec: &query.Spec}.Distrusts(image)
 	})
 	markUntrusted(images, selected)
+	if query.Status.ObservedGeneration != query.Generation {
+		selected = selectKnown(query, k, e.now, images, selected)
+	}
 	removed := len(s.Images) - len(images)
-	if removed+len(s.Selected)-len(selected) == 0 {
+	if removed == 0 && slices.Equal(selection.SelectedIDs(s.Selected), selection.SelectedIDs(selected)) {
 		return
 	}
 	if s.Images = images; len(images) == 0 {
 		s.Images = nil
 	}
 	s.ImageCount = new(max(0, ptr.Deref(s.ImageCount, 0)-int32(removed)))
-	if len(selected) < len(s.Selected) {
-		e.setSelected(selected, imagev1alpha1.SelectedSpecChanged)
-	}
+	e.setSelected(selected, selection.EditReason(query, selection.SelectedIDs(selected)))
 	e.revise(selection.Hash(s.Revision, images, selected))
+}
+
+// selectKnown is what is selected after an edit took images out or pinned some: of the images that are known, until the cloud is asked. It
+// writes the new verdicts.
+func selectKnown(query *imagev1alpha1.ImageQuery, k selection.Known, now time.Time, images []imagev1alpha1.ImageSummary,
+	selected []imagev1alpha1.SelectedImage) []imagev1alpha1.SelectedImage {
+	rules, err := selection.NewRules(&query.Spec)
+	if err != nil {
+		return selected // the next poll says what is wrong with it
+	}
+	again, enough := rules.SelectKnown(query, k, now)
+	if !enough {
+		return selected
+	}
+	boundSelection(&again)
+	for i := range images {
+		images[i].Selection = cmp.Or(again.Verdicts[images[i].ImageID], images[i].Selection)
+	}
+	return selectedImages(again.Selected)
 }
 
 // markUntrusted gives images that an edit took out of the selection, but that stay members, their new verdict.

@@ -73,13 +73,15 @@ func TestOnlyTypesThatProveTheOwnerAreSelectedByThemselves(t *testing.T) {
 
 // Trust is in the status: where there are no objects, a restart neither loses nor restores it.
 func TestTrustThatWasWithdrawnWhileNoOperatorRanIsGone(t *testing.T) {
-	for name, tc := range map[string]struct{ given, withdrawn string }{
-		"trustedCreators": {`{"spec":{"selection":{"trustedCreators":["` + stranger + `"]}}}`, `{"spec":{"selection":{"trustedCreators":null}}}`},
+	for name, tc := range map[string]struct{ given, withdrawn, want string }{
+		"trustedCreators": {
+			given: `{"spec":{"selection":{"trustedCreators":["` + stranger + `"]}}}`, withdrawn: `{"spec":{"selection":{"trustedCreators":null}}}`, want: "node-1",
+		},
 		"creators": {
-			`{"spec":{"match":{"creators":["` + stranger + `","` + cvmtest.DefaultCredential.UIN + `"]}}}`, `{"spec":{"match":{"creators":null}}}`,
+			given: `{"spec":{"match":{"creators":["` + stranger + `","` + cvmtest.DefaultCredential.UIN + `"]}}}`, withdrawn: `{"spec":{"match":{"creators":null}}}`,
 		},
 		"imageIDs": {
-			`{"spec":{"imageIDs":["` + newImage(1).ImageID + `","` + newImage(2).ImageID + `"]}}`, `{"spec":{"imageIDs":null}}`,
+			given: `{"spec":{"imageIDs":["` + newImage(1).ImageID + `","` + newImage(2).ImageID + `"]}}`, withdrawn: `{"spec":{"imageIDs":null}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,8 +103,8 @@ func TestTrustThatWasWithdrawnWhileNoOperatorRanIsGone(t *testing.T) {
 				w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
 				w.Patch("golden", tc.withdrawn)
 			})
-			if query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); selectedNames(query) != "" {
-				t.Errorf("before the cloud has answered, selected is %q", selectedNames(query))
+			if query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable); selectedNames(query) != tc.want {
+				t.Errorf("before the cloud has answered, selected is %q, want %q", selectedNames(query), tc.want)
 			}
 			w.cloud.Heal()
 			if query := w.Poll("golden"); selectedNames(query) != "node-1" || verdictOf(query, 2) != imagev1alpha1.VerdictUntrustedCreator {

@@ -5,6 +5,7 @@ package v1alpha1
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,17 @@ func (p *RemovalPolicy) GetMaxRemovedPercent() int {
 
 // GetOrderBy returns spec.selection.orderBy, or its default.
 func (s *ImageSelection) GetOrderBy() SelectionOrder { return cmp.Or(s.OrderBy, OrderByCreatedTime) }
+
+// GetGroupBy returns the facts by which members are grouped, by default their architecture; none of [None].
+func (s *ImageSelection) GetGroupBy() []SelectionGroup {
+	switch {
+	case len(s.GroupBy) == 0:
+		return []SelectionGroup{GroupByArchitecture}
+	case slices.Contains(s.GroupBy, GroupByNone):
+		return nil
+	}
+	return s.GroupBy
+}
 
 // GetLimit returns spec.selection.limit, or its default.
 func (s *ImageSelection) GetLimit() int { return max(DefaultLimit, int(s.Limit)) }

@@ -120,7 +120,7 @@ type ImageQuerySpec struct {
 	// the state NORMAL are selected, and deprecated ones only after all others. An image that is neither the account's own
 	// (PRIVATE_IMAGE) nor Tencent's (PUBLIC_IMAGE), such as one that another account shares, is selected only if
 	// selection.trustedCreators or match.creators names its creator or imageIDs its id: its name is its owner's to choose.
-	// Default {}: the newest image.
+	// Default {}: the newest image of each architecture.
 	// +optional
 	// +kubebuilder:default={}
 	Selection ImageSelection `json:"selection,omitempty,omitzero"`
@@ -168,7 +168,7 @@ type ImageSelection struct {
 	TrustedCreators []string `json:"trustedCreators,omitempty"`
 
 	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
-	// (the highest semantic version in the name). Equal ones are ordered by creation time and then by id. Default
+	// (the highest semantic version in the name, of at least two parts, such as 1.30, unless extract is given). Equal ones are ordered by creation time and then by id. Default
 	// CreatedTime.
 	// +optional
 	// +kubebuilder:default=CreatedTime
@@ -195,9 +195,10 @@ type ImageSelection struct {
 	Range string `json:"range,omitempty"`
 
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
-	// ImageFamily, as far as they are named here. [None] makes one group of all members, as does an absent groupBy.
-	// Example: [Architecture].
+	// ImageFamily, as far as they are named here. [None] makes one group of all members. Default [Architecture]: an image of
+	// another architecture never replaces one.
 	// +optional
+	// +kubebuilder:default={Architecture}
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4

@@ -652,7 +652,7 @@ func (c tc) where() (kind, path string) {
 }
 
 // newest is what spec.selection is for those who don't write it.
-var newest = map[string]any{"orderBy": "CreatedTime", "limit": 1.0, "skip": 0.0}
+var newest = map[string]any{"orderBy": "CreatedTime", "groupBy": []any{"Architecture"}, "limit": 1.0, "skip": 0.0}
 
 // A default, and that a value of one's own, or none, doesn't get in its way.
 var defaults = map[string]struct {
@@ -664,7 +664,8 @@ var defaults = map[string]struct {
 	"a query isn't suspended":                 {rule: "ImageQuery .spec.suspend default", at: "spec.suspend", want: false, own: true},
 	"one image is believed":                   {rule: "ImageQuery .spec.minImages default", at: "spec.minImages", want: 1.0, own: 0.0},
 	"every listed image is a member":          {rule: "ImageQuery .spec.match default", at: "spec.match", want: map[string]any{}, own: map[string]any{"states": []any{"NORMAL"}}},
-	"the newest image is selected":            {rule: "ImageQuery .spec.selection default", at: "spec.selection", want: newest, own: map[string]any{"orderBy": "Name", "limit": 2.0, "skip": 1.0}},
+	"the newest image is selected":            {rule: "ImageQuery .spec.selection default", at: "spec.selection", want: newest, own: map[string]any{"orderBy": "Name", "groupBy": []any{"None"}, "limit": 2.0, "skip": 1.0}},
+	"the newest of each architecture":         {rule: "ImageQuery .spec.selection.groupBy default", at: "spec.selection.groupBy", given: map[string]any{"spec.selection": map[string]any{}}, want: []any{"Architecture"}, own: []any{"None"}},
 	"the newest is the last created":          {rule: "ImageQuery .spec.selection.orderBy default", at: "spec.selection.orderBy", given: map[string]any{"spec.selection": map[string]any{}}, want: "CreatedTime", own: "Name"},
 	"one image is selected":                   {rule: "ImageQuery .spec.selection.limit default", at: "spec.selection.limit", want: 1.0, own: 50.0},
 	"no image is skipped":                     {rule: "ImageQuery .spec.selection.skip default", at: "spec.selection.skip", want: 0.0, own: 1.0},

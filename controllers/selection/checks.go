@@ -4,6 +4,7 @@
 package selection
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/Masterminds/semver/v3"
@@ -18,37 +19,50 @@ type check struct {
 
 	// fails says whether the check rules the member out.
 	fails func(s Selector, in Input, c *candidate) bool
+
+	// sparesPins says that the check doesn't hold for what selection.pin names.
+	sparesPins bool
 }
 
 // memberChecks look at a member alone, rankChecks at its place among those of its group that passed all memberChecks. The
 // first check that fails gives the verdict. docs/imagequery.md lists the verdicts in this order.
 var (
 	memberChecks = []check{
-		{imagev1alpha1.VerdictHeldBack, isHeldBack},
-		{imagev1alpha1.VerdictUntrustedCreator, isUntrusted},
-		{imagev1alpha1.VerdictNotNormal, isNotNormal},
-		{imagev1alpha1.VerdictNoVersion, hasNoVersion},
-		{imagev1alpha1.VerdictOutOfRange, isOutOfRange},
-		{imagev1alpha1.VerdictTooYoung, isTooYoung},
+		{verdict: imagev1alpha1.VerdictMissing, fails: isMissing},
+		{verdict: imagev1alpha1.VerdictHeldBack, fails: isHeldBack},
+		{verdict: imagev1alpha1.VerdictUntrustedCreator, fails: isUntrusted},
+		{verdict: imagev1alpha1.VerdictNotNormal, fails: isNotNormal},
+		{verdict: imagev1alpha1.VerdictNoVersion, fails: hasNoVersion, sparesPins: true},
+		{verdict: imagev1alpha1.VerdictOutOfRange, fails: isOutOfRange, sparesPins: true},
+		{verdict: imagev1alpha1.VerdictTooYoung, fails: isTooYoung, sparesPins: true},
 	}
 	rankChecks = []check{
-		{imagev1alpha1.VerdictSkipped, isSkipped},
-		{imagev1alpha1.VerdictNotNewest, isNotNewest},
+		{verdict: imagev1alpha1.VerdictNoCreationTime, fails: isWithoutOrder},
+		{verdict: imagev1alpha1.VerdictSkipped, fails: isSkipped},
+		{verdict: imagev1alpha1.VerdictNotNewest, fails: isNotNewest},
 	}
 )
 
 // firstFailed is the verdict of the first check that fails; "" if none does.
 func (c Selector) firstFailed(checks []check, in Input, one *candidate) imagev1alpha1.SelectionVerdict {
 	for _, check := range checks {
-		if check.fails(c, in, one) {
+		if spared := check.sparesPins && one.pin > 0; !spared && check.fails(c, in, one) {
 			return check.verdict
 		}
 	}
 	return ""
 }
 
-// isHeldBack: it came while removals are blocked.
-func isHeldBack(_ Selector, in Input, c *candidate) bool { return in.heldBack[c.image.ID] }
+// isMissing: the listing lacks it. What was selected doesn't come here, since it stays.
+func isMissing(_ Selector, in Input, c *candidate) bool {
+	former, missing := in.Missing[c.image.ID]
+	return missing && former != imagev1alpha1.VerdictHeldBack
+}
+
+// isHeldBack: it came while removals are blocked. What the listing lacks by now is still held back: status alone remembers it.
+func isHeldBack(_ Selector, in Input, c *candidate) bool {
+	return in.heldBack[c.image.ID] || in.Missing[c.image.ID] == imagev1alpha1.VerdictHeldBack
+}
 
 func isUntrusted(s Selector, _ Input, c *candidate) bool { return !s.trusts(*c.image) }
 
@@ -67,36 +81,15 @@ func isTooYoung(s Selector, in Input, c *candidate) bool {
 	return age > 0 && (c.image.CreatedTime.IsZero() || in.Now.Before(c.image.CreatedTime.Add(age)))
 }
 
-func isSkipped(s Selector, _ Input, c *candidate) bool { return c.rank < int(s.Spec.Selection.Skip) }
-
-func isNotNewest(s Selector, _ Input, c *candidate) bool {
-	return c.rank >= int(s.Spec.Selection.Skip)+c.places
+// isWithoutOrder: creation times order the images, it has none, and it isn't the only one to select from. Which public image
+// is newer nobody can tell.
+func isWithoutOrder(s Selector, _ Input, c *candidate) bool {
+	return c.rivals > 0 && c.image.CreatedTime.IsZero() && s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByCreatedTime
 }
 
-// evaluate is the verdict that rules a member out whatever its rank; "" if none does.
-func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
-	former, missing := in.Missing[one.image.ID]
-	switch {
-	case !missing:
-		return c.firstFailed(memberChecks, in, one)
-	case one.wasSelected:
-		one.retained = true
-		return ""
-	}
-	return c.evaluateMissing(*one.image, former)
-}
+func isSkipped(_ Selector, _ Input, c *candidate) bool { return c.rank < c.skip }
 
-// evaluateMissing is the verdict of an image that the listing lacks and that isn't selected: the one that it had, unless it was
-// selected until an edit took it out.
-func (c Selector) evaluateMissing(image catalog.Image, former imagev1alpha1.SelectionVerdict) imagev1alpha1.SelectionVerdict {
-	switch {
-	case former != "" && former != imagev1alpha1.VerdictSelected:
-		return former
-	case c.Distrusts(image):
-		return imagev1alpha1.VerdictUntrustedCreator
-	}
-	return imagev1alpha1.VerdictNotNewest
-}
+func isNotNewest(_ Selector, _ Input, c *candidate) bool { return c.rank >= c.skip+c.places }
 
 // readVersion takes what orders an image out of its name. It says whether there is such a thing.
 func (c Selector) readVersion(one *candidate) bool {
@@ -111,10 +104,17 @@ func (c Selector) readVersion(one *candidate) bool {
 	if c.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
 		return true
 	}
+	if c.extract == nil && !hasMinor.MatchString(one.text) {
+		return false
+	}
 	var err error
 	one.version, err = semver.NewVersion(one.text)
 	return err == nil
 }
+
+// hasMinor are names that begin like a version of at least two parts. A name of one number, such as a date, is taken for a
+// version only if extract says that it is one.
+var hasMinor = regexp.MustCompile(`^v?\d+\.\d`)
 
 // rulesOut says whether the spec as it is now would not have let an image be selected, by what was known of it when it
 // was: then an edit, and not the cloud, took it out.
@@ -124,5 +124,5 @@ func (c Selector) rulesOut(image imagev1alpha1.SelectedImage, m Matcher) bool {
 	return slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(then.ID)) ||
 		m.name != nil && !m.name.MatchString(then.Name) ||
 		!among(m.Match.Architectures, then.Architecture) ||
-		hasNoVersion(c, Input{}, &one) || isOutOfRange(c, Input{}, &one)
+		!c.pins(then.ID) && (hasNoVersion(c, Input{}, &one) || isOutOfRange(c, Input{}, &one))
 }

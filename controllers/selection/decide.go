@@ -144,14 +144,29 @@ func (r Rules) previous(query *imagev1alpha1.ImageQuery, k Known, v Observation,
 		if !known {
 			image = FromSelected(selected)
 		}
+		outside := false
+		if shown, is := r.onlyNotNormal(selected.ImageID, v); is && !member {
+			image, known, outside = shown, true, true
+		}
 		if r.Selector.Distrusts(image) {
 			continue
 		}
 		// By the name under which it was selected an edit is judged later.
 		image.Name = selected.Name
-		last = append(last, previous{Image: image, Partial: !known})
+		last = append(last, previous{Image: image, Partial: !known, onlyNotNormal: outside})
 	}
 	return last
+}
+
+// onlyNotNormal says whether the listing shows an image that would match if it were NORMAL.
+func (r Rules) onlyNotNormal(id string, v Observation) (catalog.Image, bool) {
+	i := slices.IndexFunc(v.Listing.Images, func(image catalog.Image) bool { return image.ID == id })
+	if i < 0 || v.Listing.Images[i].State == string(imagev1alpha1.ImageStateNormal) {
+		return catalog.Image{}, false
+	}
+	normal := v.Listing.Images[i]
+	normal.State = string(imagev1alpha1.ImageStateNormal)
+	return v.Listing.Images[i], r.Matcher.admits(normal)
 }
 
 // factsOf are all facts of an image: as the listing shows them, or else a request by its id, or else as they were stored;

@@ -56,3 +56,69 @@ func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
 		t.Errorf("creators changed of %v, want img-b", got)
 	}
 }
+
+// Rule 3: a selected image that only stopped being NORMAL is not replaced by an older one, whether or not match.states makes it no member.
+func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
+	a, b := catalogtest.Image("a", 1), catalogtest.Image("b", 2)
+	exporting := catalogtest.Image("a", 1, "EXPORTING")
+	renamed := exporting
+	renamed.Name = "other"
+	for name, tc := range map[string]struct {
+		known     []catalog.Image
+		listed    []catalog.Image
+		pin       catalog.Image
+		want      string
+		wantStays string
+	}{
+		"it is EXPORTING":                     {known: []catalog.Image{a, b}, listed: []catalog.Image{exporting, b}, want: "a", wantStays: "a"},
+		"it was no member any more":           {known: []catalog.Image{b}, listed: []catalog.Image{exporting, b}, want: "a", wantStays: "a"},
+		"it is NORMAL again":                  {known: []catalog.Image{b}, listed: []catalog.Image{a, b}, want: "a"},
+		"a newer one replaces it":             {known: []catalog.Image{a, b}, listed: []catalog.Image{catalogtest.Image("a-new", 0), exporting, b}, want: "a-new"},
+		"another one is pinned":               {known: []catalog.Image{a, b}, listed: []catalog.Image{exporting, b}, pin: b, want: "b"},
+		"it is EXPORTING and matches no more": {known: []catalog.Image{a, b}, listed: []catalog.Image{renamed, b}, want: "b"},
+		"the listing lacks it":                {known: []catalog.Image{a, b}, listed: []catalog.Image{b}, want: "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := &imagev1alpha1.ImageQuery{}
+			q.Spec.Match = imagev1alpha1.ImageMatch{NameRegex: "^[ab]", States: []imagev1alpha1.ImageState{imagev1alpha1.ImageStateNormal}}
+			if tc.pin.ID != "" {
+				q.Spec.Selection.Pin = []imagev1alpha1.ImageID{imagev1alpha1.ImageID(tc.pin.ID)}
+			}
+			q.Status.ObservedQuery = ObservedQuery(q)
+			q.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: a.ID, Name: a.Name, Architecture: a.Architecture, Type: a.Type}}
+			r, bad := NewRules(&q.Spec)
+			if bad != nil {
+				t.Fatal(bad)
+			}
+			v := Observation{Listing: catalog.Listing{Images: tc.listed}, Matching: r.Matcher.Members(tc.listed), Missing: map[string]imagev1alpha1.RemovalReason{}}
+			for _, image := range tc.known {
+				if !IDsOf(v.Matching)[image.ID] {
+					v.Missing[image.ID] = imagev1alpha1.RemovedNotMatched
+				}
+			}
+			got := r.Decide(q, Known{Members: ByID(tc.known)}, v, catalogtest.Noon).Selection
+			if catalogtest.Names(got.Selected) != tc.want || catalogtest.Names(got.Retained) != tc.wantStays {
+				t.Errorf("selected is %q and %q stays, want %q and %q", catalogtest.Names(got.Selected), catalogtest.Names(got.Retained), tc.want, tc.wantStays)
+			}
+			if _, member := got.Verdicts[a.ID]; member != IDsOf(v.Matching)[a.ID] {
+				t.Errorf("it has a verdict: %t", member)
+			}
+		})
+	}
+}
+
+// Only its verdict tells that an image came while removals are blocked: one that the listing lacks for a while must not come back as any other.
+func TestWhatIsHeldBackStaysSoWhileTheListingLacksIt(t *testing.T) {
+	old, came := catalogtest.Image("old", 9), catalogtest.Image("came", 1)
+	q := &imagev1alpha1.ImageQuery{}
+	q.Status.ObservedQuery = ObservedQuery(q)
+	r, _ := NewRules(&q.Spec)
+	k := Known{Members: ByID([]catalog.Image{old, came}), HeldBack: map[string]bool{came.ID: true}, Verdicts: verdicts(imagev1alpha1.VerdictHeldBack, came.ID)}
+	for name, missing := range map[string]imagev1alpha1.RemovalReason{"unsettled": "", "blocked": imagev1alpha1.RemovedGone} {
+		v := Observation{Missing: map[string]imagev1alpha1.RemovalReason{came.ID: missing, old.ID: missing}}
+		got := r.Decide(q, k, v, catalogtest.Noon).Selection.Verdicts
+		if got[came.ID] != imagev1alpha1.VerdictHeldBack || got[old.ID] != imagev1alpha1.VerdictMissing {
+			t.Errorf("%s: the verdicts are %v, want HeldBack of %s", name, got, came.ID)
+		}
+	}
+}

@@ -12,6 +12,7 @@
 //	breaker.go      may so many images leave at once? (spec.removal.maxRemovedPercent)
 //	decide.go       Rules.Decide: all of it, for one poll
 //	objects.go      which members have CloudImages (spec.cloudImages.policy)
+//	edit.go         Rules.SelectKnown: what an edit leaves, before the cloud is asked
 //	reason.go       why a selection replaced the one before
 //	known.go        Known: what was published before the poll
 //	observation.go  Observation: what the poll found out

@@ -40,6 +40,11 @@ func ObservedQuery(query *imagev1alpha1.ImageQuery) string {
 	return Hash(ScopeOf(query)) + "-" + Hash(filters, Distinct(spec.ImageIDs), spec.InstanceType, match)
 }
 
+// Request is the hash of what the cloud is asked, whatever match makes of the answer.
+func Request(query *imagev1alpha1.ImageQuery) string {
+	return Hash(ScopeOf(query), query.Spec.Filters, query.Spec.ImageIDs, query.Spec.InstanceType)
+}
+
 // Distinct is a list without repetitions. Those of a spec are short.
 func Distinct[T comparable](list []T) []T {
 	out := list[:0:0]

@@ -19,6 +19,9 @@ type Known struct {
 	// Verdicts are those of status.images, by id.
 	Verdicts map[string]imagev1alpha1.SelectionVerdict
 
+	// Request is what the cloud was asked when it last answered; "" where that isn't remembered.
+	Request string
+
 	// InGrace are images that left and whose objects are still there, with their facts.
 	InGrace map[string]catalog.Image
 

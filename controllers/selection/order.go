@@ -24,11 +24,13 @@ func NewestFirst(a, b catalog.Image) int {
 	)
 }
 
-// compare is a total order: what only stays comes last, deprecated images come after all others, and else the newest
+// compare is a total order: pins come first, as they are listed, what only stays comes last, deprecated images come after all others, and else the newest
 // comes first.
 func (c Selector) compare(a, b candidate) int {
 	var by int
 	switch {
+	case a.pin != b.pin:
+		by = cmp.Or(FalseFirst(a.pin == 0, b.pin == 0), cmp.Compare(a.pin, b.pin))
 	case a.retained || b.retained:
 		by = FalseFirst(a.retained, b.retained)
 	case a.image.Deprecated != b.image.Deprecated:
@@ -71,7 +73,7 @@ func (c Selector) Arrange(selected []catalog.Image, last []previous) {
 	}
 	contenders := make([]candidate, len(selected))
 	for i, image := range selected {
-		contenders[i].image = &image
+		contenders[i].image, contenders[i].pin = &image, c.pinOf(image.ID)
 		c.readVersion(&contenders[i])
 	}
 	slices.SortFunc(contenders, func(a, b candidate) int {
@@ -95,7 +97,7 @@ func (c Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
 
 // groupsByArchitectureOnly says whether status tells enough of an image to know its group.
 func (c Selector) groupsByArchitectureOnly() bool {
-	return !slices.ContainsFunc(c.Spec.Selection.GroupBy, func(by imagev1alpha1.SelectionGroup) bool {
+	return !slices.ContainsFunc(c.Spec.Selection.GetGroupBy(), func(by imagev1alpha1.SelectionGroup) bool {
 		return by != imagev1alpha1.GroupByArchitecture
 	})
 }
@@ -105,7 +107,7 @@ var architectureOrder = []string{"amd64", "arm64", "386"}
 
 // compareGroups orders groups: the usual architectures first, other facts by name, and what isn't known last.
 func (c Selector) compareGroups(a, b catalog.Image) int {
-	for _, by := range slices.Sorted(slices.Values(c.Spec.Selection.GroupBy)) {
+	for _, by := range slices.Sorted(slices.Values(c.Spec.Selection.GetGroupBy())) {
 		x, y := groupFact(a, by), groupFact(b, by)
 		order := cmp.Or(FalseFirst(x == "", y == ""), strings.Compare(x, y))
 		if by == imagev1alpha1.GroupByArchitecture {
@@ -142,7 +144,7 @@ func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
 // group is the group of an image, as a text that equal groups have in common.
 func (c Selector) group(image catalog.Image) string {
 	var b strings.Builder
-	for _, by := range c.Spec.Selection.GroupBy {
+	for _, by := range c.Spec.Selection.GetGroupBy() {
 		fmt.Fprintf(&b, "%q", groupFact(image, by))
 	}
 	return b.String()

@@ -18,13 +18,29 @@ func SelectedIDs(images []imagev1alpha1.SelectedImage) []string {
 	return out
 }
 
+// EditReason says why the selection after an edit replaces the one before.
+func EditReason(query *imagev1alpha1.ImageQuery, now []string) imagev1alpha1.SelectionReason {
+	if newlyPinned(query, now) {
+		return imagev1alpha1.SelectedPinned
+	}
+	return imagev1alpha1.SelectedSpecChanged
+}
+
+// newlyPinned says whether selection.pin names an image that is selected now and wasn't.
+func newlyPinned(query *imagev1alpha1.ImageQuery, now []string) bool {
+	before := SelectedIDs(query.Status.Selected)
+	return slices.ContainsFunc(now, func(id string) bool {
+		return slices.Contains(query.Spec.Selection.Pin, imagev1alpha1.ImageID(id)) && !slices.Contains(before, id)
+	})
+}
+
 // Reason says why the selection of a poll replaces the one before, if it does.
 func Reason(query *imagev1alpha1.ImageQuery, v Decision) imagev1alpha1.SelectionReason {
 	status := &query.Status
-	if status.SyncedGeneration != query.Generation {
-		return imagev1alpha1.SelectedSpecChanged
-	}
 	now := v.Selection.IDs()
+	if status.SyncedGeneration != query.Generation {
+		return EditReason(query, now)
+	}
 	members := selectedAmong(v.Members, status)
 	var found []imagev1alpha1.SelectionReason
 	for _, was := range status.Selected {
@@ -48,9 +64,12 @@ func Reason(query *imagev1alpha1.ImageQuery, v Decision) imagev1alpha1.Selection
 			found = append(found, imagev1alpha1.SelectedAged)
 		}
 	}
+	if newlyPinned(query, now) {
+		found = append(found, imagev1alpha1.SelectedPinned)
+	}
 	for _, reason := range []imagev1alpha1.SelectionReason{
 		imagev1alpha1.SelectedGone, imagev1alpha1.SelectedNotMatched, imagev1alpha1.SelectedNotNormal,
-		imagev1alpha1.SelectedDeprecated, imagev1alpha1.SelectedAged,
+		imagev1alpha1.SelectedDeprecated, imagev1alpha1.SelectedPinned, imagev1alpha1.SelectedAged,
 	} {
 		if slices.Contains(found, reason) {
 			return reason

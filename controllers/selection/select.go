@@ -4,6 +4,7 @@
 package selection
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,6 +67,9 @@ type previous struct {
 	catalog.Image
 
 	Partial bool
+
+	// onlyNotNormal says that the image is no member only because it stopped being NORMAL, which is what match.states asks for.
+	onlyNotNormal bool
 }
 
 // Selection is the result of selecting among members.
@@ -81,9 +85,6 @@ type Selection struct {
 
 	// Retained are those of Selected that do not qualify, but that nothing replaces.
 	Retained []catalog.Image
-
-	// Undated says that no image that qualifies has a creation time although that is what orders them.
-	Undated bool
 
 	// Next is when the next member passes minAge; zero if none will.
 	Next time.Time
@@ -108,38 +109,52 @@ type candidate struct {
 	// without comparison.
 	wasSelected, retained bool
 
-	// rank is its place in its group, from 0, and places is how many of the group are selected.
-	rank, places int
+	// outside says that it is no member, so that it has no verdict.
+	outside bool
+
+	// pin is its place in selection.pin, from 1; 0 if that doesn't name it.
+	pin int
+
+	// rank is its place in its class of its group, from 0: skip are left out, and places selected. rivals is how many others are
+	// ordered with it.
+	rank, skip, places, rivals int
 }
 
 func (c *candidate) normal() bool { return c.image.State == string(imagev1alpha1.ImageStateNormal) }
 
+// class is one of those in which the candidates of a group are ranked, each by itself.
+type class int
+
+// What is pinned comes before all others; what the listing lacks stays without comparison.
+const (
+	pinned class = iota
+	staying
+	ordered
+	classes
+)
+
+func (c *candidate) class() class {
+	switch {
+	case c.pin > 0:
+		return pinned
+	case c.retained:
+		return staying
+	}
+	return ordered
+}
+
 // Select selects in each group. Equal input in any order gives equal output.
 func (c Selector) Select(b Input) Selection {
 	out := Selection{Verdicts: make(map[string]imagev1alpha1.SelectionVerdict, len(b.Members))}
-	was := make(map[string]bool, len(b.Previous))
-	for _, last := range b.Previous {
-		was[last.ID] = true
-	}
 	groups := map[string][]candidate{}
-	dated := 0
-	for i := range b.Members {
-		image := &b.Members[i]
-		one := candidate{image: image, wasSelected: was[image.ID]}
+	for _, one := range c.candidates(b) {
 		if verdict := c.evaluate(&one, b); verdict != "" {
-			out.Verdicts[image.ID] = verdict
-			if due := image.CreatedTime.Add(c.Spec.Selection.MinAge.Duration); verdict == imagev1alpha1.VerdictTooYoung && !image.CreatedTime.IsZero() {
-				out.Next = Earlier(out.Next, due)
-			}
+			out.ruleOut(&one, verdict, c.Spec.Selection.MinAge.Duration)
 			continue
 		}
-		if !image.CreatedTime.IsZero() {
-			dated++
-		}
-		key := c.group(*image)
+		key := c.group(*one.image)
 		groups[key] = append(groups[key], one)
 	}
-	out.Undated = len(groups) > 0 && dated == 0 && c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByCreatedTime
 	filled := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		filled[key] = c.fillGroup(&out, b, groups[key])
@@ -149,25 +164,64 @@ func (c Selector) Select(b Input) Selection {
 	return out
 }
 
+// candidates are the members, and what was selected and is no member only because it stopped being NORMAL.
+func (c Selector) candidates(in Input) []candidate {
+	was := make(map[string]bool, len(in.Previous))
+	for i := range in.Previous {
+		was[in.Previous[i].ID] = true
+	}
+	out := make([]candidate, len(in.Members), len(in.Members)+len(in.Previous))
+	for i := range in.Members {
+		image := &in.Members[i]
+		_, missing := in.Missing[image.ID]
+		out[i] = candidate{image: image, pin: c.pinOf(image.ID), wasSelected: was[image.ID], retained: missing && was[image.ID]}
+	}
+	for i := range in.Previous {
+		if last := &in.Previous[i]; last.onlyNotNormal {
+			out = append(out, candidate{image: &last.Image, pin: c.pinOf(last.ID), wasSelected: true, outside: true})
+		}
+	}
+	return out
+}
+
+// evaluate is the verdict that rules a candidate out whatever its rank; "" if none does.
+func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
+	if one.retained {
+		return ""
+	}
+	return c.firstFailed(memberChecks, in, one)
+}
+
+// pinOf is the place of an image in selection.pin, from 1; 0 if that doesn't name it.
+func (c Selector) pinOf(id string) int {
+	return slices.Index(c.Spec.Selection.Pin, imagev1alpha1.ImageID(id)) + 1
+}
+
+func (c Selector) pins(id string) bool { return c.pinOf(id) > 0 }
+
+// ruleOut notes why a candidate isn't selected, and when its age will be none of the reasons any more.
+func (c *Selection) ruleOut(one *candidate, verdict imagev1alpha1.SelectionVerdict, minAge time.Duration) {
+	if one.outside {
+		return
+	}
+	c.Verdicts[one.image.ID] = verdict
+	if verdict == imagev1alpha1.VerdictTooYoung && !one.image.CreatedTime.IsZero() {
+		c.Next = Earlier(c.Next, one.image.CreatedTime.Add(minAge))
+	}
+}
+
 // fillGroup selects in one group, and says whether anything was.
 func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 	slices.SortFunc(group, c.compare)
-	places := c.Spec.Selection.GetLimit()
-	for i := range group {
-		if group[i].retained {
-			places--
-		}
-	}
-	rank, filled := 0, false
+	c.rank(group)
+	filled := false
 	for i := range group {
 		one := &group[i]
-		one.rank, one.places = rank, places
 		verdict := c.verdictByRank(in, one)
-		if !one.retained {
-			rank++
+		if !one.outside {
+			out.Verdicts[one.image.ID] = cmp.Or(verdict, one.verdictIfSelected())
 		}
-		out.Verdicts[one.image.ID] = verdict
-		if verdict != imagev1alpha1.VerdictSelected {
+		if verdict != "" {
 			continue
 		}
 		out.Selected, filled = append(out.Selected, *one.image), true
@@ -178,19 +232,51 @@ func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 	return filled
 }
 
-// verdictByRank is the verdict of a candidate whose place in its group is known.
-func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
-	if one.retained {
-		return imagev1alpha1.VerdictSelected
+// rank gives each candidate of a sorted group its place. What stays keeps its place whatever the limit, unless pins take it.
+func (c Selector) rank(group []candidate) {
+	var counts, places, ranks [classes]int
+	for i := range group {
+		counts[group[i].class()]++
 	}
+	limit := c.Spec.Selection.GetLimit()
+	places[pinned], places[staying] = limit, counts[staying]
+	if counts[pinned] > 0 {
+		places[staying] = min(counts[staying], max(0, limit-counts[pinned]))
+	}
+	places[ordered] = max(0, limit-counts[pinned]-places[staying])
+	for i := range group {
+		one := &group[i]
+		k := one.class()
+		one.rank, one.places = ranks[k], places[k]
+		if k == ordered {
+			one.skip, one.rivals = int(c.Spec.Selection.Skip), counts[ordered]+counts[staying]-1
+		}
+		if !isWithoutOrder(c, Input{}, one) {
+			ranks[k]++
+		}
+	}
+}
+
+// verdictByRank is the verdict of a candidate whose place in its group is known; "" if it is selected.
+func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
 	verdict := c.firstFailed(rankChecks, in, one)
 	switch {
 	case verdict == "":
-		return imagev1alpha1.VerdictSelected
+		return ""
+	case one.retained:
+		return imagev1alpha1.VerdictMissing
 	case !one.normal():
 		return imagev1alpha1.VerdictNotNormal
 	}
 	return verdict
+}
+
+// verdictIfSelected is the verdict of a candidate that is selected.
+func (c *candidate) verdictIfSelected() imagev1alpha1.SelectionVerdict {
+	if c.retained {
+		return imagev1alpha1.VerdictMissing
+	}
+	return imagev1alpha1.VerdictSelected
 }
 
 // retainPrevious lets the last selection stay in groups in which nothing is selected: the cloud alone never empties it. Of
@@ -200,13 +286,14 @@ func (c Selector) retainPrevious(out *Selection, last []previous, filled map[str
 	for _, image := range out.Selected {
 		architectures[image.Architecture] = true
 	}
+	selected := IDsOf(out.Selected)
 	inOrder := slices.SortedFunc(slices.Values(last), func(a, b previous) int { return NewestFirst(a.Image, b.Image) })
 	for _, one := range inOrder {
 		covered := filled[c.group(one.Image)]
-		if one.Partial && len(c.Spec.Selection.GroupBy) > 0 {
+		if one.Partial && len(c.Spec.Selection.GetGroupBy()) > 0 {
 			covered = architectures[one.Architecture]
 		}
-		if covered || out.Verdicts[one.ID] == imagev1alpha1.VerdictSelected {
+		if covered || selected[one.ID] {
 			continue
 		}
 		out.Selected, out.Retained = append(out.Selected, one.Image), append(out.Retained, one.Image)

@@ -29,6 +29,7 @@ func TestSelection(t *testing.T) {
 	public := catalogtest.Image("public", 0, "undated")
 	public.Type = "PUBLIC_IMAGE"
 	byArchitecture := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}}
+	together := imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByNone}}
 
 	for name, tc := range map[string]struct {
 		selection imagev1alpha1.ImageSelection
@@ -38,6 +39,7 @@ func TestSelection(t *testing.T) {
 		last      []string // names of the last selection, which are members or catalogtest.Image(name, 999)
 		heldBack  []string
 		absent    []string
+		limit     int32
 
 		// want are names, "node-a node-b"; wantVerdicts those of the others.
 		want         string
@@ -49,6 +51,8 @@ func TestSelection(t *testing.T) {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
 			members:   both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4"),
 		},
+		"the newest of each architecture, unless told otherwise": {members: both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4")},
+		"the newest whatever its architecture":                   {selection: together, members: both, want: "arm-1", wantVerdicts: verdicts("NotNewest", "amd-2", "amd-3", "arm-4")},
 		"soak three days": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 72 * time.Hour}},
 			members:   nightly, want: "node-v1.29.9", wantVerdicts: verdicts("TooYoung", "node-v1.30.4", "node-v1.30.3"),
@@ -78,6 +82,23 @@ func TestSelection(t *testing.T) {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
 			members:   []catalog.Image{catalogtest.Image("v1.2", 1), catalogtest.Image("1.10", 2)}, want: "1.10",
 		},
+		"a number is no version": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
+			members:   []catalog.Image{catalogtest.Image("20261101", 1), catalogtest.Image("v3", 1), catalogtest.Image("2-rc.1", 1), catalogtest.Image("1.2", 9)},
+			want:      "1.2", wantVerdicts: verdicts("NoVersion", "20261101", "v3", "2-rc.1"),
+		},
+		"unless an expression takes it for one": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `-(\d+)$`},
+			members:   []catalog.Image{catalogtest.Image("node-9", 1), catalogtest.Image("node-10", 2)}, want: "node-10",
+		},
+		"a pre-release is out of a range that has none": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: ">=1.30"},
+			members:   []catalog.Image{catalogtest.Image("1.30.4-tke.1", 1), catalogtest.Image("1.30.3", 2)}, want: "1.30.3", wantVerdicts: verdicts("OutOfRange", "1.30.4-tke.1"),
+		},
+		"a pre-release is in a range that has one": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: ">=1.30.0-0"},
+			members:   []catalog.Image{catalogtest.Image("1.30.4-tke.1", 1), catalogtest.Image("1.30.3", 2)}, want: "1.30.4-tke.1",
+		},
 		"equal versions are ordered by their time": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `v(\d+\.\d+)`},
 			members:   []catalog.Image{catalogtest.Image("a-v1.2", 5), catalogtest.Image("b-v1.2", 1)}, want: "b-v1.2",
@@ -96,9 +117,28 @@ func TestSelection(t *testing.T) {
 			members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 9)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
 		},
 		"nothing, when nothing qualifies and nothing was": {members: []catalog.Image{catalogtest.Image("new", 1, "CREATING")}, wantVerdicts: verdicts("NotNormal", "new")},
-		"public images come after dated ones, by name": {
+		"nobody guesses which public image is newer": {
+			members: []catalog.Image{catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated")}, wantVerdicts: verdicts("NoCreationTime", "a", "b"),
+		},
+		"nor whether it is newer than another image": {
 			selection: imagev1alpha1.ImageSelection{Limit: 3},
-			members:   []catalog.Image{catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated a b",
+			members:   []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated", wantVerdicts: verdicts("NoCreationTime", "a"),
+		},
+		"nor is one skipped": {
+			selection: imagev1alpha1.ImageSelection{Skip: 1}, members: []catalog.Image{catalogtest.Image("new", 1), catalogtest.Image("old", 2, "deprecated"), catalogtest.Image("a", 0, "undated")},
+			want: "old", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"new": "Skipped", "a": "NoCreationTime"},
+		},
+		"the only public image of its architecture needs no time": {
+			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("arm", 0, "undated", "arm64"), catalogtest.Image("coming", 0, "undated", "CREATING")},
+			want:    "a arm", wantVerdicts: verdicts("NotNormal", "coming"),
+		},
+		"public images are ordered by version": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `(\d+\.\d+)`},
+			members:   []catalog.Image{catalogtest.Image("Ubuntu 9.04", 0, "undated"), catalogtest.Image("Ubuntu 24.04", 0, "undated")}, want: "Ubuntu 24.04", wantVerdicts: verdicts("NotNewest", "Ubuntu 9.04"),
+		},
+		"a public image that is selected stays when another comes": {
+			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated")}, last: []string{"b"},
+			want: "b", wantStays: "b", wantVerdicts: verdicts("NoCreationTime", "a"),
 		},
 		"public images never pass minAge": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: time.Second}},
@@ -175,10 +215,58 @@ func TestSelection(t *testing.T) {
 			members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "node-v1.30.4", wantStays: "node-v1.30.4",
 		},
 		"an absent image is never selected anew": {
-			members: nightly, absent: []string{"node-v1.30.4"}, want: "node-v1.30.3", wantVerdicts: verdicts("NotNewest", "node-v1.30.4"),
+			members: nightly, absent: []string{"node-v1.30.4"}, want: "node-v1.30.3", wantVerdicts: verdicts("Missing", "node-v1.30.4"),
+		},
+		"what the listing lacks is Missing before all else, selected or not": {
+			members: []catalog.Image{catalogtest.Image("new", 1), catalogtest.Image("old", 2), catalogtest.Image("strange", 0, "shared")},
+			absent:  []string{"new", "old", "strange"}, last: []string{"new"}, want: "new", wantStays: "new", wantVerdicts: verdicts("Missing", "new", "old", "strange"),
+		},
+
+		"a pin comes before newer images": {
+			selection: pins("node-v1.29.9"), members: nightly, want: "node-v1.29.9", wantVerdicts: verdicts("NotNewest", "node-v1.30.4", "node-v1.30.3", "base"),
+		},
+		"a pin replaces what was selected": {selection: pins("node-v1.29.9"), members: nightly, last: []string{"node-v1.30.4"}, want: "node-v1.29.9"},
+		"pins are in the order of the list, and count in limit": {
+			selection: pins("base", "node-v1.29.9", "node-v1.30.3"), limit: 2, members: nightly, want: "base node-v1.29.9", wantVerdicts: verdicts("NotNewest", "node-v1.30.3"),
+		},
+		"a pin leaves the other places to the newest": {selection: pins("base"), limit: 3, members: nightly, want: "base node-v1.30.4 node-v1.30.3"},
+		"a pin is pinned in its group only":           {selection: pins("amd-3"), members: both, want: "amd-3 arm-1", wantVerdicts: verdicts("NotNewest", "amd-2", "arm-4")},
+		"skip, minAge, range, extract and deprecation don't hold for pins": {
+			selection: imagev1alpha1.ImageSelection{
+				Pin: pins("base", "old").Pin, OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Range: "~1.30", Skip: 1, MinAge: metav1.Duration{Duration: 9999 * time.Hour}, Limit: 2,
+			},
+			members: append([]catalog.Image{catalogtest.Image("old", 5, "deprecated", "undated")}, nightly...), want: "base old", wantVerdicts: verdicts("TooYoung", "node-v1.30.4"),
+		},
+		"skip counts what isn't pinned": {
+			selection: imagev1alpha1.ImageSelection{Pin: pins("base").Pin, Skip: 1, Limit: 2}, members: nightly, want: "base node-v1.30.3", wantVerdicts: verdicts("Skipped", "node-v1.30.4"),
+		},
+		"a pin needs trust": {
+			selection: pins("shared"), members: []catalog.Image{catalogtest.Image("shared", 1, "shared"), catalogtest.Image("ours", 2)}, want: "ours", wantVerdicts: verdicts("UntrustedCreator", "shared"),
+		},
+		"a pin needs its state": {
+			selection: pins("new"), members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 2)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
+		},
+		"a selected pin that stopped being NORMAL stays, other pins or not": {
+			selection: pins("a", "b"), members: []catalog.Image{catalogtest.Image("a", 9, "SYNCING"), catalogtest.Image("b", 3), catalogtest.Image("c", 1)}, last: []string{"a"},
+			want: "a", wantStays: "a", wantVerdicts: verdicts("NotNewest", "b", "c"),
+		},
+		"a pin that came while removals are blocked waits": {
+			selection: pins("node-v1.30.3"), members: nightly, heldBack: []string{"node-v1.30.3"}, want: "node-v1.30.4", wantVerdicts: verdicts("HeldBack", "node-v1.30.3"),
+		},
+		"a pin that the listing lacks is not selected anew": {
+			selection: pins("node-v1.30.3"), members: nightly, absent: []string{"node-v1.30.3"}, want: "node-v1.30.4", wantVerdicts: verdicts("Missing", "node-v1.30.3"),
+		},
+		"a pin takes the place of what only stays": {
+			selection: pins("base"), members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "base", wantVerdicts: verdicts("Missing", "node-v1.30.4"),
+		},
+		"the only image that isn't pinned needs no creation time": {
+			selection: pins("a"), limit: 2, members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated")}, want: "a b",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if tc.limit > 0 {
+				tc.selection.Limit = tc.limit
+			}
 			spec := &imagev1alpha1.ImageQuerySpec{Selection: tc.selection, ImageIDs: tc.imageIDs, Match: imagev1alpha1.ImageMatch{Creators: tc.creators}}
 			c, bad := NewSelector(spec)
 			if bad != nil {
@@ -215,7 +303,11 @@ func TestSelection(t *testing.T) {
 				}
 			}
 			for _, image := range got.Selected {
-				if _, member := byName[image.Name]; member && got.Verdicts[image.ID] != imagev1alpha1.VerdictSelected {
+				want := imagev1alpha1.VerdictSelected
+				if slices.Contains(tc.absent, image.Name) {
+					want = imagev1alpha1.VerdictMissing
+				}
+				if _, member := byName[image.Name]; member && got.Verdicts[image.ID] != want {
 					t.Errorf("%s is selected and %s", image.Name, got.Verdicts[image.ID])
 				}
 			}
@@ -224,6 +316,15 @@ func TestSelection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pins are images by their names.
+func pins(names ...string) imagev1alpha1.ImageSelection {
+	var out imagev1alpha1.ImageSelection
+	for _, name := range names {
+		out.Pin = append(out.Pin, imagev1alpha1.ImageID(catalogtest.Image(name, 0).ID))
+	}
+	return out
 }
 
 func verdicts(verdict imagev1alpha1.SelectionVerdict, names ...string) map[string]imagev1alpha1.SelectionVerdict {
@@ -273,10 +374,13 @@ func drawSpec(t *rapid.T) *imagev1alpha1.ImageQuerySpec {
 		OrderBy: rapid.SampledFrom([]imagev1alpha1.SelectionOrder{"", imagev1alpha1.OrderByName, imagev1alpha1.OrderBySemVer}).Draw(t, "orderBy"),
 		Limit:   rapid.Int32Range(1, 3).Draw(t, "limit"), Skip: rapid.Int32Range(0, 2).Draw(t, "skip"),
 		MinAge:  metav1.Duration{Duration: time.Duration(rapid.IntRange(0, 3).Draw(t, "minAge")) * time.Hour},
-		GroupBy: rapid.SampledFrom([][]imagev1alpha1.SelectionGroup{nil, {imagev1alpha1.GroupByArchitecture}}).Draw(t, "groupBy"),
+		GroupBy: rapid.SampledFrom([][]imagev1alpha1.SelectionGroup{nil, {imagev1alpha1.GroupByNone}}).Draw(t, "groupBy"),
 	}}
 	if spec.Selection.OrderBy != "" {
 		spec.Selection.Extract = `v(\d+\.\d+\.\d+)$`
+	}
+	if rapid.Bool().Draw(t, "pinning") {
+		spec.Selection.Pin = []imagev1alpha1.ImageID{"img-0003", "img-0001"}
 	}
 	if rapid.Bool().Draw(t, "trusting") {
 		spec.Match.Creators = []string{"1", "2"}

@@ -128,16 +128,20 @@ func asksForObject(query *imagev1alpha1.ImageQuery, image imagev1alpha1.ImageSum
 	case imagev1alpha1.CloudImagesNone:
 		return false
 	case imagev1alpha1.CloudImagesSelected:
-		return image.Selection == imagev1alpha1.VerdictSelected
+		return selects(query, image.ImageID)
 	case imagev1alpha1.CloudImagesAll:
 	}
 	return true
 }
 
+func selects(query *imagev1alpha1.ImageQuery, id string) bool {
+	return slices.ContainsFunc(query.Status.Selected, func(s imagev1alpha1.SelectedImage) bool { return s.ImageID == id })
+}
+
 // bears says whether an object has what a query puts on the one of a member.
 func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, image imagev1alpha1.ImageSummary) bool {
 	want := imagev1alpha1.QueryMember
-	if image.Selection == imagev1alpha1.VerdictSelected {
+	if selects(query, image.ImageID) {
 		want = imagev1alpha1.QuerySelected
 	}
 	return object.Labels[imagev1alpha1.LabelQueryPrefix+query.Name] == want &&

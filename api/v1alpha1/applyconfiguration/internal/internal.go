@@ -401,6 +401,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionGroup
           elementRelationship: atomic
+      default:
+      - Architecture
     - name: limit
       type:
         scalar: numeric

@@ -45,7 +45,7 @@ type ImageQuerySpecApplyConfiguration struct {
 	// the state NORMAL are selected, and deprecated ones only after all others. An image that is neither the account's own
 	// (PRIVATE_IMAGE) nor Tencent's (PUBLIC_IMAGE), such as one that another account shares, is selected only if
 	// selection.trustedCreators or match.creators names its creator or imageIDs its id: its name is its owner's to choose.
-	// Default {}: the newest image.
+	// Default {}: the newest image of each architecture.
 	Selection *ImageSelectionApplyConfiguration `json:"selection,omitempty"`
 	// removal decides what becomes of images that are members no longer. Default {}: their CloudImages stay for a
 	// day, and many at once wait for an approval.

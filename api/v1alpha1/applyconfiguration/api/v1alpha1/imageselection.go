@@ -24,7 +24,7 @@ type ImageSelectionApplyConfiguration struct {
 	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
 	TrustedCreators []string `json:"trustedCreators,omitempty"`
 	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
-	// (the highest semantic version in the name). Equal ones are ordered by creation time and then by id. Default
+	// (the highest semantic version in the name, of at least two parts, such as 1.30, unless extract is given). Equal ones are ordered by creation time and then by id. Default
 	// CreatedTime.
 	OrderBy *apiv1alpha1.SelectionOrder `json:"orderBy,omitempty"`
 	// extract is a regular expression (RE2) with a group: what the first group captures in the name is what orderBy
@@ -36,8 +36,8 @@ type ImageSelectionApplyConfiguration struct {
 	// range has one, too: >=1.30.0-0. Example: >=1.30 <1.32.
 	Range *string `json:"range,omitempty"`
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
-	// ImageFamily, as far as they are named here. [None] makes one group of all members, as does an absent groupBy.
-	// Example: [Architecture].
+	// ImageFamily, as far as they are named here. [None] makes one group of all members. Default [Architecture]: an image of
+	// another architecture never replaces one.
 	GroupBy []apiv1alpha1.SelectionGroup `json:"groupBy,omitempty"`
 	// limit is how many images are selected in each group, 1 to 50. Default 1.
 	Limit *int32 `json:"limit,omitempty"`

@@ -1,0 +1,96 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	"slices"
+	"time"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+)
+
+// SelectKnown selects from what is known, before the cloud is asked: in the groups out of which an edit took a selected image, and in those
+// of known pins. It is false if there is none, or too little is known: where the edit asks the cloud for other images, or where status alone
+// tells of images and doesn't tell in which group they are.
+func (r Rules) SelectKnown(query *imagev1alpha1.ImageQuery, k Known, now time.Time) (Selection, bool) {
+	sameRequest := k.Request == Request(query) || query.Status.ObservedQuery == ObservedQuery(query)
+	if !sameRequest || len(k.Partial) > 0 && !r.Selector.groupsByArchitectureOnly() {
+		return Selection{}, false
+	}
+	var kept []previous
+	groups := map[string]bool{}
+	for _, selected := range query.Status.Selected {
+		image := k.Best(FromSelected(selected))
+		switch {
+		case r.rulesOutKnown(image):
+			groups[r.Selector.group(image)] = true
+		case !tellsOwner(image):
+			return Selection{}, false
+		default:
+			image.Name = selected.Name // as in previous
+			kept = append(kept, previous{Image: image})
+		}
+	}
+	in := r.knownInput(k, kept, now)
+	for i := range in.Members {
+		if r.Selector.pins(in.Members[i].ID) {
+			groups[r.Selector.group(in.Members[i])] = true
+		}
+	}
+	if len(groups) == 0 {
+		return Selection{}, false
+	}
+	untouched := func(image catalog.Image) bool { return !groups[r.Selector.group(image)] }
+	in.Members = slices.DeleteFunc(in.Members, untouched)
+	in.Previous = slices.DeleteFunc(slices.Clone(kept), func(one previous) bool { return untouched(one.Image) })
+	out := r.Selector.Select(in)
+	for _, one := range kept {
+		if untouched(one.Image) {
+			out.Selected = append(out.Selected, one.Image)
+		}
+	}
+	r.Selector.Arrange(out.Selected, nil)
+	return out, true
+}
+
+// rulesOutKnown says whether the spec rules an image out by its id or its creator, by what was stored of it.
+func (r Rules) rulesOutKnown(image catalog.Image) bool {
+	return r.Matcher.Distrusts(image) || r.Selector.Distrusts(image)
+}
+
+// knownInput are the known members that match the spec as it is now, and those that are selected.
+func (r Rules) knownInput(k Known, selected []previous, now time.Time) Input {
+	isSelected := make(map[string]bool, len(selected))
+	for i := range selected {
+		isSelected[selected[i].ID] = true
+	}
+	in := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
+	for id := range k.Members {
+		image := k.bestOf(id)
+		if !isSelected[id] && !r.Matcher.admits(image) {
+			continue
+		}
+		in.Members = append(in.Members, image)
+		in.heldBack[id] = k.HeldBack[id] || k.HeldBackUnknown && !isSelected[id]
+		if k.Verdicts[id] == imagev1alpha1.VerdictMissing {
+			in.Missing[id] = imagev1alpha1.VerdictMissing
+		}
+	}
+	return in
+}
+
+// bestOf is what is known of a member. Of one that only status shows, the verdict tells whether it was NORMAL.
+func (k Known) bestOf(id string) catalog.Image {
+	image := k.Members[id]
+	if k.Partial[id] {
+		switch k.Verdicts[id] {
+		case imagev1alpha1.VerdictSelected, imagev1alpha1.VerdictNoVersion, imagev1alpha1.VerdictOutOfRange, imagev1alpha1.VerdictNoCreationTime,
+			imagev1alpha1.VerdictTooYoung, imagev1alpha1.VerdictSkipped, imagev1alpha1.VerdictNotNewest:
+			image.State = string(imagev1alpha1.ImageStateNormal)
+		case imagev1alpha1.VerdictMissing, imagev1alpha1.VerdictHeldBack, imagev1alpha1.VerdictUntrustedCreator, imagev1alpha1.VerdictNotNormal:
+		}
+	}
+	return image
+}
