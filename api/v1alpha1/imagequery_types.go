@@ -494,6 +494,13 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:MaxItems=5
 	SelectedHistory []SelectionRecord `json:"selectedHistory,omitempty"`
 
+	// pendingRemoval are images that would leave if somebody approved it, while the condition RemovalBlocked is True; at
+	// most 100 of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	PendingRemoval []PendingRemoval `json:"pendingRemoval,omitempty"`
+
 	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
 	// first; at most 100 of them.
 	// +optional
@@ -682,6 +689,24 @@ const (
 	SelectedSpecChanged SelectionReason = "SpecChanged"
 	SelectedAged        SelectionReason = "Aged"
 )
+
+// PendingRemoval is an image that would leave if somebody approved it.
+type PendingRemoval struct {
+	// imageID is the image's id. Example: img-9qabwvbn.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=36
+	ImageID string `json:"imageID,omitempty"`
+
+	// name is the image's English name. Example: node-v1.30.4.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// +required
+	Reason RemovalReason `json:"reason,omitempty"`
+}
 
 // RemovingImage is an image that is no member any more and whose CloudImage is in its grace period.
 type RemovingImage struct {

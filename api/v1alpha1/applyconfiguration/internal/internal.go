@@ -334,6 +334,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedQuery
       type:
         scalar: string
+    - name: pendingRemoval
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.PendingRemoval
+          elementRelationship: atomic
     - name: removing
       type:
         list:
@@ -434,9 +440,25 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: query
       type:
         scalar: string
+    - name: replaced
+      type:
+        scalar: boolean
+      default: false
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.PendingRemoval
+  map:
+    fields:
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: reason
+      type:
+        namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalReason
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalPolicy
   map:
     fields:

@@ -43,6 +43,9 @@ type ImageQueryStatusApplyConfiguration struct {
 	SelectedSummary *string `json:"selectedSummary,omitempty"`
 	// selectedHistory is what has been selected, the present selection first, and why each replaced the one before.
 	SelectedHistory []SelectionRecordApplyConfiguration `json:"selectedHistory,omitempty"`
+	// pendingRemoval are images that would leave if somebody approved it, while the condition RemovalBlocked is True; at
+	// most 100 of them.
+	PendingRemoval []PendingRemovalApplyConfiguration `json:"pendingRemoval,omitempty"`
 	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
 	// first; at most 100 of them.
 	Removing []RemovingImageApplyConfiguration `json:"removing,omitempty"`
@@ -169,6 +172,19 @@ func (b *ImageQueryStatusApplyConfiguration) WithSelectedHistory(values ...*Sele
 			panic("nil value passed to WithSelectedHistory")
 		}
 		b.SelectedHistory = append(b.SelectedHistory, *values[i])
+	}
+	return b
+}
+
+// WithPendingRemoval adds the given value to the PendingRemoval field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the PendingRemoval field.
+func (b *ImageQueryStatusApplyConfiguration) WithPendingRemoval(values ...*PendingRemovalApplyConfiguration) *ImageQueryStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPendingRemoval")
+		}
+		b.PendingRemoval = append(b.PendingRemoval, *values[i])
 	}
 	return b
 }
