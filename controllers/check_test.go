@@ -62,7 +62,8 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 
 func checkImages(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
 	t.Helper()
-	if shown, all := len(status.Images), int(ptr.Deref(status.ImageCount, 0)); shown > all || shown < all && !ptr.Deref(status.ImagesTruncated, false) {
+	shown, all := len(status.Images), int(ptr.Deref(status.ImageCount, 0))
+	if shown > all || shown < all && !ptr.Deref(status.ImagesTruncated, false) {
 		t.Errorf("status shows %d of %d images, and imagesTruncated is %v", shown, all, status.ImagesTruncated)
 	}
 	sorted := slices.IsSortedFunc(status.Images, func(a, b imagev1alpha1.ImageSummary) int {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -29,7 +30,7 @@ func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.Ima
 			q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
 		}
 	}
-	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{ImageIDs: selection.SelectedIDs(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon}, Reason: imagev1alpha1.SelectedFirst}}
+	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{Images: recorded(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon}, Reason: imagev1alpha1.SelectedFirst}}
 	return q, k
 }
 
@@ -173,6 +174,25 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	}
 }
 
+// The history names what was selected; how much of it is bounded, so that a status stays small enough.
+func TestTheHistoryNamesWhatWasSelected(t *testing.T) {
+	q, _ := remembered([]catalog.Image{catalogtest.Image("a", 1)}, "a")
+	want := []imagev1alpha1.RecordedImage{{ImageID: catalogtest.Image("a", 1).ID, Name: "a", Architecture: "amd64"}}
+	if diff := cmp.Diff(want, q.Status.SelectedHistory[0].Images); diff != "" {
+		t.Errorf("the record (-want +got):\n%s", diff)
+	}
+	many := make([]imagev1alpha1.SelectedImage, 60)
+	if got := len(recorded(many)); got != 50 {
+		t.Errorf("a record has %d images, want 50", got)
+	}
+	for i := range many {
+		many[i].Name = strings.Repeat("<", 255)
+	}
+	if got := recorded(many); len(got) < 15 || encodedSize(got) > 32<<10 {
+		t.Errorf("a record of long names has %d images in %d bytes", len(got), encodedSize(got))
+	}
+}
+
 // A group falls back to its last image: the same images are selected in the same order, so nobody is told of another selection.
 func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 	amd, arm := catalogtest.Image("amd", 1), catalogtest.Image("arm", 2, "arm64")
@@ -191,7 +211,7 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 			q, k := remembered([]catalog.Image{amd, arm})
 			q.Spec.Selection.GroupBy = []imagev1alpha1.SelectionGroup{tc.groupBy}
 			q.Status.Selected = selectedImages(tc.selected)
-			q.Status.SelectedHistory[0].ImageIDs = selection.SelectedIDs(q.Status.Selected)
+			q.Status.SelectedHistory[0].Images = recorded(q.Status.Selected)
 			if tc.partial {
 				k.Members[amd.ID], k.Partial[amd.ID] = selection.FromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
 			}

@@ -123,7 +123,7 @@ func tally(verdicts map[string]imagev1alpha1.SelectionVerdict) string {
 const maxMessage = 1024
 
 // listingNote is what a person should know of a listing that was good enough.
-func listingNote(l catalog.Listing) string {
+func listingNote(instanceType string, l catalog.Listing) string {
 	var out string
 	if l.TagKeyNotFound {
 		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
@@ -133,6 +133,9 @@ func listingNote(l catalog.Listing) string {
 	}
 	if l.Unsettled {
 		out += "; the cloud's count and its list disagree, so nothing was removed"
+		if instanceType != "" {
+			out += " (if that stays, leave spec.instanceType out and name the images otherwise)"
+		}
 	}
 	return out
 }

@@ -35,7 +35,7 @@ var (
 	descInterval = prometheus.NewDesc("imagequery_interval_seconds",
 		"The interval of the query's spec.", []string{"name"}, nil)
 	descReady = prometheus.NewDesc("imagequery_ready",
-		"1 while Ready is True, else 0.", []string{"name"}, nil)
+		"1 while Ready is True, else 0, with the reason that the condition gives.", []string{"name", "reason"}, nil)
 	descStalled = prometheus.NewDesc("imagequery_stalled",
 		"1 while a person must act, else 0.", []string{"name"}, nil)
 	descSuspended = prometheus.NewDesc("imagequery_suspended",
@@ -51,7 +51,9 @@ var (
 	descSelectionChanged = prometheus.NewDesc("imagequery_selection_changed_timestamp_seconds",
 		"When the present selection replaced the one before, and why: a reason of status.selectedHistory.", []string{"name", "reason"}, nil)
 	descSelectedInfo = prometheus.NewDesc("imagequery_selected_image_info",
-		"1 for each of the first 50 images of status.selected; no other series has an image's id.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
+		"1 for each of the first 50 images of status.selected.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
+	descSelectedCreated = prometheus.NewDesc("imagequery_selected_image_created_timestamp_seconds",
+		"When such an image was created; absent where the cloud doesn't say, as of public images.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
 	descCloudImages = prometheus.NewDesc("imagecatalog_cloudimages",
 		"CloudImages in the cluster. Words of the cloud that are not known count as other.", []string{"region", "platform", "architecture", "state", "presence"}, nil)
 )
@@ -105,7 +107,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 	for _, d := range []*prometheus.Desc{
 		descLastSuccess, descFreshUntil, descInterval, descReady, descStalled, descSuspended, descRemovalBlocked, descImages, descRemoving,
-		descSelected, descSelectionChanged, descSelectedInfo, descCloudImages,
+		descSelected, descSelectionChanged, descSelectedInfo, descSelectedCreated, descCloudImages,
 	} {
 		ch <- d
 	}
@@ -161,7 +163,7 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 		gauge(descFreshUntil, seconds(staleAt(query, success)))
 	}
 	gauge(descInterval, query.Spec.Interval.Seconds())
-	gauge(descReady, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionReady)))
+	gauge(descReady, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionReady)), readyReason(status))
 	gauge(descStalled, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionStalled)))
 	gauge(descSuspended, one(query.Spec.Suspend))
 	gauge(descRemovalBlocked, one(meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked)))
@@ -180,9 +182,21 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 			continue
 		}
 		shown[id] = true
-		gauge(descSelectedInfo, 1, query.Spec.Region, image.ImageID, image.Name, image.Architecture)
+		labels := []string{query.Spec.Region, image.ImageID, image.Name, image.Architecture}
+		gauge(descSelectedInfo, 1, labels...)
+		if image.CreatedTime != nil {
+			gauge(descSelectedCreated, seconds(image.CreatedTime.Time), labels...)
+		}
 	}
 	return out
+}
+
+// readyReason is the reason of Ready, or none before the first status.
+func readyReason(status *imagev1alpha1.ImageQueryStatus) string {
+	if ready := meta.FindStatusCondition(status.Conditions, imagev1alpha1.ConditionReady); ready != nil {
+		return ready.Reason
+	}
+	return ""
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -110,6 +110,48 @@ func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 	})
 }
 
+// How old the selected image is, and why a query isn't Ready, are what a dashboard is looked at for.
+func TestASelectedImagesAgeIsToldIfTheCloudTellsIt(t *testing.T) {
+	w := newWorld(t)
+	ageless := cvmtest.PublicImages()[0]
+	ageless.CreatedTime = nil
+	dated := newImage(1)
+	w.cloud.Put(region, dated, ageless)
+	byID := func(id string) func(*imagev1alpha1.ImageQuerySpec) {
+		return func(s *imagev1alpha1.ImageQuerySpec) {
+			s.Filters, s.ImageIDs = nil, []imagev1alpha1.ImageID{imagev1alpha1.ImageID(id)}
+		}
+	}
+	w.Create(newQuery("dated", byID(dated.ImageID)), newQuery("ageless", byID(ageless.ImageID)))
+	created := w.UntilSynced("dated").Status.Selected[0].CreatedTime.Unix()
+	w.UntilSynced("ageless")
+	w.Eventually(func() error {
+		const age = "selected_image_created_timestamp_seconds"
+		if got := w.seriesOf("dated"); got[age] != float64(created) {
+			return fmt.Errorf("the creation of the selected image is told as %v, want %d", got[age], created)
+		}
+		got := w.seriesOf("ageless")
+		if _, told := got[age]; told || got["selected"] != 1 {
+			return fmt.Errorf("of an image without creation time is told %v", got)
+		}
+		return nil
+	})
+}
+
+func TestReadyTellsItsReason(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
+	w.Create(newQuery("golden"))
+	w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
+	want := map[string]float64{`imagequery_ready{name="golden",reason="Unavailable"}`: 0}
+	w.Eventually(func() error {
+		if diff := cmp.Diff(want, w.series("imagequery_ready")); diff != "" {
+			return fmt.Errorf("series (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
 func TestSeriesAreThereAfterARestartBeforeAPoll(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -169,7 +211,7 @@ func TestCloudImagesAreCountedByWordsThatAreKnown(t *testing.T) {
 	})
 }
 
-// Nobody but the selected-image info names an image, and Prometheus' linter finds nothing.
+// Nobody but the selected images' own series names an image, and Prometheus' linter finds nothing.
 func TestMetricsAreWellFormed(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -181,7 +223,7 @@ func TestMetricsAreWellFormed(t *testing.T) {
 		t.Errorf("promlint: %v %v", problems, err)
 	}
 	for series := range w.series("") {
-		if strings.Contains(series, newImage(1).ImageID) && !strings.HasPrefix(series, "imagequery_selected_image_info{") {
+		if strings.Contains(series, newImage(1).ImageID) && !strings.HasPrefix(series, "imagequery_selected_image_") {
 			t.Errorf("%s names an image", series)
 		}
 	}

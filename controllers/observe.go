@@ -118,7 +118,7 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 // because somebody may be booting them.
 func (a observer) tooFew(ctx context.Context, v selection.Observation, lost []string, least int) *failure {
 	message := fmt.Sprintf("%d images match, fewer than spec.minImages (%d), so nothing of this listing is published; "+
-		"lower minImages if that is right", len(v.Matching), least) + listingNote(v.Listing)
+		"lower minImages if that is right", len(v.Matching), least) + listingNote(a.query.InstanceType, v.Listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
 		there := selection.IDsOf(found)

@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	// maxHistory and maxHistoryIDs bound status.selectedHistory, as the schema does.
-	maxHistory    = 5
-	maxHistoryIDs = 50
+	// maxHistory and maxRecorded bound status.selectedHistory, as the schema does. maxRecordedBytes bounds one record.
+	maxHistory       = 5
+	maxRecorded      = 50
+	maxRecordedBytes = 32 << 10
 )
 
 // boundSelection leaves out what status.selected has no room for, so that labels, verdicts and status say the same.
@@ -66,9 +67,18 @@ func (e statusBuilder) setSelected(selected []imagev1alpha1.SelectedImage, reaso
 	if len(s.SelectedHistory) == 0 {
 		reason = imagev1alpha1.SelectedFirst
 	}
-	record := imagev1alpha1.SelectionRecord{ImageIDs: now[:min(len(now), maxHistoryIDs)], SelectedTime: stamp, Reason: reason}
+	record := imagev1alpha1.SelectionRecord{Images: recorded(selected), SelectedTime: stamp, Reason: reason}
 	s.SelectedHistory = slices.Insert(s.SelectedHistory, 0, record)
 	s.SelectedHistory = s.SelectedHistory[:min(len(s.SelectedHistory), maxHistory)]
+}
+
+// recorded is what the history keeps of a selection.
+func recorded(selected []imagev1alpha1.SelectedImage) []imagev1alpha1.RecordedImage {
+	var out []imagev1alpha1.RecordedImage
+	for _, image := range selected[:min(len(selected), maxRecorded)] {
+		out = append(out, imagev1alpha1.RecordedImage{ImageID: image.ImageID, Name: image.Name, Architecture: image.Architecture})
+	}
+	return firstFitting(out, maxRecordedBytes)
 }
 
 func summaryOf(selected []imagev1alpha1.SelectedImage) string {

@@ -173,7 +173,7 @@ func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
 	if len(o.Members) == 0 {
 		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", listed)
 	}
-	message += listingNote(o.Listing)
+	message += listingNote(query.Spec.InstanceType, o.Listing)
 	if o.Blocked != nil {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += blockedNote(query, *o.Blocked)

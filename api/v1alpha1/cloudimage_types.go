@@ -207,14 +207,15 @@ const (
 	PresencePresent ImagePresence = "Present"
 	// PresenceNotMatched: the image exists in the cloud, but no query has it as a member any more.
 	PresenceNotMatched ImagePresence = "NotMatched"
-	// PresenceGone: the image does not exist in the cloud any more; asked for by id, it is not there.
+	// PresenceGone: the image is not visible to these credentials any more, asked for by id either: it was deleted, is
+	// not shared any more, or a narrower policy in CAM hides it.
 	PresenceGone ImagePresence = "Gone"
 )
 
 // ImageLifecycle is what the operator knows of an image's coming and going.
 type ImageLifecycle struct {
 	// presence is Present while any ImageQuery has the image as a member; NotMatched when it exists but none has;
-	// Gone when it is not in the cloud any more.
+	// Gone when it is not visible to these credentials any more.
 	// +required
 	Presence ImagePresence `json:"presence,omitempty"`
 

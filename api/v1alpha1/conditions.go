@@ -3,12 +3,15 @@
 
 package v1alpha1
 
-// Condition types of an ImageQuery. Ready is always there; the others only while True, as kstatus expects.
+// Condition types of an ImageQuery. Ready and Selected are always there; the others only while True, as kstatus expects.
 const (
 	// ConditionReady is True while images answer this generation of the spec and are fresh: synced less than
 	// max(4 x interval, 15m) ago, and never more than interval + 24h ago. Consumers may rely on the images whatever
 	// Ready says: a failed poll never changes them.
 	ConditionReady = "Ready"
+	// ConditionSelected says whether there is an image to boot: True while status.selected is not empty. Ready says whether
+	// the catalogue is right.
+	ConditionSelected = "Selected"
 	// ConditionReconciling is True while the operator is on its way to this generation, or trying again, by itself.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act. The operator tries again by itself all the same, since a
@@ -27,6 +30,8 @@ const (
 	ReasonProgressingWithRetry = "ProgressingWithRetry"
 	// ReasonSynced: the last complete listing is what status and CloudImages show.
 	ReasonSynced = "Synced"
+	// ReasonRetrying: polls fail, but the last success is fresh and answers this generation.
+	ReasonRetrying = "Retrying"
 	// ReasonNoImagesMatched: synced, and no image is a member; only where minImages is 0.
 	ReasonNoImagesMatched = "NoImagesMatched"
 	// ReasonRemovalBlocked: synced, but nothing leaves until somebody approves it.
@@ -55,6 +60,16 @@ const (
 	ReasonCredentialsNotFound = "CredentialsNotFound"
 	// ReasonTooManyImages: more CloudImages than cloudImages.maxImages; nothing of the listing was published.
 	ReasonTooManyImages = "TooManyImages"
+)
+
+// Reasons of the condition Selected, besides ReasonProgressing.
+const (
+	// ReasonSelected: status.selected is what the last good listing came to.
+	ReasonSelected = "Selected"
+	// ReasonKept: an image stays selected although it no longer qualifies, because no other one replaces it.
+	ReasonKept = "Kept"
+	// ReasonNothingSelected: no member qualifies, or there is none.
+	ReasonNothingSelected = "NothingSelected"
 )
 
 // Reasons that only events have; each but the last tells of a good poll.

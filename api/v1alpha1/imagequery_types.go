@@ -14,16 +14,16 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=imgq,categories=imagecatalog
 // +kubebuilder:selectablefield:JSONPath=`.spec.region`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Images",type=integer,JSONPath=`.status.imageCount`
 // +kubebuilder:printcolumn:name="Selected",type=string,JSONPath=`.status.selectedSummary`
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Synced",type=date,JSONPath=`.status.lastSyncTime`
 // +kubebuilder:printcolumn:name="Changed",type=date,JSONPath=`.status.lastChangeTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Image-ID",type=string,priority=1,JSONPath=`.status.selected[0].imageID`
 // +kubebuilder:printcolumn:name="Credentials",type=string,priority=1,JSONPath=`.spec.credentialsRef.name`
+// +kubebuilder:printcolumn:name="Last-Written",type=date,priority=1,JSONPath=`.status.lastSyncTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: it becomes the label query.imagecatalog.dev/<name> of the query's CloudImages"
 type ImageQuery struct {
@@ -52,7 +52,8 @@ type ImageQuerySpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+(-[a-z0-9]+)+$')",message="region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi; a zone (ap-guangzhou-3) is written without its number"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+(-[a-z0-9]+)+$')",message="region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="!self.matches('-[0-9]+$') || oldSelf.hasValue() && oldSelf.value() == self",message="region must be a region, and this is a zone of one: write it without the number at its end, such as ap-guangzhou for ap-guangzhou-3"
 	Region string `json:"region,omitempty"`
 
 	// filters is what DescribeImages is asked: every filter must hold, and of a filter any one value. Filters and
@@ -87,7 +88,8 @@ type ImageQuerySpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="interval must be between 1m and 168h, such as 10m or 1h30m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="interval must be written in h, m, s or ms, such as 10m or 1h30m; days and weeks aren't known: write 24h for 1d"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="interval must be between 1m and 168h, such as 10m or 1h30m"
 	Interval metav1.Duration `json:"interval,omitempty,omitzero"`
 
 	// suspend stops polling, writing and deleting until it is false again; what is known stays. Default false.
@@ -141,6 +143,15 @@ type ImageQuerySpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.range) || self.orderBy == 'SemVer'",message="selection.range can't be used with this order: it compares versions, so set selection.orderBy to SemVer, or remove the range"
 // +kubebuilder:validation:XValidation:rule="!has(self.extract) || self.orderBy != 'CreatedTime'",message="selection.extract can't be used with orderBy CreatedTime: it takes a part of the name, so set selection.orderBy to SemVer or Name, or remove it"
 type ImageSelection struct {
+	// pin selects these images in their groups before all others, in order of preference, if they are members, NORMAL and
+	// trusted: a rollback in one line. They count in limit; order, skip, range, extract and minAge don't hold for them. One
+	// that is not selected is named in Ready's message. Example: [img-9qabwvbn].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Pin []ImageID `json:"pin,omitempty"`
+
 	// trustedCreators are accounts (uin) whose images may be selected although their type is neither PRIVATE_IMAGE nor
 	// PUBLIC_IMAGE, such as those that they share. It is no filter: images of other accounts are members all the same. What
 	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
@@ -151,6 +162,9 @@ type ImageSelection struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:Pattern=`^[0-9]+$`
+	// +kubebuilder:validation:items:Type=""
+	// +kubebuilder:validation:items:XIntOrString
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(c, type(c) == string && c >= '0' && c < ':') || oldSelf.hasValue() && self == oldSelf.value()",message=`each of trustedCreators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
 	TrustedCreators []string `json:"trustedCreators,omitempty"`
 
 	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
@@ -167,23 +181,27 @@ type ImageSelection struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="'x'.matches(self) ? true : true",message="extract must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule=`!self.matches(r'[\r\n]') || oldSelf.hasValue() && oldSelf.value() == self`,message="extract must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
 	// +kubebuilder:validation:XValidation:rule="self.matches('(^|[^\\\\\\\\])([\\\\\\\\][\\\\\\\\])*[(]([^?]|[?]P?<)')",message="extract must have a capturing group, in parentheses: what it captures is compared, such as v(\\d+\\.\\d+\\.\\d+); (?:...) captures nothing"
 	Extract string `json:"extract,omitempty"`
 
 	// range admits these versions only, for orderBy SemVer, as npm and Helm write ranges: comparisons joined by a
-	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part are admitted only if the range has one, too.
-	// Example: >=1.30 <1.32.
+	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part, such as 1.30.4-tke.1, are admitted only if the
+	// range has one, too: >=1.30.0-0. Example: >=1.30 <1.32.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule=`self.split('||').all(r, r.matches(r'^((^|[\s,]+|\s+-\s+)([~^]|~>|!?=|[<>]=?|=[<>])?\s*v?[0-9xX*]+([.][0-9xX*]+){0,2}(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?)+\s*$')) || oldSelf.hasValue() && oldSelf.value() == self`,message="range must be comparisons of versions, joined by a blank, a comma or ||, such as >=1.30 <1.32, ~1.30 or ^1.30 || ^1.32"
 	Range string `json:"range,omitempty"`
 
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
-	// ImageFamily, as far as they are named here. Without it all members are one group. Example: [Architecture].
+	// ImageFamily, as far as they are named here. [None] makes one group of all members, as does an absent groupBy.
+	// Example: [Architecture].
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:XValidation:rule="self.size() == 1 || !('None' in self)",message="groupBy must be [None] alone, for one group of all members, or facts without None, such as [Architecture]"
 	GroupBy []SelectionGroup `json:"groupBy,omitempty"`
 
 	// limit is how many images are selected in each group, 1 to 50. Default 1.
@@ -207,7 +225,8 @@ type ImageSelection struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="minAge must be written in h, m, s or ms, such as 72h; days and weeks aren't known: write 72h for 3d"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
 	MinAge metav1.Duration `json:"minAge,omitempty,omitzero"`
 }
 
@@ -223,9 +242,9 @@ const (
 	OrderBySemVer      SelectionOrder = "SemVer"
 )
 
-// SelectionGroup is a fact by which members are grouped.
+// SelectionGroup is a fact by which members are grouped, or None.
 //
-// +kubebuilder:validation:Enum=Architecture;Platform;OSName;ImageFamily
+// +kubebuilder:validation:Enum=Architecture;Platform;OSName;ImageFamily;None
 type SelectionGroup string
 
 // The facts by which members can be grouped.
@@ -234,6 +253,9 @@ const (
 	GroupByPlatform     SelectionGroup = "Platform"
 	GroupByOSName       SelectionGroup = "OSName"
 	GroupByImageFamily  SelectionGroup = "ImageFamily"
+
+	// GroupByNone, alone, makes one group of all members.
+	GroupByNone SelectionGroup = "None"
 )
 
 // RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
@@ -247,12 +269,14 @@ type RemovalPolicy struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="gracePeriod must be written in h, m, s or ms, such as 24h; days and weeks aren't known: write 168h for 1w"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
-	// leave, nothing leaves until somebody approves it, which the condition RemovalBlocked says how to do. Images
-	// in their grace period count. 100 switches the breaker off. Default 50.
+	// leave and no other images of the same creator come for them, nothing leaves until somebody approves it, which the
+	// condition RemovalBlocked says how to do. Images in their grace period that nothing replaced count, too. 100 switches
+	// the breaker off. Default 50.
 	// +optional
 	// +kubebuilder:default=50
 	// +kubebuilder:validation:Minimum=0
@@ -293,13 +317,15 @@ type CloudImagePolicy struct {
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// labelTagKeys are keys of cloud tags that become labels tag.imagecatalog.dev/<key> of the CloudImage, for example
-	// [role]. What a label can't have becomes '-'; the tag itself is in image.tags.
+	// [role]. What a label's value can't have becomes '-'; the tag itself is in image.tags, as are those whose keys are no
+	// names of labels.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=127
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(k, k.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')) || oldSelf.hasValue() && self == oldSelf.value()",message="each of labelTagKeys must be a label's name, since it becomes tag.imagecatalog.dev/<key>: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as role; tags with other keys are in image.tags of the CloudImage"
 	LabelTagKeys []string `json:"labelTagKeys,omitempty"`
 }
 
@@ -372,6 +398,7 @@ type ImageMatch struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="'x'.matches(self) ? true : true",message="nameRegex must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule=`!self.matches(r'[\r\n]') || oldSelf.hasValue() && oldSelf.value() == self`,message="nameRegex must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
 	NameRegex string `json:"nameRegex,omitempty"`
 
 	// states admits images in these states only. Example: [NORMAL].
@@ -398,6 +425,15 @@ type ImageMatch struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	Platforms []string `json:"platforms,omitempty"`
 
+	// families admits images of these image families only, by exact name. Example: [node-base].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Families []string `json:"families,omitempty"`
+
 	// creators admits images that these accounts (uin) created, and no others; public images name no creator. Images
 	// that these accounts share may be selected, see selection.trustedCreators. Example: ["3205597606"].
 	// +optional
@@ -407,6 +443,9 @@ type ImageMatch struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:Pattern=`^[0-9]+$`
+	// +kubebuilder:validation:items:Type=""
+	// +kubebuilder:validation:items:XIntOrString
+	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(c, type(c) == string && c >= '0' && c < ':') || oldSelf.hasValue() && self == oldSelf.value()",message=`each of creators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
 	Creators []string `json:"creators,omitempty"`
 
 	// excludeImageIDs admits every image but these: skip this bad build. Example: [img-bad00001].
@@ -427,7 +466,11 @@ const ImageStateNormal ImageState = "NORMAL"
 
 // Architecture is a processor architecture by its Kubernetes name.
 //
-// +kubebuilder:validation:Enum="amd64";"arm64";"386"
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:Pattern=`^(amd64|arm64|386)$`
+// +kubebuilder:validation:Type=""
+// +kubebuilder:validation:XIntOrString
+// +kubebuilder:validation:XValidation:rule="self in ['amd64', 'arm64', '386']",message=`an architecture must go by its Kubernetes name: write amd64 for x86_64, arm64 for aarch64, and "386", in quotes, for i386`
 type Architecture string
 
 // ImageQueryStatus is what the operator last saw in the cloud.
@@ -450,7 +493,7 @@ type ImageQueryStatus struct {
 	// +optional
 	ListedCount *int32 `json:"listedCount,omitempty"`
 
-	// conditions are Ready, always, and Reconciling, Stalled and RemovalBlocked while they are True.
+	// conditions are Ready and Selected, always, and Reconciling, Stalled and RemovalBlocked while they are True.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -575,27 +618,30 @@ type ImageSummary struct {
 	// +kubebuilder:validation:MaxLength=64
 	Creator string `json:"creator,omitempty"`
 
-	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
-	// HeldBack (new while removals are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec
-	// names neither its creator nor its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name);
-	// OutOfRange; TooYoung (minAge); Skipped (skip); NotNewest (limit).
+	// selection says whether the image is selected, and if not why not: the first of these that applies. Missing (the
+	// listing lacks it, but removals are blocked; it may be selected all the same); Selected; HeldBack (new while removals
+	// are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec names neither its creator nor
+	// its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; NoCreationTime
+	// (orderBy CreatedTime can't tell which of several is newer); TooYoung (minAge); Skipped (skip); NotNewest (limit).
 	// +optional
 	Selection SelectionVerdict `json:"selection,omitempty"`
 }
 
 // SelectionVerdict says whether a member is selected, and if not why not.
 //
-// +kubebuilder:validation:Enum=Selected;HeldBack;UntrustedCreator;NotNormal;NoVersion;OutOfRange;TooYoung;Skipped;NotNewest
+// +kubebuilder:validation:Enum=Missing;Selected;HeldBack;UntrustedCreator;NotNormal;NoVersion;OutOfRange;NoCreationTime;TooYoung;Skipped;NotNewest
 type SelectionVerdict string
 
 // The verdicts of a selection, in the order in which they are tried.
 const (
+	VerdictMissing          SelectionVerdict = "Missing"
 	VerdictSelected         SelectionVerdict = "Selected"
 	VerdictHeldBack         SelectionVerdict = "HeldBack"
 	VerdictUntrustedCreator SelectionVerdict = "UntrustedCreator"
 	VerdictNotNormal        SelectionVerdict = "NotNormal"
 	VerdictNoVersion        SelectionVerdict = "NoVersion"
 	VerdictOutOfRange       SelectionVerdict = "OutOfRange"
+	VerdictNoCreationTime   SelectionVerdict = "NoCreationTime"
 	VerdictTooYoung         SelectionVerdict = "TooYoung"
 	VerdictSkipped          SelectionVerdict = "Skipped"
 	VerdictNotNewest        SelectionVerdict = "NotNewest"
@@ -641,14 +687,13 @@ type SelectedImage struct {
 
 // SelectionRecord is one selection of the present or the past.
 type SelectionRecord struct {
-	// imageIDs are the images that were selected, 1 to 50 of them.
-	// +required
+	// images are the images that were selected, the first 50 of them, fewer with very long names. A record of an older
+	// version of the operator has none.
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=36
-	ImageIDs []string `json:"imageIDs,omitempty"`
+	Images []RecordedImage `json:"images,omitempty"`
 
 	// selectedTime is when they were selected.
 	// +required
@@ -667,15 +712,16 @@ type SelectionRecord struct {
 	ReplacedTime *metav1.Time `json:"replacedTime,omitempty"`
 
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
-	// image does not exist any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
-	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query) or Aged (an image passed minAge).
+	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
+	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
+	// (selection.pin names one).
 	// +required
 	Reason SelectionReason `json:"reason,omitempty"`
 }
 
 // SelectionReason is why a selection replaced its predecessor.
 //
-// +kubebuilder:validation:Enum=First;NewImage;Gone;NotMatched;NotNormal;Deprecated;SpecChanged;Aged
+// +kubebuilder:validation:Enum=First;NewImage;Gone;NotMatched;NotNormal;Deprecated;SpecChanged;Aged;Pinned
 type SelectionReason string
 
 // The reasons of a selection.
@@ -688,7 +734,27 @@ const (
 	SelectedDeprecated  SelectionReason = "Deprecated"
 	SelectedSpecChanged SelectionReason = "SpecChanged"
 	SelectedAged        SelectionReason = "Aged"
+	SelectedPinned      SelectionReason = "Pinned"
 )
+
+// RecordedImage is an image that was selected.
+type RecordedImage struct {
+	// imageID is the image's id. Example: img-9qabwvbn.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=36
+	ImageID string `json:"imageID,omitempty"`
+
+	// name is the image's English name. Example: node-v1.30.4.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Architecture string `json:"architecture,omitempty"`
+}
 
 // PendingRemoval is an image that would leave if somebody approved it.
 type PendingRemoval struct {
@@ -716,7 +782,8 @@ type RemovingImage struct {
 	// +kubebuilder:validation:MaxLength=36
 	ImageID string `json:"imageID,omitempty"`
 
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
+	// credentials any more).
 	// +required
 	Reason RemovalReason `json:"reason,omitempty"`
 

@@ -181,9 +181,11 @@ spec:
     states: [NORMAL]
     architectures: [amd64]
     platforms: [TencentOS]
+    families: [node-base]
     creators: ["3205597606"]
     excludeImageIDs: [img-bad00001]
   selection:
+    pin: [img-9qabwvbn]
     trustedCreators: ["3205597606"]
     orderBy: SemVer
     extract: 'v(\d+\.\d+\.\d+)'
@@ -215,7 +217,9 @@ status:
   - {imageID: img-9qabwvbn, name: node-v1.30.4, createdTime: "2026-08-20T08:00:00Z", architecture: amd64, type: PRIVATE_IMAGE, creator: "3205597606"}
   selectedSummary: node-v1.30.4
   selectedHistory:
-  - {imageIDs: [img-9qabwvbn], selectedTime: "2026-08-23T08:00:00Z", replacedTime: "2026-08-24T08:00:00Z", reason: NewImage}
+  - {images: [{imageID: img-9qabwvbn, name: node-v1.30.4, architecture: amd64}], selectedTime: "2026-08-23T08:00:00Z", replacedTime: "2026-08-24T08:00:00Z", reason: NewImage}
+  pendingRemoval:
+  - {imageID: img-3la7wgnt, name: node-v1.30.3, reason: Gone}
   removing:
   - {imageID: img-3la7wgnt, reason: Gone, since: "2026-08-20T08:00:00Z", deleteAfter: "2026-08-21T08:00:00Z"}
   revision: 9f2c51a07be4
@@ -381,6 +385,7 @@ const (
 
 // send has the API server judge a document; the answer is what would be stored.
 func send(ctx context.Context, how verb, doc document, params ...string) ([]byte, error) {
+	client := api() // stores the documents whose versions are read next
 	if how != create {
 		doc.set("metadata.resourceVersion", resourceVersions[doc.kind()])
 	}
@@ -388,7 +393,7 @@ func send(ctx context.Context, how verb, doc document, params ...string) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return sendBytes(ctx, api(), how, doc.kind(), body, append(params, "dryRun", "All")...)
+	return sendBytes(ctx, client, how, doc.kind(), body, append(params, "dryRun", "All")...)
 }
 
 func sendBytes(ctx context.Context, client *rest.RESTClient, how verb, kind string, body []byte, params ...string) ([]byte, error) {

@@ -142,6 +142,8 @@ func (d *drawing) value(s *apiextensionsv1.JSONSchemaProps, at string) any {
 		oddities = append(oddities, strangeTexts)
 	case s.Type == "integer":
 		oddities = append(oddities, strangeNumbers)
+	case s.XIntOrString:
+		oddities = append(oddities, []any{3205597606, 386, 0, -1, 1.5, " 1", "1 "}, strangeNumbers)
 	}
 	if s.Type == "string" && rapid.Bool().Draw(d.T, at+" is damaged") {
 		return d.damaged(fmt.Sprint(d.meant(s, at)), at)
@@ -162,6 +164,9 @@ func (d *drawing) damaged(right, at string) string {
 }
 
 func (d *drawing) meant(s *apiextensionsv1.JSONSchemaProps, at string) any {
+	if s.XIntOrString {
+		return d.text(s, at)
+	}
 	switch s.Type {
 	case "object":
 		object := map[string]any{}
@@ -179,7 +184,13 @@ func (d *drawing) meant(s *apiextensionsv1.JSONSchemaProps, at string) any {
 		return d.obeying(s, object, at)
 	case "array":
 		least, most := or(s.MinItems, 0), or(s.MaxItems, 3)
-		item := rapid.Custom(func(t *rapid.T) any { return (&drawing{T: t, odd: d.odd}).value(s.Items.Schema, at+"[]") })
+		of := *s.Items.Schema
+		for _, rule := range s.XValidations {
+			if match := ruleIsOnItems.FindStringSubmatch(rule.Rule); match != nil {
+				of.Pattern = match[1]
+			}
+		}
+		item := rapid.Custom(func(t *rapid.T) any { return (&drawing{T: t, odd: d.odd}).value(&of, at+"[]") })
 		return rapid.SliceOfNDistinct(item, int(least), int(min(most, least+3)), identity(s)).Draw(d.T, at)
 	case "integer":
 		least, most := int64(-1<<31), int64(1<<31-1)
@@ -206,7 +217,10 @@ func (d *drawing) meant(s *apiextensionsv1.JSONSchemaProps, at string) any {
 // What a CEL rule demands, when it is of a shape that says so.
 var (
 	ruleIsPattern   = regexp.MustCompile(`^self\.matches\('(.*)'\)$`)
+	ruleIsOnItems   = regexp.MustCompile(`^self\.all\(k, k\.matches\('([^']*)'\)\) \|\| oldSelf`)
+	ruleIsAgainst   = regexp.MustCompile(`^!self\.matches\(r?'([^']*)'\) \|\| oldSelf`)
 	ruleIsRegexp    = regexp.MustCompile(`^'x'\.matches\(self\)`)
+	ruleIsRange     = regexp.MustCompile(`^self\.split\(`)
 	ruleIsWords     = regexp.MustCompile(`^self in \[(.*?)\]`)
 	ruleIsExclusive = regexp.MustCompile(`^!\(has\(self\.(\w+)\) && has\(self\.(\w+)\)\)$`)
 	ruleIsOnValues  = regexp.MustCompile(`^self\.name != '(.*)' \|\| self\.values\.all\(v, v(?: in \[(.*)\]|\.matches\('(.*)'\))\)$`)
@@ -266,13 +280,23 @@ const units = "ms|s|m|h"
 
 func (d *drawing) text(s *apiextensionsv1.JSONSchemaProps, at string) string {
 	least, most := int(or(s.MinLength, 0)), int(or(s.MaxLength, 40))
-	pattern := s.Pattern
+	pattern, against := s.Pattern, "$^"
 	for _, rule := range s.XValidations {
+		if match := ruleIsAgainst.FindStringSubmatch(rule.Rule); match != nil {
+			against = match[1]
+		}
 		if match := ruleIsPattern.FindStringSubmatch(rule.Rule); match != nil {
 			pattern = match[1]
 		}
 		if match := ruleIsWords.FindStringSubmatch(rule.Rule); match != nil {
-			return rapid.SampledFrom(append(words(match[1]), "tag:role")).Draw(d.T, at)
+			choice := words(match[1])
+			if strings.Contains(rule.Rule, "startsWith('tag:')") {
+				choice = append(choice, "tag:role")
+			}
+			return rapid.SampledFrom(choice).Draw(d.T, at)
+		}
+		if ruleIsRange.MatchString(rule.Rule) {
+			return rapid.SampledFrom([]string{">=1.30 <1.32", "~1.30", "^1.30 || ^1.32", "1.2 - 1.4"}).Draw(d.T, at)
 		}
 		if ruleIsRegexp.MatchString(rule.Rule) {
 			return rapid.SampledFrom([]string{`^node-(v1\.30)`, "(a{1000})", `(?i)(ubuntu|debian) \d+\.\d+`, `(\p{Han})`, "([[:alpha:]]+)$", `(\Qa(b\E)`, "(?P<version>.)", "镜像"}).Draw(d.T, at)
@@ -291,7 +315,7 @@ func (d *drawing) text(s *apiextensionsv1.JSONSchemaProps, at string) string {
 		return d.duration(at)
 	case pattern != "":
 		return rapid.StringMatching(pattern).Filter(func(text string) bool {
-			return len([]rune(text)) >= least && len([]rune(text)) <= most
+			return len([]rune(text)) >= least && len([]rune(text)) <= most && !regexp.MustCompile(against).MatchString(text)
 		}).Draw(d.T, at)
 	default:
 		return rapid.StringN(least, min(most, least+12), -1).Draw(d.T, at)

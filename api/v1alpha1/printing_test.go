@@ -24,16 +24,16 @@ func TestColumns(t *testing.T) {
 	for kind, want := range map[string][]column{
 		"ImageQuery": {
 			{name: "Name", cell: "stored"},
+			{name: "Ready", cell: "True"},
+			{name: "Reason", cell: "Synced"},
 			{name: "Region", cell: "ap-guangzhou"},
 			{name: "Images", cell: "1"},
 			{name: "Selected", cell: "node-v1.30.4"},
-			{name: "Ready", cell: "True"},
-			{name: "Reason", cell: "Synced"},
-			{name: "Synced", cell: some},
 			{name: "Changed", cell: some},
 			{name: "Age", cell: some},
 			{name: "Image-ID", wide: true, cell: "img-9qabwvbn"},
 			{name: "Credentials", wide: true, cell: "acct2"},
+			{name: "Last-Written", wide: true, cell: some},
 			{name: "Message", wide: true, cell: "2 images."},
 		},
 		"CloudImage": {

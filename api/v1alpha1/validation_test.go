@@ -30,13 +30,19 @@ type tc struct {
 	accept, refuse any
 	// says is what the refusal tells the user.
 	says string
+	// not is what the refusal doesn't say.
+	not string
 }
+
+// engine is what CEL itself says of a rule that it can't evaluate: nothing that helps a user.
+const engine = "evaluating rule"
 
 const (
 	queryMessage      = "metadata.name must have at most 63 characters: it becomes the label query.imagecatalog.dev/<name> of the query's CloudImages"
 	filtersMessage    = "filters and imageIDs exclude each other in DescribeImages: keep one of them (to narrow a list of ids further, use match)"
 	uniqueMessage     = "filters must have different names: write all values of one name into one filter, of which an image needs any one"
-	regionMessage     = "region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi; a zone (ap-guangzhou-3) is written without its number"
+	regionMessage     = "region must be a region's id in lower case, such as ap-guangzhou or ap-shanghai-fsi"
+	zoneMessage       = "region must be a region, and this is a zone of one: write it without the number at its end, such as ap-guangzhou for ap-guangzhou-3"
 	imageIDMessage    = "an image id must be img- and up to 32 lower-case letters and digits, such as img-487zeit5"
 	instanceMessage   = "instanceType must be an instance type's name, such as SA5.MEDIUM2"
 	secretMessage     = "credentialsRef.name must be a DNS label: lower-case letters, digits and '-', such as acct2"
@@ -44,8 +50,13 @@ const (
 	typeMessage       = "values of the filter image-type must be PRIVATE_IMAGE (your own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (other accounts')"
 	idFilterMessage   = "values of the filter image-id must be image ids, such as img-487zeit5; for more than 5 ids use imageIDs"
 	cdcMessage        = "values of the filter cdc-cache-status must be CACHED_ALL, CACHING, CACHED, CACHE_INVALID or CACHE_FAILED"
+	intervalUnits     = "interval must be written in h, m, s or ms, such as 10m or 1h30m; days and weeks aren't known: write 24h for 1d"
 	intervalMessage   = "interval must be between 1m and 168h, such as 10m or 1h30m"
 	regexMessage      = "nameRegex must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	regexLineMessage  = "nameRegex must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
+	archMessage       = `an architecture must go by its Kubernetes name: write amd64 for x86_64, arm64 for aarch64, and "386", in quotes, for i386`
+	creatorsMessage   = `each of creators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
+	trustedMessage    = `each of trustedCreators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
 	conditionMessage  = "lastTransitionTime must be a time as RFC 3339 writes it, such as 2026-08-20T08:00:00Z"
 	nameMessage       = "metadata.name must be [<image.credentials>.]<image.region>-<image.id>, such as ap-guangzhou-img-487zeit5"
 	identityMessage   = "image.id, image.region and image.credentials can't change: they are the image's identity; another image is another CloudImage"
@@ -54,13 +65,19 @@ const (
 	rangeMessage      = "selection.range can't be used with this order: it compares versions, so set selection.orderBy to SemVer, or remove the range"
 	extractMessage    = "selection.extract can't be used with orderBy CreatedTime: it takes a part of the name, so set selection.orderBy to SemVer or Name, or remove it"
 	extractRegex      = "extract must be a regular expression in RE2 syntax (no look-around, no back-references)"
+	extractLine       = "extract must be one line, since no image's name has a line's end: write it in single quotes after the colon, not below | or >"
+	versionsMessage   = "range must be comparisons of versions, joined by a blank, a comma or ||, such as >=1.30 <1.32, ~1.30 or ^1.30 || ^1.32"
 	groupMessage      = `extract must have a capturing group, in parentheses: what it captures is compared, such as v(\d+\.\d+\.\d+); (?:...) captures nothing`
+	noneMessage       = "groupBy must be [None] alone, for one group of all members, or facts without None, such as [Architecture]"
+	minAgeUnits       = "minAge must be written in h, m, s or ms, such as 72h; days and weeks aren't known: write 72h for 3d"
 	minAgeMessage     = "minAge must be between 0s and 8760h, such as 72h"
+	graceUnits        = "gracePeriod must be written in h, m, s or ms, such as 24h; days and weeks aren't known: write 168h for 1w"
 	graceMessage      = "gracePeriod must be between 0s and 8760h, such as 24h"
 	maxImagesMessage  = "cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only; write 500 or less, or leave it out"
 	keyMessage        = "each key of labels must be a label's key: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a DNS name and '/' if you like, such as team or example.com/team"
 	reservedMessage   = "keys of labels must not be in imagecatalog.dev, kubernetes.io, k8s.io, x-k8s.io, argoproj.io, fluxcd.io or velero.io: these are the operator's, Kubernetes', the GitOps and the backup tools' own; use another prefix or none"
 	valueMessage      = "a label's value must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as infra"
+	tagKeyMessage     = "each of labelTagKeys must be a label's name, since it becomes tag.imagecatalog.dev/<key>: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as role; tags with other keys are in image.tags of the CloudImage"
 	observedSecret    = "image.credentials must be the name of a Secret that is a DNS label, such as acct2"
 
 	// What the API server itself says of a pattern: the pattern.
@@ -109,8 +126,13 @@ func labels(n int) map[string]any {
 	return all
 }
 
+// images are n images of the history.
+func images(n int) []any { return many(n, func(int) any { return map[string]any{"imageID": "img-1"} }) }
+
+func pending(int) any { return map[string]any{"imageID": "img-1", "reason": "Gone"} }
+
 func record(int) any {
-	return map[string]any{"imageIDs": []any{"img-1"}, "selectedTime": "2026-08-20T08:00:00Z", "reason": "NewImage"}
+	return map[string]any{"images": images(1), "selectedTime": "2026-08-20T08:00:00Z", "reason": "NewImage"}
 }
 
 func removing(int) any {
@@ -137,6 +159,8 @@ var queryRules = map[string]tc{
 	"a region is in lower case":                     {rule: "ImageQuery .spec.region rule", accept: "me-saudi-arabia", refuse: "AP-GUANGZHOU", says: regionMessage},
 	"a region ends where its id does":               {rule: "ImageQuery .spec.region rule", refuse: "ap-guangzhou\n", says: regionMessage},
 	"a region that is an endpoint isn't one":        {rule: "ImageQuery .spec.region rule", refuse: "evil.example.com/ap-guangzhou", says: regionMessage},
+	"a region isn't a zone":                         {rule: "ImageQuery .spec.region rule", accept: "ap-guangzhou-open", refuse: "ap-guangzhou-3", says: zoneMessage},
+	"a region isn't a zone of two digits":           {rule: "ImageQuery .spec.region rule", accept: "na-ashburn2", refuse: "na-ashburn-12", says: zoneMessage},
 	"filters and imageIDs exclude each other":       {rule: "ImageQuery .spec rule", at: "spec.imageIDs", accept: absent, refuse: []any{"img-487zeit5"}, says: filtersMessage},
 	"a query may ask for all that the account sees": {rule: "ImageQuery .spec rule", at: "spec.filters", accept: absent, refuse: []any{filter("image-type", "PUBLIC_IMAGE")}, given: map[string]any{"spec.imageIDs": []any{"img-487zeit5"}}, says: filtersMessage},
 
@@ -175,7 +199,9 @@ var queryRules = map[string]tc{
 
 	"an interval has at most 32 characters":                   {rule: "ImageQuery .spec.interval maxLength", accept: strings.Repeat("1m", 16), refuse: strings.Repeat("1m", 17), says: "may not be more than 32 bytes"},
 	"an interval is a duration of Go's":                       {rule: "ImageQuery .spec.interval pattern", accept: "1h30m", refuse: "12 hours", says: durationMessage},
-	"an interval that isn't one is answered with one that is": {rule: "ImageQuery .spec.interval rule", accept: "10m", refuse: "12 hours", says: intervalMessage},
+	"an interval that isn't one is answered with one that is": {rule: "ImageQuery .spec.interval rule", accept: "10m", refuse: "12 hours", says: intervalUnits, not: engine},
+	"an interval in days is answered with hours":              {rule: "ImageQuery .spec.interval rule", accept: "24h", refuse: "1d", says: intervalUnits, not: engine},
+	"an interval in days isn't said to be too short, too":     {rule: "ImageQuery .spec.interval rule", accept: "0168h", refuse: "1d", says: intervalUnits, not: intervalMessage},
 	"an interval isn't in days":                               {rule: "ImageQuery .spec.interval pattern", accept: "24h", refuse: "1d", says: durationMessage},
 	"an interval isn't in words":                              {rule: "ImageQuery .spec.interval pattern", refuse: "5 minutes", says: durationMessage},
 	"an interval isn't in ISO 8601":                           {rule: "ImageQuery .spec.interval pattern", refuse: "PT5M", says: durationMessage},
@@ -190,8 +216,8 @@ var queryRules = map[string]tc{
 	"an interval is at least 1m":                              {rule: "ImageQuery .spec.interval rule", accept: "60000ms", refuse: "59.999s", says: intervalMessage},
 	"an interval below a millisecond is no interval":          {rule: "ImageQuery .spec.interval rule", accept: "1m0.5ms", refuse: "0.5ms", says: intervalMessage},
 	"an interval is at most 168h":                             {rule: "ImageQuery .spec.interval rule", accept: "168h", refuse: "168h1ms", says: intervalMessage},
-	"an interval doesn't overflow":                            {rule: "ImageQuery .spec.interval rule", refuse: strings.Repeat("9", 31) + "h", says: intervalMessage},
-	"an interval doesn't overflow by its sum":                 {rule: "ImageQuery .spec.interval rule", refuse: "2562047h2562047h", says: intervalMessage},
+	"an interval doesn't overflow":                            {rule: "ImageQuery .spec.interval rule", accept: "604800000ms", refuse: strings.Repeat("9", 31) + "h", says: intervalMessage, not: engine},
+	"an interval doesn't overflow by its sum":                 {rule: "ImageQuery .spec.interval rule", accept: "0.123456789123m10m", refuse: "2562047h2562047h", says: intervalMessage, not: engine},
 
 	"a credentialsRef has a name":               {rule: "ImageQuery .spec.credentialsRef required name", at: "spec.credentialsRef.name", refuse: absent, says: "spec.credentialsRef.name: Required value"},
 	"a Secret's name isn't empty":               {rule: "ImageQuery .spec.credentialsRef.name minLength", refuse: "", says: "should be at least 1 chars long"},
@@ -212,12 +238,18 @@ var queryRules = map[string]tc{
 	"a name's expression repeats at most 1000 times": {rule: "ImageQuery .spec.match.nameRegex rule", accept: "a{1000}", refuse: "a{1001}", says: regexMessage},
 	"a name's expression doesn't explode":            {rule: "ImageQuery .spec.match.nameRegex rule", accept: "(a{10}){10}", refuse: "((a{100}){100}){100}", says: regexMessage},
 	"a name's expression doesn't refer back":         {rule: "ImageQuery .spec.match.nameRegex rule", accept: `\p{Han}+`, refuse: `(a)\1`, says: regexMessage},
+	"a name's expression is one line":                {rule: "ImageQuery .spec.match.nameRegex rule", accept: `^node-v1\.30\.\d+\n?$`, refuse: "^node-v1\\.30\n", says: regexLineMessage},
+	"a name's expression isn't two lines":            {rule: "ImageQuery .spec.match.nameRegex rule", refuse: "node\r\nbase", says: regexLineMessage},
 	"given states aren't empty":                      {rule: "ImageQuery .spec.match.states minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"states are at most 6":                           {rule: "ImageQuery .spec.match.states maxItems", accept: []any{"CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED"}, refuse: []any{"CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED", "NORMAL"}, says: "must have at most 6 items"},
 	"a state is one that the cloud knows":            {rule: "ImageQuery .spec.match.states[] enum", accept: "IMPORTFAILED", refuse: "Normal", says: `supported values: "CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED"`},
 	"given architectures aren't empty":               {rule: "ImageQuery .spec.match.architectures minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"architectures are at most 3":                    {rule: "ImageQuery .spec.match.architectures maxItems", accept: []any{"amd64", "arm64", "386"}, refuse: []any{"amd64", "arm64", "386", "amd64"}, says: "must have at most 3 items"},
-	"an architecture goes by its Kubernetes name":    {rule: "ImageQuery .spec.match.architectures[] enum", accept: "386", refuse: "x86_64", says: `supported values: "amd64", "arm64", "386"`},
+	"an architecture goes by its Kubernetes name":    {rule: "ImageQuery .spec.match.architectures[] pattern", accept: "386", refuse: "x86_64", says: "should match '^(amd64|arm64|386)$'"},
+	"an architecture isn't longer than a name":       {rule: "ImageQuery .spec.match.architectures[] maxLength", accept: "amd64", refuse: chars(33), says: "may not be more than 32 bytes"},
+	"an architecture isn't empty":                    {rule: "ImageQuery .spec.match.architectures[] rule", refuse: "", says: archMessage},
+	"an architecture is answered with its name":      {rule: "ImageQuery .spec.match.architectures[] rule", accept: "arm64", refuse: "x86_64", says: archMessage},
+	"an architecture is a text, in quotes":           {rule: "ImageQuery .spec.match.architectures[] rule", accept: "386", refuse: 386, says: archMessage},
 	"given platforms aren't empty":                   {rule: "ImageQuery .spec.match.platforms minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"platforms are at most 32":                       {rule: "ImageQuery .spec.match.platforms maxItems", accept: texts(32), refuse: texts(33), says: "must have at most 32 items"},
 	"a platform isn't empty":                         {rule: "ImageQuery .spec.match.platforms[] minLength", accept: "a", refuse: "", says: "should be at least 1 chars long"},
@@ -226,9 +258,18 @@ var queryRules = map[string]tc{
 	"creators are at most 32":                        {rule: "ImageQuery .spec.match.creators maxItems", accept: uins(32), refuse: uins(33), says: "must have at most 32 items"},
 	"a creator isn't empty":                          {rule: "ImageQuery .spec.match.creators[] minLength", accept: "1", refuse: "", says: "should be at least 1 chars long"},
 	"a creator has at most 64 digits":                {rule: "ImageQuery .spec.match.creators[] maxLength", accept: strings.Repeat("1", 64), refuse: strings.Repeat("1", 65), says: "may not be more than 64 bytes"},
-	"a creator is a text, in quotes":                 {rule: "ImageQuery .spec.match.creators[] minLength", accept: "3205597606", refuse: 3205597606, says: "must be of type string"},
+	"a creator is a text, in quotes":                 {rule: "ImageQuery .spec.match.creators rule", at: "spec.match.creators[0]", accept: "3205597606", refuse: 3205597606, says: creatorsMessage, not: engine},
+	"a creator has no blank":                         {rule: "ImageQuery .spec.match.creators rule", accept: []any{"123"}, refuse: []any{"456", " 123"}, says: creatorsMessage},
+	"a creator isn't true":                           {rule: "ImageQuery .spec.match.creators[] pattern", accept: "1", refuse: true, says: "must be of type integer,string"},
+	"a creator isn't a fraction":                     {rule: "ImageQuery .spec.match.creators[] pattern", accept: "1", refuse: json.Number("1.5"), says: "must be of type integer,string"},
+	"a creator isn't a list":                         {rule: "ImageQuery .spec.match.creators[] pattern", accept: "1", refuse: []any{"1"}, says: "must be of type integer,string"},
+	"a creator isn't null":                           {rule: "ImageQuery .spec.match.creators[] pattern", accept: "1", refuse: nil, says: "must be of type integer,string"},
 	"a creator is an account's number":               {rule: "ImageQuery .spec.match.creators[] pattern", accept: "100000750436", refuse: "platform-team", says: digitsMessage},
 	"a creator ends where its number does":           {rule: "ImageQuery .spec.match.creators[] pattern", refuse: "100000750436\n", says: digitsMessage},
+	"given families aren't empty":                    {rule: "ImageQuery .spec.match.families minItems", refuse: []any{}, says: "should have at least 1 items"},
+	"families are at most 32":                        {rule: "ImageQuery .spec.match.families maxItems", accept: texts(32), refuse: texts(33), says: "must have at most 32 items"},
+	"a family isn't empty":                           {rule: "ImageQuery .spec.match.families[] minLength", accept: "a", refuse: "", says: "should be at least 1 chars long"},
+	"a family has at most 128 characters":            {rule: "ImageQuery .spec.match.families[] maxLength", accept: wide(128), refuse: wide(129), says: "may not be more than 128 bytes"},
 	"given excludeImageIDs aren't empty":             {rule: "ImageQuery .spec.match.excludeImageIDs minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"excludeImageIDs are at most 100":                {rule: "ImageQuery .spec.match.excludeImageIDs maxItems", accept: ids(100), refuse: ids(101), says: "must have at most 100 items"},
 	"an excluded id has at least 5 characters":       {rule: "ImageQuery .spec.match.excludeImageIDs[] minLength", accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
@@ -241,12 +282,18 @@ var queryRules = map[string]tc{
 	"a part of the name is for names":            {rule: "ImageQuery .spec.selection rule", at: "spec.selection.orderBy", accept: "Name", refuse: "CreatedTime", given: map[string]any{"spec.selection.range": absent}, says: extractMessage},
 	"a part of the name isn't for default order": {rule: "ImageQuery .spec.selection rule", at: "spec.selection", accept: map[string]any{}, refuse: map[string]any{"extract": "(a)"}, says: extractMessage},
 
+	"given pins aren't empty":                  {rule: "ImageQuery .spec.selection.pin minItems", accept: ids(1), refuse: []any{}, says: "should have at least 1 items"},
+	"pins are at most 16":                      {rule: "ImageQuery .spec.selection.pin maxItems", accept: ids(16), refuse: ids(17), says: "must have at most 16 items"},
+	"a pin has at least 5 characters":          {rule: "ImageQuery .spec.selection.pin[] minLength", accept: "img-1", refuse: "img-", says: "should be at least 5 chars long"},
+	"a pin has at most 36 characters":          {rule: "ImageQuery .spec.selection.pin[] maxLength", accept: "img-" + chars(32), refuse: "img-" + chars(33), says: "may not be more than 36 bytes"},
+	"a pin is an image's id":                   {rule: "ImageQuery .spec.selection.pin[] rule", accept: "img-9qabwvbn", refuse: "node-v1.30.4", says: imageIDMessage},
 	"given trustedCreators aren't empty":       {rule: "ImageQuery .spec.selection.trustedCreators minItems", accept: uins(1), refuse: []any{}, says: "should have at least 1 items"},
 	"trusted creators are at most 32":          {rule: "ImageQuery .spec.selection.trustedCreators maxItems", accept: uins(32), refuse: uins(33), says: "must have at most 32 items"},
 	"a trusted creator isn't empty":            {rule: "ImageQuery .spec.selection.trustedCreators[] minLength", accept: "1", refuse: "", says: "should be at least 1 chars long"},
 	"a trusted creator has at most 64 digits":  {rule: "ImageQuery .spec.selection.trustedCreators[] maxLength", accept: strings.Repeat("1", 64), refuse: strings.Repeat("1", 65), says: "may not be more than 64 bytes"},
 	"a trusted creator is an account's number": {rule: "ImageQuery .spec.selection.trustedCreators[] pattern", accept: "100000750436", refuse: "platform-team", says: digitsMessage},
-	"a trusted creator is a text, in quotes":   {rule: "ImageQuery .spec.selection.trustedCreators[] minLength", accept: "3205597606", refuse: 3205597606, says: "must be of type string"},
+	"a trusted creator is a text, in quotes":   {rule: "ImageQuery .spec.selection.trustedCreators rule", at: "spec.selection.trustedCreators[0]", accept: "3205597606", refuse: 3205597606, says: trustedMessage, not: engine},
+	"a trusted creator has no blank":           {rule: "ImageQuery .spec.selection.trustedCreators rule", accept: uins(32), refuse: []any{" 123"}, says: trustedMessage},
 
 	"extract isn't empty":                      {rule: "ImageQuery .spec.selection.extract minLength", refuse: "", says: "should be at least 1 chars long"},
 	"extract has at most 256 characters":       {rule: "ImageQuery .spec.selection.extract maxLength", accept: "(" + chars(254) + ")", refuse: "(" + chars(255) + ")", says: "may not be more than 256 bytes"},
@@ -256,11 +303,18 @@ var queryRules = map[string]tc{
 	"extract has a group that captures":        {rule: "ImageQuery .spec.selection.extract rule", accept: "(?:v|ver)(?P<version>.+)", refuse: "(?:v).+", says: groupMessage},
 	"extract has a group, not a parenthesis":   {rule: "ImageQuery .spec.selection.extract rule", accept: `\(v(.+)\)`, refuse: `\(v.+\)`, says: groupMessage},
 	"extract's group may follow a backslash":   {rule: "ImageQuery .spec.selection.extract rule", accept: `\\(v.+)`, refuse: `\\\(v.+\)`, says: groupMessage},
+	"extract is one line":                      {rule: "ImageQuery .spec.selection.extract rule", accept: `v(.+)\n?`, refuse: "v(.+)\n", says: extractLine},
 	"a range isn't empty":                      {rule: "ImageQuery .spec.selection.range minLength", refuse: "", says: "should be at least 1 chars long"},
-	"a range has at most 128 characters":       {rule: "ImageQuery .spec.selection.range maxLength", accept: strings.Repeat(">", 128), refuse: strings.Repeat(">", 129), says: "may not be more than 128 bytes"},
+	"a range has at most 128 characters":       {rule: "ImageQuery .spec.selection.range maxLength", accept: strings.Repeat("1", 128), refuse: strings.Repeat("1", 129), says: "may not be more than 128 bytes"},
+	"a range compares once":                    {rule: "ImageQuery .spec.selection.range rule", accept: ">=1.30.0-0 <2", refuse: ">>1.30", says: versionsMessage},
+	"a range has versions":                     {rule: "ImageQuery .spec.selection.range rule", accept: "1.30.x || v2.* || 1.2 - 1.4", refuse: "latest", says: versionsMessage},
+	"a range has versions on both sides of or": {rule: "ImageQuery .spec.selection.range rule", accept: "~1.30||^1.32", refuse: "~1.30 ||", says: versionsMessage},
+	"a range joins versions by a blank":        {rule: "ImageQuery .spec.selection.range rule", accept: "> 1.30, != 1.31.2", refuse: ">1.30 && <1.32", says: versionsMessage},
 	"a given grouping isn't empty":             {rule: "ImageQuery .spec.selection.groupBy minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"a grouping has at most 4 facts":           {rule: "ImageQuery .spec.selection.groupBy maxItems", accept: []any{"Architecture", "Platform", "OSName", "ImageFamily"}, refuse: []any{"Architecture", "Platform", "OSName", "ImageFamily", "Platform"}, says: "must have at most 4 items"},
-	"a fact to group by is one of four":        {rule: "ImageQuery .spec.selection.groupBy[] enum", accept: "ImageFamily", refuse: "architecture", says: `supported values: "Architecture", "Platform", "OSName", "ImageFamily"`},
+	"a fact to group by is one of four":        {rule: "ImageQuery .spec.selection.groupBy[] enum", accept: "ImageFamily", refuse: "architecture", says: `supported values: "Architecture", "Platform", "OSName", "ImageFamily", "None"`},
+	"no grouping is written alone":             {rule: "ImageQuery .spec.selection.groupBy rule", accept: []any{"None"}, refuse: []any{"None", "Architecture"}, says: noneMessage},
+	"no grouping is written once":              {rule: "ImageQuery .spec.selection.groupBy rule", accept: []any{"Platform", "OSName"}, refuse: []any{"None", "None"}, says: noneMessage},
 	"at least one image is selected":           {rule: "ImageQuery .spec.selection.limit minimum", accept: 1, refuse: 0, says: "should be greater than or equal to 1"},
 	"at most 50 images are selected":           {rule: "ImageQuery .spec.selection.limit maximum", accept: 50, refuse: 51, says: "should be less than or equal to 50"},
 	"a limit is a number":                      {rule: "ImageQuery .spec.selection.limit format", refuse: json.Number("4294967297"), says: "must be of type integer with format int32"},
@@ -269,13 +323,13 @@ var queryRules = map[string]tc{
 	"skip is a number":                         {rule: "ImageQuery .spec.selection.skip format", refuse: "1", says: "must be of type integer"},
 	"minAge has at most 32 characters":         {rule: "ImageQuery .spec.selection.minAge maxLength", accept: strings.Repeat("1m", 16), refuse: strings.Repeat("1m", 17), says: "may not be more than 32 bytes"},
 	"minAge isn't in days":                     {rule: "ImageQuery .spec.selection.minAge pattern", accept: "72h", refuse: "3d", says: durationMessage},
-	"minAge in days is answered with hours":    {rule: "ImageQuery .spec.selection.minAge rule", accept: "0s", refuse: "3d", says: minAgeMessage},
+	"minAge in days is answered with hours":    {rule: "ImageQuery .spec.selection.minAge rule", accept: "0s", refuse: "3d", says: minAgeUnits, not: engine},
 	"minAge is at most a year":                 {rule: "ImageQuery .spec.selection.minAge rule", accept: "8760h", refuse: "8760h1ms", says: minAgeMessage},
-	"minAge doesn't overflow":                  {rule: "ImageQuery .spec.selection.minAge rule", accept: "0m0s", refuse: "2562047h2562047h", says: minAgeMessage},
+	"minAge doesn't overflow":                  {rule: "ImageQuery .spec.selection.minAge rule", accept: "31536000000ms", refuse: "2562047h2562047h", says: minAgeMessage, not: engine},
 	"a grace period has at most 32 characters": {rule: "ImageQuery .spec.removal.gracePeriod maxLength", accept: strings.Repeat("1m", 16), refuse: strings.Repeat("1m", 17), says: "may not be more than 32 bytes"},
 	"a grace period isn't negative":            {rule: "ImageQuery .spec.removal.gracePeriod pattern", accept: "0s", refuse: "-1h", says: durationMessage},
-	"a grace period is in units that Go has":   {rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "1h30m", refuse: "1w", says: graceMessage},
-	"a grace period is at most a year":         {rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "8760h", refuse: "8760h0.5s", says: graceMessage},
+	"a grace period is in units that Go has":   {rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "1h30m", refuse: "1w", says: graceUnits, not: engine},
+	"a grace period is at most a year":         {rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "8760h", refuse: "8760h0.5s", says: graceMessage, not: engine},
 	"a share isn't negative":                   {rule: "ImageQuery .spec.removal.maxRemovedPercent minimum", accept: 0, refuse: -1, says: "should be greater than or equal to 0"},
 	"a share is at most all":                   {rule: "ImageQuery .spec.removal.maxRemovedPercent maximum", accept: 100, refuse: 101, says: "should be less than or equal to 100"},
 	"a share is a number":                      {rule: "ImageQuery .spec.removal.maxRemovedPercent format", refuse: "50%", says: "must be of type integer"},
@@ -317,8 +371,11 @@ var queryRules = map[string]tc{
 	"a label's value is a text":                     {rule: "ImageQuery .spec.cloudImages.labels{} minLength", at: "spec.cloudImages.labels.team", accept: "true", refuse: true, says: "must be of type string"},
 	"given labelTagKeys aren't empty":               {rule: "ImageQuery .spec.cloudImages.labelTagKeys minItems", refuse: []any{}, says: "should have at least 1 items"},
 	"labelTagKeys are at most 16":                   {rule: "ImageQuery .spec.cloudImages.labelTagKeys maxItems", accept: texts(16), refuse: texts(17), says: "must have at most 16 items"},
-	"a tag's key isn't empty":                       {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] minLength", accept: "角色", refuse: "", says: "should be at least 1 chars long"},
-	"a tag's key for a label has at most 127 chars": {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] maxLength", accept: wide(127), refuse: wide(128), says: "may not be more than 127 bytes"},
+	"a tag's key isn't empty":                       {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] minLength", accept: "r", refuse: "", says: "should be at least 1 chars long"},
+	"a tag's key for a label has at most 127 chars": {rule: "ImageQuery .spec.cloudImages.labelTagKeys[] maxLength", accept: chars(63), refuse: wide(128), says: "may not be more than 127 bytes"},
+	"a tag's key for a label is a label's name":     {rule: "ImageQuery .spec.cloudImages.labelTagKeys rule", accept: []any{"Role.a-b_c", "9"}, refuse: []any{"role", "角色"}, says: tagKeyMessage},
+	"a tag's key for a label has no prefix":         {rule: "ImageQuery .spec.cloudImages.labelTagKeys rule", accept: texts(16), refuse: []any{"tke/role"}, says: tagKeyMessage},
+	"a tag's key for a label has at most 63 chars":  {rule: "ImageQuery .spec.cloudImages.labelTagKeys rule", accept: []any{chars(63)}, refuse: []any{chars(64)}, says: tagKeyMessage},
 }
 
 var statusRules = map[string]tc{
@@ -375,7 +432,7 @@ var statusRules = map[string]tc{
 	"a member's creation is a time":              {rule: "ImageQuery .status.images[].createdTime format", accept: "1970-01-01T00:00:00Z", refuse: "2024-00-01T00:00:00Z", says: "must be of type date-time"},
 	"a member's creation is in upper case":       {rule: "ImageQuery .status.images[].createdTime pattern", refuse: "2024-01-01t00:00:00z", says: timeMessage},
 
-	"a member's verdict is one of nine":               {rule: "ImageQuery .status.images[].selection enum", accept: "UntrustedCreator", refuse: "Newest", says: `supported values: "Selected", "HeldBack", "UntrustedCreator", "NotNormal", "NoVersion", "OutOfRange", "TooYoung", "Skipped", "NotNewest"`},
+	"a member's verdict is one of eleven":             {rule: "ImageQuery .status.images[].selection enum", accept: "NoCreationTime", refuse: "Newest", says: `supported values: "Missing", "Selected", "HeldBack", "UntrustedCreator", "NotNormal", "NoVersion", "OutOfRange", "NoCreationTime", "TooYoung", "Skipped", "NotNewest"`},
 	"selected are at most 2000":                       {rule: "ImageQuery .status.selected maxItems", accept: many(2000, func(int) any { return map[string]any{"imageID": "img-1"} }), refuse: many(2001, func(int) any { return map[string]any{"imageID": "img-1"} }), says: "must have at most 2000 items"},
 	"a selected image has an id":                      {rule: "ImageQuery .status.selected[] required imageID", at: "status.selected[0].imageID", refuse: absent, says: "Required value"},
 	"a selected image's id isn't empty":               {rule: "ImageQuery .status.selected[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
@@ -386,14 +443,23 @@ var statusRules = map[string]tc{
 	"a selected image's creator is bounded":           {rule: "ImageQuery .status.selected[].creator maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
 	"the summary of selected has at most 300 letters": {rule: "ImageQuery .status.selectedSummary maxLength", accept: wide(300), refuse: wide(301), says: "may not be more than 300 bytes"},
 	"the history has at most 5 records":               {rule: "ImageQuery .status.selectedHistory maxItems", accept: many(5, record), refuse: many(6, record), says: "must have at most 5 items"},
-	"a record has ids":                                {rule: "ImageQuery .status.selectedHistory[] required imageIDs", at: "status.selectedHistory[0].imageIDs", refuse: absent, says: "imageIDs: Required value"},
+	"a record's image has an id":                      {rule: "ImageQuery .status.selectedHistory[].images[] required imageID", at: "status.selectedHistory[0].images[0].imageID", refuse: absent, says: "imageID: Required value"},
 	"a record has a reason":                           {rule: "ImageQuery .status.selectedHistory[] required reason", at: "status.selectedHistory[0].reason", refuse: absent, says: "reason: Required value"},
 	"a record has a time":                             {rule: "ImageQuery .status.selectedHistory[] required selectedTime", at: "status.selectedHistory[0].selectedTime", refuse: absent, says: "selectedTime: Required value"},
-	"a record has at least one id":                    {rule: "ImageQuery .status.selectedHistory[].imageIDs minItems", accept: ids(1), refuse: []any{}, says: "should have at least 1 items"},
-	"a record has at most 50 ids":                     {rule: "ImageQuery .status.selectedHistory[].imageIDs maxItems", accept: ids(50), refuse: ids(51), says: "must have at most 50 items"},
-	"a record's id isn't empty":                       {rule: "ImageQuery .status.selectedHistory[].imageIDs[] minLength", refuse: "", says: "should be at least 1 chars long"},
-	"a record's id has at most 36 characters":         {rule: "ImageQuery .status.selectedHistory[].imageIDs[] maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
-	"a record's reason is one of eight":               {rule: "ImageQuery .status.selectedHistory[].reason enum", accept: "Aged", refuse: "Newer", says: `supported values: "First", "NewImage", "Gone", "NotMatched", "NotNormal", "Deprecated", "SpecChanged", "Aged"`},
+	"a record has at least one image":                 {rule: "ImageQuery .status.selectedHistory[].images minItems", accept: images(1), refuse: []any{}, says: "should have at least 1 items"},
+	"a record has at most 50 images":                  {rule: "ImageQuery .status.selectedHistory[].images maxItems", accept: images(50), refuse: images(51), says: "must have at most 50 items"},
+	"a record's id isn't empty":                       {rule: "ImageQuery .status.selectedHistory[].images[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
+	"a record's id has at most 36 characters":         {rule: "ImageQuery .status.selectedHistory[].images[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"a record's name has at most 255 characters":      {rule: "ImageQuery .status.selectedHistory[].images[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
+	"a record's architecture is bounded":              {rule: "ImageQuery .status.selectedHistory[].images[].architecture maxLength", accept: chars(64), refuse: chars(65), says: "may not be more than 64 bytes"},
+	"a record's reason is one of nine":                {rule: "ImageQuery .status.selectedHistory[].reason enum", accept: "Pinned", refuse: "Newer", says: `supported values: "First", "NewImage", "Gone", "NotMatched", "NotNormal", "Deprecated", "SpecChanged", "Aged", "Pinned"`},
+	"pendingRemoval are at most 100":                  {rule: "ImageQuery .status.pendingRemoval maxItems", accept: many(100, pending), refuse: many(101, pending), says: "must have at most 100 items"},
+	"an image that would leave has an id":             {rule: "ImageQuery .status.pendingRemoval[] required imageID", at: "status.pendingRemoval[0].imageID", refuse: absent, says: "imageID: Required value"},
+	"an image that would leave has a reason":          {rule: "ImageQuery .status.pendingRemoval[] required reason", at: "status.pendingRemoval[0].reason", refuse: absent, says: "reason: Required value"},
+	"the id of one that would leave isn't empty":      {rule: "ImageQuery .status.pendingRemoval[].imageID minLength", refuse: "", says: "should be at least 1 chars long"},
+	"the id of one that would leave is bounded":       {rule: "ImageQuery .status.pendingRemoval[].imageID maxLength", accept: chars(36), refuse: chars(37), says: "may not be more than 36 bytes"},
+	"the name of one that would leave is bounded":     {rule: "ImageQuery .status.pendingRemoval[].name maxLength", accept: wide(255), refuse: wide(256), says: "may not be more than 255 bytes"},
+	"an image would leave for one of two reasons":     {rule: "ImageQuery .status.pendingRemoval[].reason enum", accept: "NotMatched", refuse: "Blocked", says: `supported values: "NotMatched", "Gone"`},
 	"removing are at most 100":                        {rule: "ImageQuery .status.removing maxItems", accept: many(100, removing), refuse: many(101, removing), says: "must have at most 100 items"},
 	"an image that is removed has an id":              {rule: "ImageQuery .status.removing[] required imageID", at: "status.removing[0].imageID", refuse: absent, says: "imageID: Required value"},
 	"an image that is removed has a reason":           {rule: "ImageQuery .status.removing[] required reason", at: "status.removing[0].reason", refuse: absent, says: "reason: Required value"},
@@ -568,6 +634,8 @@ func TestEveryRuleAdmitsWhatIsMeantAndTellsWhatToWriteOtherwise(t *testing.T) {
 				t.Errorf("%.80v was admitted; want a refusal that says %q", fmt.Sprint(c.refuse), c.says)
 			case !strings.Contains(err.Error(), c.says):
 				t.Errorf("%.80v was refused, but not in these words\n got: %v\nwant: %s", fmt.Sprint(c.refuse), err, c.says)
+			case c.not != "" && strings.Contains(err.Error(), c.not):
+				t.Errorf("%.80v was refused, but in these words, too: %s\n got: %v", fmt.Sprint(c.refuse), c.not, err)
 			}
 		})
 	}

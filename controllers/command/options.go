@@ -54,12 +54,13 @@ func parse(f *flag.FlagSet, args []string) (options, error) {
 }
 
 func (o *options) bind(f *flag.FlagSet) {
-	f.StringVar(&o.cvm.Endpoint, "cvm-endpoint", cvm.DefaultEndpoint, "host of the cloud's API; http:// only for a loopback address")
+	f.StringVar(&o.cvm.Endpoint, "cvm-endpoint", cvm.DefaultEndpoint, "host of the cloud's API; {region} in it is the region asked for; "+
+		"finance regions have hosts of their own by default; http:// only for a loopback address")
 	f.StringVar(&o.cvm.STS, "sts-endpoint", cvm.DefaultSTS,
-		"host of the cloud's service for keys of roles; http:// only for a loopback address")
+		"host of the cloud's service for keys of roles, written likewise; http:// only for a loopback address")
 	f.StringVar(&o.cvm.Metadata, "metadata-endpoint", cvm.DefaultMetadata,
 		"address of the node's metadata service, for --default-credentials=cvm-role")
-	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials; "+
+	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials at each host; "+
 		"the cloud admits 40 for a sub-account at a gateway, to all its users together")
 	f.IntVar(&o.cvm.Burst, "cvm-burst", 10, "requests to the cloud that may go out at once")
 	f.IntVar(&o.concurrent, "concurrent", 4, "queries that are polled at once with the same credentials")

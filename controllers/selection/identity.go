@@ -36,7 +36,7 @@ func ObservedQuery(query *imagev1alpha1.ImageQuery) string {
 	}
 	match.States, match.Architectures = Distinct(match.States), Distinct(match.Architectures)
 	match.Platforms, match.Creators = Distinct(match.Platforms), Distinct(match.Creators)
-	match.ExcludeImageIDs = Distinct(match.ExcludeImageIDs)
+	match.Families, match.ExcludeImageIDs = Distinct(match.Families), Distinct(match.ExcludeImageIDs)
 	return Hash(ScopeOf(query)) + "-" + Hash(filters, Distinct(spec.ImageIDs), spec.InstanceType, match)
 }
 

@@ -39,6 +39,7 @@ func (m Matcher) admits(image catalog.Image) bool {
 		among(m.Match.States, image.State) &&
 		among(m.Match.Architectures, image.Architecture) &&
 		among(m.Match.Platforms, image.Platform) &&
+		among(m.Match.Families, image.Family) &&
 		among(m.Match.Creators, image.Creator) &&
 		!slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
 }

@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, and a control API to
-// change what there is. See docs/simulator.md.
+// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, the metadata service of a
+// simulated node, and a control API to change what there is. See docs/simulator.md.
 package main
 
 import (
@@ -39,6 +39,7 @@ type config struct {
 type ready struct {
 	URL       string `json:"url"`
 	STS       string `json:"sts"`
+	Metadata  string `json:"metadata"`
 	Control   string `json:"control,omitempty"`
 	SecretID  string `json:"secretID"`
 	SecretKey string `json:"secretKey"`
@@ -72,6 +73,8 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.StringVar(&c.control, "control", "127.0.0.1:0", "loopback address of the control API; empty for none")
 	f.IntVar(&c.options.RateLimit, "rate-limit", cvmtest.DefaultRateLimit, "requests per second for each action and credential; negative for no limit")
 	f.DurationVar(&c.options.Latency, "latency", 0, "added to every answer")
+	f.BoolVar(&c.options.CountBeforeInstanceType, "count-before-instance-type", false, "TotalCount counts what matches without InstanceType")
+	f.TextVar(&c.options.SharedCreator, "shared-creator", cvmtest.CreatorAsShared, "what ImageCreator says of shared images: owner, sub-account or null")
 	f.Uint64Var(&c.inventory.Seed, "seed", 1, "chooses the generated images")
 	f.BoolVar(&c.inventory.Public, "public", true, "put the public images into each region")
 	f.IntVar(&c.inventory.Private, "private", 20, "private images in each region")
@@ -118,9 +121,11 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	fill(s, c)
 	sts := authtest.NewSTS(s)
 	defer sts.Close()
-	r := ready{URL: s.URL(), STS: sts.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
+	metadata := authtest.NewMetadata(s, "", "")
+	defer metadata.Close()
+	r := ready{URL: s.URL(), STS: sts.URL(), Metadata: metadata.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
 	if c.control != "" {
-		control, err := serveControl(ctx, s, c.control)
+		control, err := serveControl(ctx, s.ControlHandler(authtest.ControlRoutes(sts, metadata)), c.control)
 		if err != nil {
 			return err
 		}
@@ -146,12 +151,12 @@ func fill(s *cvmtest.Server, c config) {
 }
 
 // serveControl listens on addr; the returned server's Addr is the real one.
-func serveControl(ctx context.Context, s *cvmtest.Server, addr string) (*http.Server, error) {
+func serveControl(ctx context.Context, handler http.Handler, addr string) (*http.Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	control := &http.Server{Addr: l.Addr().String(), Handler: s.ControlHandler(), ReadHeaderTimeout: time.Minute}
+	control := &http.Server{Addr: l.Addr().String(), Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = control.Serve(l) }() // ends with Close
 	return control, nil
 }

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Docs writes docs/metrics.md from the definitions of metrics in the code, which it reads without running them: every
-// metric is made by a call of prometheus.New... with its name, help and labels written out.
+// metric is made by a call of prometheus.New... with its name, help and labels written out. And it writes the chart's
+// README.md from its values and their schema.
 package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -31,19 +33,22 @@ var sources = map[string][]string{
 type metric struct{ name, kind, help, labels string }
 
 func main() {
+	if err := errors.Join(writeMetrics(), writeValues()); err != nil {
+		fmt.Fprintln(os.Stderr, "docs:", err)
+		os.Exit(1)
+	}
+}
+
+func writeMetrics() error {
 	page := document
 	for place, files := range sources {
 		table, err := tableOf(files)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "docs:", err)
-			os.Exit(1)
+			return err
 		}
 		page = strings.Replace(page, place, table, 1)
 	}
-	if err := os.WriteFile(filepath.Join("docs", "metrics.md"), []byte(page), 0o644); err != nil {
-		fmt.Fprintln(os.Stderr, "docs:", err)
-		os.Exit(1)
-	}
+	return os.WriteFile(filepath.Join("docs", "metrics.md"), []byte(page), 0o644)
 }
 
 func tableOf(files []string) (string, error) {

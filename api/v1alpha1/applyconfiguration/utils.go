@@ -47,6 +47,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LeavingQueryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PendingRemoval"):
 		return &apiv1alpha1.PendingRemovalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RecordedImage"):
+		return &apiv1alpha1.RecordedImageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RemovalPolicy"):
 		return &apiv1alpha1.RemovalPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RemovingImage"):

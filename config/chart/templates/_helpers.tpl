@@ -1,10 +1,34 @@
-{{/* The name doesn't depend on the release's: usually one operator serves the cluster, and the kinds are cluster-scoped. */}}
-{{- define "name" -}}{{ .Values.fullnameOverride | default "image-catalog-operator" }}{{- end }}
+{{/*
+The name doesn't depend on the release's unless nameOverride is given: usually one operator serves the cluster, and the kinds are
+cluster-scoped. It is short enough for what is put behind it.
+*/}}
+{{- define "name" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride }}
+{{- else if .Values.nameOverride -}}
+{{ contains .Values.nameOverride .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Values.nameOverride) | trunc 55 | trimSuffix "-" }}
+{{- else -}}
+image-catalog-operator
+{{- end }}
+{{- end }}
 
 {{- define "serviceAccountName" -}}{{ .Values.serviceAccount.name | default (include "name" .) }}{{- end }}
 
-{{- define "labels" -}}
+{{/* What the pods are found by. A Deployment's can't be changed, so it has nothing that an upgrade changes. */}}
+{{- define "selectorLabels" -}}
 app.kubernetes.io/name: {{ include "name" . }}
+{{- end }}
+
+{{/* The labels of an object, with more of its own: {{ include "labels" (list $ .Values.podLabels) }} */}}
+{{- define "labels" -}}
+{{- $root := index . 0 }}
+{{- $standard := dict
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/version" ($root.Chart.AppVersion | replace "+" "_" | trunc 63)
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63)
+}}
+{{- mergeOverwrite (dict) (index . 1 | default dict) ($root.Values.commonLabels | default dict) $standard (include "selectorLabels" $root | fromYaml) | toYaml }}
 {{- end }}
 
 {{- define "image" -}}
@@ -17,6 +41,12 @@ app.kubernetes.io/name: {{ include "name" . }}
 - --leader-elect
 {{- if ne .Values.defaultCredentials "secret" }}
 - --default-credentials={{ .Values.defaultCredentials }}
+{{- end }}
+{{- with .Values.defaultAccountID }}
+{{- if eq $.Values.defaultCredentials "secret" }}
+{{- fail "defaultAccountID is for the defaultCredentials env, cvm-role and tke-oidc: a Secret says it by its key accountID" }}
+{{- end }}
+- --default-account-id={{ . }}
 {{- end }}
 {{- with .Values.cloud }}
 {{- with .cvmEndpoint }}
@@ -41,13 +71,13 @@ app.kubernetes.io/name: {{ include "name" . }}
 {{- if ne .Values.logLevel "info" }}
 - --zap-log-level={{ .Values.logLevel }}
 {{- end }}
-{{- with .Values.args }}
+{{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{/*
-The objects of a file below files, which are those of config, with the release's names in the place of theirs:
+The objects of a file below files, which are those of config, with the release's labels, and its names in the place of theirs:
 {{ include "shipped" (dict "root" $ "path" "files/rbac/role.yaml") }}
 */}}
 {{- define "shipped" -}}
@@ -72,6 +102,7 @@ The objects of a file below files, which are those of config, with the release's
 {{- if eq ($metadata.namespace | default "") "image-catalog-system" }}
 {{- $_ := set $metadata "namespace" $namespace }}
 {{- end }}
+{{- $_ := set $metadata "labels" (include "labels" (list .root ($metadata.labels | default dict)) | fromYaml) }}
 {{- with .object.roleRef }}
 {{- $_ := set . "name" $name }}
 {{- end }}

@@ -55,11 +55,11 @@ const requestClient = "image-catalog-operator"
 
 // Options configure a Client.
 type Options struct {
-	// Endpoint is the API's host, with https:// or without; http:// is accepted for a loopback address only.
-	// Default DefaultEndpoint.
+	// Endpoint is the API's host, with https:// or without; http:// is accepted for a loopback address only. {region} in
+	// it is the region that is asked for. Default DefaultEndpoint, and for each finance region its own host.
 	Endpoint string
 
-	// QPS and Burst bound the requests per second of each credential source. The cloud's own limit is 40 for each API,
+	// QPS and Burst bound the requests per second of each credential source at each host. The cloud's own limit is 40 for each API,
 	// region of the gateway and sub-account, shared by everything that uses it. Default 10 and 10.
 	QPS   float64
 	Burst int
@@ -77,6 +77,7 @@ type Options struct {
 // Client lists images over the SDK. It is safe for concurrent use.
 type Client struct {
 	endpoint  endpoint
+	sts       endpoint
 	transport http.RoundTripper
 	limits    *limits
 	meter     *meter
@@ -120,9 +121,11 @@ func New(o Options) (*Client, error) {
 	transport := newTransport(m)
 	return &Client{
 		endpoint:  e,
+		sts:       sts,
 		transport: transport,
 		keys: auth.New(auth.Options{
-			Profile: newProfile(sts), Transport: transport, Region: cmp.Or(regionOf(sts.host), defaultSTSRegion),
+			Profile:   func(region string) *profile.ClientProfile { return newProfile(sts.in(region)) },
+			Transport: transport, Region: cmp.Or(regionOf(sts.host), defaultSTSRegion),
 			Metadata: metadata, WebIdentity: o.WebIdentity,
 		}),
 		limits: newLimits(o.QPS, o.Burst, m),
@@ -132,18 +135,31 @@ func New(o Options) (*Client, error) {
 
 // List implements catalog.Lister.
 func (c *Client) List(ctx context.Context, account catalog.Account, query catalog.Query) (catalog.Listing, error) {
-	bucket := c.limits.bucket(account.Source)
+	if !fitsHost.MatchString(query.Region) {
+		return catalog.Listing{}, &catalog.Error{Kind: catalog.Invalid, Message: badRegion}
+	}
+	bucket := c.limits.bucket(bucketOf(account.Source, c.endpoint.in(query.Region).host))
 	client := func(ctx context.Context) (*sdk.Client, error) { return c.client(ctx, account, query.Region) }
-	listing, err := list(ctx, func(ctx context.Context, offset int) (page, error) {
-		return fetch(ctx, client, bucket, query, offset)
-	})
+	pages := func(ctx context.Context, offset int) (page, error) {
+		return fetch(ctx, client, bucket, query, span{offset, pageSize})
+	}
+	var untyped countFunc
+	if query.InstanceType != "" {
+		untyped = func(ctx context.Context) (int, error) {
+			query := query
+			query.InstanceType = ""
+			p, err := fetch(ctx, client, bucket, query, span{0, 1})
+			return p.total, err
+		}
+	}
+	listing, err := list(ctx, pages, untyped)
 	if isTagKeyNotFound(err) {
 		return catalog.Listing{TagKeyNotFound: true}, nil
 	}
 	if failure := (*catalog.Error)(nil); errors.As(err, &failure) && failure.Kind == catalog.Unauthenticated {
-		c.keys.Refused(identityOf(account))
+		c.keys.Refused(c.identityOf(account, query.Region))
 	}
-	return listing, err
+	return listing, c.endpoint.explain(err, query.Region)
 }
 
 // client returns the SDK's client for an account and a region. It is asked for each page: a long listing outlives
@@ -153,7 +169,7 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 		v := judge(codeCredential)
 		return nil, &catalog.Error{Kind: v.kind, Code: codeCredential, Message: v.message}
 	}
-	keys, err := c.keys.Keys(ctx, identityOf(account))
+	keys, err := c.keys.Keys(ctx, c.identityOf(account, region))
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -164,7 +180,7 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 		return cached.sdk, nil
 	}
 	credential := common.NewTokenCredential(keys.SecretID.Reveal(), keys.SecretKey.Reveal(), keys.Token.Reveal())
-	client, err := sdk.NewClient(credential, region, newProfile(c.endpoint))
+	client, err := sdk.NewClient(credential, region, newProfile(c.endpoint.in(region)))
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -174,13 +190,16 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 	return client, nil
 }
 
-// identityOf is the account in the words of auth.
-func identityOf(a catalog.Account) auth.Identity {
+// identityOf is the account in the words of auth, for requests to a region.
+func (c *Client) identityOf(a catalog.Account, region string) auth.Identity {
 	id := auth.Identity{
 		Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient, AccountID: a.AccountID,
 	}
 	for i, role := range a.Roles {
 		id.Roles[i] = auth.Role(role)
+	}
+	if c.sts.in(region) != c.sts {
+		id.Region = region
 	}
 	return id
 }

@@ -31,14 +31,17 @@ const (
 	maxItems       = 64
 )
 
-// architectures translates the API's words (page DescribeImages, type Image) to those of Kubernetes.
-var architectures = map[string]string{"x86_64": "amd64", "arm": "arm64", "i386": "386"}
+// architectures translates the API's words to those of Kubernetes: x86_64, arm and i386 are on the page DescribeImages, arm_64
+// is ImportImage's, and the others are the usual names of the same.
+var architectures = map[string]string{
+	"x86_64": "amd64", "amd64": "amd64", "arm": "arm64", "arm_64": "arm64", "arm64": "arm64", "aarch64": "arm64", "i386": "386",
+}
 
 // convertImage reads an image. Every field may be null or absent, whatever the API's page says: public images have no
 // CreatedTime, creator or tags, and some private ones no SnapshotSet.
 func convertImage(i *sdk.Image) catalog.Image {
 	architecture := normalise(value(i.Architecture), maxWord)
-	if known, ok := architectures[architecture]; ok {
+	if known, ok := architectures[strings.ToLower(architecture)]; ok {
 		architecture = known
 	}
 	return catalog.Image{

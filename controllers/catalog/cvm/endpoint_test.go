@@ -20,6 +20,12 @@ func TestParseEndpoint(t *testing.T) {
 		"HTTPS://cvm.tencentcloudapi.com":                          {want: endpoint{"HTTPS", "cvm.tencentcloudapi.com"}},
 		"cvm.ap-shanghai-fsi.tencentcloudapi.com:8443":             {want: endpoint{"HTTPS", "cvm.ap-shanghai-fsi.tencentcloudapi.com:8443"}},
 		"cvm.internal.tencentcloudapi.com":                         {want: endpoint{"HTTPS", "cvm.internal.tencentcloudapi.com"}},
+		"cvm.{region}.tencentcloudapi.com":                         {want: endpoint{"HTTPS", "cvm.{region}.tencentcloudapi.com"}},
+		"https://cvm.internal.{region}.tencentcloudapi.com:443/":   {want: endpoint{"HTTPS", "cvm.internal.{region}.tencentcloudapi.com:443"}},
+		"cvm.{zone}.tencentcloudapi.com":                           {refused: "can't be read"},
+		"cvm.tencentcloudapi.com:{region}":                         {refused: "can't be read"},
+		"cvm.tencentcloudapi.com/{region}":                         {refused: "has more than a host and a port"},
+		"http://{region}":                                          {refused: "would be asked over plain HTTP"},
 		"10.0.0.1":                                                 {want: endpoint{"HTTPS", "10.0.0.1"}},
 		"http://127.0.0.1:8080":                                    {want: endpoint{"HTTP", "127.0.0.1:8080"}},
 		"http://127.8.9.1":                                         {want: endpoint{"HTTP", "127.8.9.1"}},
@@ -80,5 +86,33 @@ func TestParseEndpoint(t *testing.T) {
 				t.Error("New takes it")
 			}
 		})
+	}
+}
+
+func TestEndpointIn(t *testing.T) {
+	const common, finance, zone = "ap-guangzhou", "ap-shanghai-fsi", "cvm.{region}.tencentcloudapi.com"
+	for name, tc := range map[string]struct {
+		host, region, want string
+		elsewhere          bool
+	}{
+		"the common host":                        {host: DefaultEndpoint, region: common, want: DefaultEndpoint},
+		"the common host, for a finance region":  {host: DefaultEndpoint, region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
+		"STS, for a finance region":              {host: DefaultSTS, region: finance, want: "sts.ap-shanghai-fsi.tencentcloudapi.com"},
+		"the region's own host":                  {host: zone, region: common, want: "cvm.ap-guangzhou.tencentcloudapi.com"},
+		"a finance region's own host":            {host: zone, region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
+		"a finance region's only host":           {host: "cvm.ap-shanghai-fsi.tencentcloudapi.com", region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
+		"a finance region at another's host":     {host: "cvm.ap-shenzhen-fsi.tencentcloudapi.com", region: finance, want: "cvm.ap-shenzhen-fsi.tencentcloudapi.com", elsewhere: true},
+		"a finance region at the internal host":  {host: "cvm.internal.tencentcloudapi.com", region: finance, want: "cvm.internal.tencentcloudapi.com", elsewhere: true},
+		"a region at a finance region's host":    {host: "cvm.ap-shanghai-fsi.tencentcloudapi.com", region: common, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com", elsewhere: true},
+		"a region by another's gateway":          {host: "cvm.ap-beijing.tencentcloudapi.com", region: common, want: "cvm.ap-beijing.tencentcloudapi.com"},
+		"a host that only looks like a region's": {host: "my-proxy.example.com", region: common, want: "my-proxy.example.com"},
+	} {
+		e := endpoint{"HTTPS", tc.host}
+		if got := e.in(tc.region); got.host != tc.want || got.scheme != e.scheme {
+			t.Errorf("%s: %v, want the host %s", name, got, tc.want)
+		}
+		if got := e.serves(tc.region); got == tc.elsewhere {
+			t.Errorf("%s: the region is there: %t", name, got)
+		}
 	}
 }

@@ -50,9 +50,11 @@ const (
 	badFilter   = "the cloud refuses a filter; correct spec.filters"
 	badID       = "the cloud refuses an image id; correct spec.imageIDs or the filter image-id"
 	badType     = "the cloud does not know the instance type; correct spec.instanceType"
-	tooFast     = "the cloud's limit of requests per second is reached; lower --cvm-qps or the number of pollers on this account if it stays"
+	tooFast     = "the cloud's limit of requests per second is reached; if it stays, use a sub-account of its own, or lower --cvm-qps"
+	notInTime   = "the cloud did not answer in time"
 	broken      = "the cloud could not answer"
 	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"
+	wrongHost   = "the operator's --cvm-endpoint is not the host of this region: finance regions (*-fsi) have hosts of their own; leave the flag out, or write {region} in it"
 	badQuery    = "the cloud refuses the query; correct its spec"
 )
 
@@ -162,15 +164,39 @@ func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 		return &catalog.Error{Kind: catalog.Unavailable, Code: codeRefused, Message: "the answer is not the cloud's: " + refused.what}
 	}
 	if ended := contextError(err); ended != nil {
-		return &catalog.Error{Kind: catalog.Unavailable, Code: codeTimeout, Message: "the cloud did not answer in time", Cause: ended}
+		return &catalog.Error{Kind: catalog.Unavailable, Code: codeTimeout, Message: notInTime, Cause: ended}
 	}
 	failure := &tcerrors.TencentCloudSDKError{Code: codeUnknown}
 	errors.As(err, &failure)
 	v := judge(failure.Code)
+	if v.message == badQuery && refusesRegion(failure.Code, failure.Message) {
+		v.message = badRegion
+	}
 	return &catalog.Error{
 		Kind: v.kind, Code: boundCode(failure.Code), Message: v.message, RequestID: normalise(failure.RequestId, maxPlatform),
 		UnknownImageID: strings.HasPrefix(failure.Code, "InvalidImageId"),
 	}
+}
+
+// explain blames the endpoint, and not the query, for a region that can't be there.
+func (e endpoint) explain(err error, region string) error {
+	failure := (*catalog.Error)(nil)
+	if !errors.As(err, &failure) || failure.Message != badRegion || e.serves(region) {
+		return err
+	}
+	elsewhere := *failure
+	elsewhere.Kind, elsewhere.Message = catalog.Unavailable, wrongHost
+	return &elsewhere
+}
+
+// namesRegion tells errors about the region from others with the codes InvalidParameter and InvalidParameterValue. Seen are
+// "A value specified in `Region` is not valid, is unsupported, or cannot be used." and the same of `X-TC-Region`.
+var namesRegion = regexp.MustCompile("(?i)[`'\"](X-TC-)?Region[`'\"]")
+
+// refusesRegion says whether an answer with the code and the message is about the region.
+func refusesRegion(code, message string) bool {
+	v := judge(code).message
+	return v == badRegion || v == badQuery && namesRegion.MatchString(message)
 }
 
 func judge(code string) verdict {
@@ -217,8 +243,8 @@ func contextError(err error) error {
 func waitError(ctx context.Context) *catalog.Error {
 	return &catalog.Error{
 		Kind: catalog.Throttled, Code: codeBudget, Cause: ctx.Err(),
-		Message: "the operator's own budget of requests for this account (--cvm-qps) does not reach for all its queries in time; " +
-			"poll less often, or raise it if the account's limit of 40 requests a second allows",
+		Message: "the operator's own budget of requests with these credentials (--cvm-qps) does not reach for all their queries; " +
+			"poll less often, or raise it if the sub-account's 40 requests a second allow it",
 	}
 }
 

@@ -128,7 +128,7 @@ var wantCodes = map[string]struct {
 	"InvalidInstanceType":   {catalog.Invalid, "correct spec.instanceType", nil},
 	"InvalidRegion":         {catalog.Invalid, "correct spec.region", nil},
 	"InvalidZone":           {catalog.Invalid, "correct spec.region", nil},
-	"UnsupportedRegion":     {catalog.Invalid, "correct spec.region", asked(func(q *catalog.Query) { q.Region = "ap-nowhere" })},
+	"UnsupportedRegion":     {catalog.Invalid, "correct spec.region", asked(func(q *catalog.Query) { q.Region = "ap-shanghai-adc" })},
 	"InvalidParameter":      {catalog.Invalid, "correct its spec", nil},
 	"InvalidParameterValue": {catalog.Invalid, "correct its spec", nil},
 	"MissingParameter":      {catalog.Invalid, "correct its spec", nil},
@@ -155,7 +155,7 @@ var wantCodes = map[string]struct {
 
 	// The SDK's own, and ours in its manner.
 	"ClientError.CredentialError":     {catalog.Unauthenticated, "check secretId and secretKey in the Secret", keyed(func(a *catalog.Account) { a.SecretID += "\n" }, nil)},
-	"ClientError.NetworkError":        {catalog.Unavailable, "", spoilt(cvmtest.Fault{Hangup: true})},
+	"ClientError.NetworkError":        {catalog.Unavailable, "", nil},
 	"ClientError.IOError":             {catalog.Unavailable, "", spoilt(cvmtest.Fault{CutAfter: 20})},
 	"ClientError.ParseJsonError":      {catalog.Unavailable, "", spoilt(rawBody(canary))},
 	"ClientError.HttpStatusCodeError": {catalog.Unavailable, "", nil}, // the guard is before it

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
+
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
@@ -45,12 +47,14 @@ func newKeyring(t *testing.T) *keyring {
 	k.cloud = start(t, cvmtest.Options{Now: now})
 	k.sts = authtest.NewSTS(k.cloud,
 		authtest.Role{ARN: reader, UIN: otherUIN, Trusts: []string{cvmtest.DefaultCredential.UIN, otherUIN}},
-		authtest.Role{ARN: podRole, UIN: otherUIN, ProviderID: "cls-1", WebIdentityTokens: []string{"token"}},
+		authtest.Role{ARN: podRole, UIN: otherUIN, ProviderID: "cls-1", Audience: "sts.cloud.tencent.com", Subject: "pod"},
 	)
+	issuer := authtest.NewIssuer("https://cls-1.example.com")
+	k.sts.SetProvider(issuer.Provider("cls-1"))
 	t.Cleanup(k.sts.Close)
 	k.metadata = authtest.NewMetadata(k.cloud, "node-role", otherUIN)
 	t.Cleanup(k.metadata.Close)
-	if err := os.WriteFile(k.tokenFile, []byte("token\n"), 0o600); err != nil {
+	if err := os.WriteFile(k.tokenFile, []byte(issuer.Token("sts.cloud.tencent.com", "pod", time.Now().AddDate(1, 0, 0))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	identity := auth.WebIdentity{Region: "ap-shanghai", ProviderID: "cls-1", TokenFile: k.tokenFile, RoleARN: podRole}
@@ -64,7 +68,7 @@ func newKeyring(t *testing.T) *keyring {
 	}
 	// As New makes it, but for the clock.
 	c.keys = auth.New(auth.Options{
-		Profile: newProfile(sts), Transport: c.transport, Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
+		Profile: func(region string) *profile.ClientProfile { return newProfile(sts.in(region)) }, Transport: c.transport, Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
 	})
 	k.client = c
 	k.cloud.Put(region, cvmtest.PrivateImages(1, 3, otherUIN)...)
@@ -172,7 +176,7 @@ func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 		"a redirect":              {byPod, sts(authtest.Fault{Status: 307, Header: map[string]string{"Location": "http://127.0.0.1:1/"}}), catalog.Unavailable, "it is a redirect (HTTP status 307)"},
 		"no JSON":                 {byPod, sts(authtest.Fault{Header: map[string]string{"Content-Type": "text/html"}}), catalog.Unavailable, "it is not JSON"},
 		"an answer without end":   {byPod, sts(authtest.Fault{Body: text(strings.Repeat(canary, 1<<20))}), catalog.Unavailable, "it is larger than 8 MiB"},
-		"a connection that ends":  {byPod, sts(authtest.Fault{Drop: true}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the cloud was not reached (ClientError.NetworkError)"},
+		"a connection that ends":  {byPod, sts(authtest.Fault{Drop: true}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the host 127.0.0.1 closed the connection without an answer (ClientError.ConnectionClosed)"},
 		"no keys in the answer":   {byPod, sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"` + canary + `"}}`)}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the answer has none (ClientError.NoKeys)"},
 		"a token that is refused": {byPod, func(k *keyring) { _ = os.WriteFile(k.tokenFile, []byte(canary), 0o600) }, catalog.Unauthenticated, "the role must trust this cluster's OIDC provider in CAM"},
 		"no token":                {byPod, func(k *keyring) { _ = os.Remove(k.tokenFile) }, catalog.Unauthenticated, "TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts (ClientError.NoWebIdentityToken)"},
@@ -224,7 +228,7 @@ func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
 		"wrong keys":                  {belongingTo(cvmtest.DefaultCredential.UIN, wrong), nil, catalog.Unauthenticated, "the secretKey does not belong to the secretId"},
 		"an STS that refuses":         {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "UnauthorizedOperation"}), catalog.Unavailable, "allow sts:GetCallerIdentity to them in CAM"},
 		"an STS that doesn't know it": {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InvalidAction"}), catalog.Unavailable, "correct the operator's --sts-endpoint"},
-		"an STS that hangs up":        {belongingTo(otherUIN, account), sts(authtest.Fault{Drop: true}), catalog.Unavailable, "it is not known which account the keys belong to, and accountID names one: the cloud was not reached"},
+		"an STS that hangs up":        {belongingTo(otherUIN, account), sts(authtest.Fault{Drop: true}), catalog.Unavailable, "it is not known which account the keys belong to, and accountID names one: the host 127.0.0.1 closed the connection without an answer"},
 		"an STS that is broken":       {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InternalError"}), catalog.Unavailable, "the cloud could not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +260,7 @@ func TestAThrottledSTSPausesNoListing(t *testing.T) {
 	k := newKeyring(t)
 	k.sts.Inject(authtest.Fault{Code: "RequestLimitExceeded"})
 	mustFail(t, k.client, assuming(reader), everything)
-	if k.client.limits.bucket(account.Source).paused() > 0 {
+	if k.client.limits.bucket(bucketOf(account.Source, k.client.endpoint.host)).paused() > 0 {
 		t.Error("the bucket of the source is paused")
 	}
 }

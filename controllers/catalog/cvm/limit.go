@@ -24,8 +24,8 @@ const (
 	maxRefill = 365 * 24 * time.Hour
 )
 
-// limits holds one bucket per source of keys: the cloud counts requests per sub-account and region of the gateway, not
-// per region of a query.
+// limits holds one bucket per source of keys and host: the cloud counts requests per sub-account and region of the
+// gateway, not per region of a query.
 type limits struct {
 	qps   float64
 	burst int
@@ -43,6 +43,7 @@ func newLimits(qps float64, burst int, meter *meter) *limits {
 	return l
 }
 
+// bucket is the one of a source of keys at a host, as bucketOf names it.
 func (l *limits) bucket(source string) *bucket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,6 +54,9 @@ func (l *limits) bucket(source string) *bucket {
 	l.buckets.Set(source, b)
 	return b
 }
+
+// bucketOf names the bucket of a source of keys at a host.
+func bucketOf(source, host string) string { return source + "@" + host }
 
 // bucket is a token bucket that can be paused.
 type bucket struct {

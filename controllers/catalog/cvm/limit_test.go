@@ -250,7 +250,7 @@ func TestAListingThatGetsNoTokenIsThrottledByOurselves(t *testing.T) {
 	// A pause longer than the deadline: then it is the context that ended the wait.
 	other := account
 	other.Source = "secret/other"
-	c.limits.bucket(other.Source).resume = time.Now().Add(time.Hour)
+	c.limits.bucket(bucketOf(other.Source, c.endpoint.host)).resume = time.Now().Add(time.Hour)
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := c.List(ctx, other, everything); kindOf(err) != catalog.Throttled || !errors.Is(err, context.DeadlineExceeded) {
@@ -265,7 +265,7 @@ func TestEachPageTakesOneToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustList(t, c, everything)
-	if left := c.limits.bucket(account.Source).tokens.Tokens(); left < 5 || left > 5.01 {
+	if left := c.limits.bucket(bucketOf(account.Source, c.endpoint.host)).tokens.Tokens(); left < 5 || left > 5.01 {
 		t.Errorf("%v of 10 tokens are left after 5 pages, want 5", left)
 	}
 }
@@ -275,7 +275,7 @@ func TestATokenComesBeforeTheSignature(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(3)...)
 	c := connect(t, s)
 	resume := time.Now().Add(1100 * time.Millisecond)
-	c.limits.bucket(account.Source).resume = resume
+	c.limits.bucket(bucketOf(account.Source, c.endpoint.host)).resume = resume
 	var signed int64
 	c.transport = tap{next: c.transport, before: func(r *http.Request, _ []byte) {
 		signed, _ = strconv.ParseInt(r.Header.Get("X-TC-Timestamp"), 10, 64)
@@ -340,11 +340,11 @@ func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
 	s.Inject(cvmtest.Fault{SecretID: cvmtest.DefaultCredential.SecretID, Code: "RequestLimitExceeded"})
 	c := connect(t, s)
 	mustFail(t, c, account, everything)
-	resume := c.limits.bucket(account.Source).resume
+	resume := c.limits.bucket(bucketOf(account.Source, c.endpoint.host)).resume
 	if listing, err := c.List(t.Context(), accountOf(other), everything); err != nil || len(listing.Images) != 150 {
 		t.Errorf("the other source: %d images, %v", len(listing.Images), err)
 	}
-	if b := c.limits.bucket("secret/AKIDother"); b.pause != 0 || !b.resume.IsZero() || resume.IsZero() {
+	if b := c.limits.bucket(bucketOf("secret/AKIDother", c.endpoint.host)); b.pause != 0 || !b.resume.IsZero() || resume.IsZero() {
 		t.Errorf("the other source's bucket is paused for %v to %v", b.pause, b.resume)
 	}
 }

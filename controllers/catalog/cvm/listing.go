@@ -26,15 +26,22 @@ const (
 // fetchFunc asks for the page that begins at offset.
 type fetchFunc func(ctx context.Context, offset int) (page, error)
 
+// countFunc asks how many images a query has when it names no instance type. It is nil where it names none.
+type countFunc func(ctx context.Context) (int, error)
+
 // list reads a complete listing. The API's pages are cut out of a list that may change between two of them, in an
 // order that nothing promises, so an image can fall between two pages. A reading therefore counts only if all of its
-// pages name the same TotalCount and hold that many distinct ids. A reading that doesn't is repeated once.
-func list(ctx context.Context, fetch fetchFunc) (catalog.Listing, error) {
+// pages name the same TotalCount and hold that many distinct ids, or if the TotalCount is that of the query without its
+// instance type. A reading that doesn't count is repeated once.
+func list(ctx context.Context, fetch fetchFunc, untyped countFunc) (catalog.Listing, error) {
 	first, err := readAtOnce(ctx, fetch)
 	if err != nil {
 		return catalog.Listing{}, err
 	}
-	if first.settled() {
+	switch complete, err := first.complete(ctx, untyped); {
+	case err != nil:
+		return catalog.Listing{}, err
+	case complete:
 		return first.listing(), nil
 	}
 	second, err := readInTurn(ctx, fetch)
@@ -51,8 +58,16 @@ func list(ctx context.Context, fetch fetchFunc) (catalog.Listing, error) {
 	}
 	return catalog.Listing{}, &catalog.Error{
 		Kind: catalog.Incomplete, Code: codeIncomplete,
-		Message: "the cloud's list of images changed while it was read, twice in a row",
+		Message: "the cloud's list of images changed while it was read, twice in a row" + hint(untyped),
 	}
+}
+
+// hint names a part of the query that may be why a list doesn't add up.
+func hint(untyped countFunc) string {
+	if untyped == nil {
+		return ""
+	}
+	return "; if it stays so, leave spec.instanceType out and name the images otherwise"
 }
 
 // reading is what the pages of one pass over the list held.
@@ -82,6 +97,20 @@ func (r reading) size() int { return len(r.images) + len(r.unfit) }
 func (r reading) settled() bool {
 	_, promised := r.totals[r.size()]
 	return promised && len(r.totals) == 1
+}
+
+// complete says whether the reading is all there is. Whether the cloud counts before it applies the instance type is not
+// known; one more request tells where that may be why fewer images are there than it counts.
+func (r reading) complete(ctx context.Context, untyped countFunc) (bool, error) {
+	if untyped == nil || r.settled() || len(r.totals) != 1 {
+		return r.settled(), nil
+	}
+	total, err := untyped(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, same := r.totals[total]
+	return same && r.size() < total, nil
 }
 
 func (r reading) sameIDs(other reading) bool {

@@ -445,3 +445,98 @@ func TestRequestsByIDArePagedTheSameWay(t *testing.T) {
 		t.Errorf("requests: %+v", requests)
 	}
 }
+
+// Whether TotalCount counts before the filter by instance type is not known: both are a complete listing, by one more request at most.
+func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
+	const fits, other = 120, 60
+	images := private(fits + other)
+	for i := range other {
+		images[3*i].InstanceTypes = []string{"SR1.MEDIUM2"}
+	}
+	typed := catalog.Query{Region: region, InstanceType: "S5.MEDIUM2"}
+	short := cvmtest.Fault{Page: 2, DropImages: 1}
+	type result struct {
+		images    int
+		unsettled bool
+		requests  int
+	}
+	for name, tc := range map[string]struct {
+		before bool
+		faults []cvmtest.Fault
+		want   result
+	}{
+		"counted after":                             {want: result{fits, false, 2}},
+		"counted before":                            {before: true, want: result{fits, false, 3}},
+		"an image is missing, once":                 {faults: []cvmtest.Fault{{Page: 2, DropImages: 1, Times: 1}}, want: result{fits, false, 5}},
+		"an image is missing, twice":                {faults: []cvmtest.Fault{short}, want: result{fits - 1, true, 6}},
+		"counted neither before nor after":          {faults: []cvmtest.Fault{{TotalDelta: 1}}, want: result{fits, true, 6}},
+		"counted before, and the other count fails": {before: true, faults: []cvmtest.Fault{{Call: 3, Code: "InternalError"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, cvmtest.Options{CountBeforeInstanceType: tc.before}, images...)
+			for _, f := range tc.faults {
+				s.Inject(f)
+			}
+			c := connect(t, s)
+			if tc.want == (result{}) {
+				mustFail(t, c, account, typed)
+				return
+			}
+			got := mustList(t, c, typed)
+			if diff := cmp.Diff(tc.want, result{len(got.Images), got.Unsettled, len(s.Requests())}, cmp.AllowUnexported(result{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, r := range s.Requests() {
+				if (r.InstanceType == "") != (r.Limit == 1) {
+					t.Errorf("limit %d with the instance type %q", r.Limit, r.InstanceType)
+				}
+			}
+		})
+	}
+}
+
+func TestAnIncompleteListingHintsAtTheInstanceType(t *testing.T) {
+	s := start(t, cvmtest.Options{}, private(150)...)
+	s.OnRequest(func(r cvmtest.Request) {
+		if r.Page == 2 {
+			s.Delete(region, s.Images(region)[0].ImageID)
+		}
+	})
+	failure := mustFail(t, connect(t, s), account, catalog.Query{Region: region, InstanceType: "S5.MEDIUM2"})
+	if failure.Kind != catalog.Incomplete || !strings.Contains(failure.Message, "spec.instanceType") {
+		t.Errorf("%s: %v, want one that names spec.instanceType", failure.Kind, failure)
+	}
+}
+
+// The API's page of DeleteImages has an id of nine characters.
+func TestIDsMayBeLongerThanEight(t *testing.T) {
+	image := private(1)[0]
+	image.ImageID = "img-34vaef8fe"
+	s := start(t, cvmtest.Options{}, image)
+	c := connect(t, s)
+	for name, query := range map[string]catalog.Query{
+		"listed": everything, "by id": {Region: region, ImageIDs: []string{image.ImageID}},
+		"by filter": {Region: region, Filters: []catalog.Filter{{Name: "image-id", Values: []string{image.ImageID}}}},
+	} {
+		if got := mustList(t, c, query); len(got.Images) != 1 || got.Skipped > 0 {
+			t.Errorf("%s: %d images, %d skipped, want it", name, len(got.Images), got.Skipped)
+		}
+	}
+}
+
+func TestTheCreatorOfASharedImageIsReadWhateverItIs(t *testing.T) {
+	const owner = cvmtest.StrangerUIN
+	for mode, want := range map[cvmtest.SharedCreator]string{
+		"": owner, cvmtest.CreatorAsShared: owner, cvmtest.CreatorSubAccount: cvmtest.SubAccount(owner), cvmtest.CreatorNull: "",
+	} {
+		s := start(t, cvmtest.Options{SharedCreator: mode}, slices.Concat(private(1), cvmtest.SharedImages(2, 1, owner, cvmtest.DefaultCredential.UIN))...)
+		got := map[string]string{}
+		for _, image := range mustList(t, connect(t, s), everything).Images {
+			got[image.Type] = image.Creator
+		}
+		if diff := cmp.Diff(map[string]string{cvmtest.TypePrivate: cvmtest.DefaultCredential.UIN, cvmtest.TypeShared: want}, got); diff != "" {
+			t.Errorf("%q: creators (-want +got):\n%s", mode, diff)
+		}
+	}
+}

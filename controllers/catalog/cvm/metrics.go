@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,12 +70,12 @@ func (m *meter) sent(req *http.Request, took time.Duration, body []byte, err err
 	if m == nil {
 		return
 	}
-	code := answerCode(body)
+	code, noRegion := answerCode(body)
 	if err != nil {
 		code = failureCode(err)
 	}
 	action := req.Header.Get("X-TC-Action")
-	m.requests.WithLabelValues(action, m.region(req.Header.Get("X-TC-Region"), code), code).Inc()
+	m.requests.WithLabelValues(action, m.region(req.Header.Get("X-TC-Region"), noRegion || code == codeUnknownHost), code).Inc()
 	m.duration.WithLabelValues(action).Observe(took.Seconds())
 }
 
@@ -85,16 +86,13 @@ func (m *meter) waited(d time.Duration) {
 	}
 }
 
-// region is the label of a region. One that the cloud doesn't know gets none of its own: series outlive the query that
-// named it.
-func (m *meter) region(name, code string) string {
-	if v, ok := verdicts[code]; ok && v.message == badRegion {
-		return labelOther
-	}
+// region is the label of a region. One that the cloud doesn't know, or that may be why nobody knows the host, gets none of
+// its own: series outlive the query that named it.
+func (m *meter) region(name string, doubtful bool) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.regions[name] {
-		if len(m.regions) == maxRegions {
+		if doubtful || len(m.regions) == maxRegions {
 			return labelOther
 		}
 		m.regions[name] = true
@@ -110,25 +108,28 @@ func failureCode(err error) string {
 	return codeNetwork
 }
 
-// answerCode is the code in an answer. The quotation mark before and after tells a key from a word in somebody's text,
+// answerCode is the code in an answer, and whether it is about the region. The quotation mark before and after tells a key from a word in somebody's text,
 // where it would be escaped, so that a good page is not decoded twice.
-func answerCode(body []byte) string {
+func answerCode(body []byte) (code string, noRegion bool) {
 	if !bytes.Contains(body, []byte(`"RequestId"`)) {
-		return codeMalformed
+		return codeMalformed, false
 	}
 	if !bytes.Contains(body, []byte(`"Error"`)) {
-		return codeOK
+		return codeOK, false
 	}
 	var answer struct {
-		Response struct{ Error *struct{ Code string } }
+		Response struct {
+			Error *struct{ Code, Message string }
+		}
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		return codeMalformed
+		return codeMalformed, false
 	}
-	if answer.Response.Error == nil {
-		return codeOK
+	failure := answer.Response.Error
+	if failure == nil {
+		return codeOK, false
 	}
-	return boundLabel(answer.Response.Error.Code)
+	return boundLabel(failure.Code), refusesRegion(failure.Code, failure.Message)
 }
 
 // boundLabel keeps whoever answers from adding series: a code that is in no table counts under its family, or under
@@ -138,7 +139,7 @@ func boundLabel(code string) string {
 	for _, known := range []string{code, family} {
 		_, image := verdicts[known]
 		_, keys := keyVerdicts[known]
-		if image || keys || ownCodes[known] {
+		if image || keys || ownCodes[known] || slices.Contains(unansweredCodes, known) {
 			return known
 		}
 	}

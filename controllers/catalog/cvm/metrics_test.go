@@ -86,7 +86,7 @@ func TestACloudThatIsNotThereIsCounted(t *testing.T) {
 	c := connect(t, s)
 	s.Close()
 	mustFail(t, c, account, everything)
-	if got := requestCounts(t, c)["DescribeImages ClientError.NetworkError ap-guangzhou"]; got != 1 {
+	if got := requestCounts(t, c)["DescribeImages ClientError.ConnectionRefused ap-guangzhou"]; got != 1 {
 		t.Errorf("counts are %v", requestCounts(t, c))
 	}
 }
@@ -128,12 +128,33 @@ func TestNobodyAddsSeriesWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestARegionThatTheCloudDoesNotKnowHasNoSeries(t *testing.T) {
+// Three codes say that a region isn't one; of two only the message tells.
+func TestARegionThatTheCloudDoesNotKnow(t *testing.T) {
+	for region, code := range map[string]string{"gz": "InvalidParameter", "ap-nowhere": "InvalidParameterValue", "ap-shanghai-adc": "UnsupportedRegion"} {
+		s := start(t, cvmtest.Options{})
+		c := connect(t, s)
+		failure := mustFail(t, c, account, catalog.Query{Region: region})
+		if failure.Kind != catalog.Invalid || failure.Code != code || !strings.Contains(failure.Message, "correct spec.region") {
+			t.Errorf("%s: %s, %v, want Invalid, %s that names spec.region", region, failure.Kind, failure, code)
+		}
+		wantConfidential(t, s, account, failure)
+		// Series outlive the query that named it.
+		if diff := cmp.Diff(map[string]float64{"DescribeImages " + code + " other": 1}, requestCounts(t, c)); diff != "" {
+			t.Errorf("%s: counts (-want +got):\n%s", region, diff)
+		}
+	}
+}
+
+// Words about something else are no region's fault.
+func TestARegionInAnotherMessageIsNotBlamed(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	c := connect(t, s)
-	s.Inject(cvmtest.Fault{Code: "UnsupportedRegion"})
-	mustFail(t, c, account, catalog.Query{Region: "ap-typo"})
-	if diff := cmp.Diff(map[string]float64{"DescribeImages UnsupportedRegion other": 1}, requestCounts(t, c)); diff != "" {
+	s.Inject(cvmtest.Fault{Code: "InvalidParameterValue", Message: "The filter is not supported in this region."})
+	failure := mustFail(t, c, account, everything)
+	if strings.Contains(failure.Message, "spec.region") {
+		t.Errorf("it blames the region: %v", failure)
+	}
+	if diff := cmp.Diff(map[string]float64{"DescribeImages InvalidParameterValue " + region: 1}, requestCounts(t, c)); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

@@ -64,10 +64,10 @@ func TestANameThatCannotBeResolvedIsACloudThatWasNotReached(t *testing.T) {
 		answer func([]byte) []byte
 		code   string
 	}{
-		"no such name":           {code(3), "ClientError.NetworkError"},
-		"the nameserver fails":   {code(2), "ClientError.NetworkError"},
-		"the nameserver refuses": {code(5), "ClientError.NetworkError"},
-		"the nameserver is mute": {func([]byte) []byte { return nil }, "ClientError.Timeout"},
+		"no such name":           {code(3), "ClientError.UnknownHost"},
+		"the nameserver fails":   {code(2), "ClientError.NoDNSAnswer"},
+		"the nameserver refuses": {code(5), "ClientError.NoDNSAnswer"},
+		"the nameserver is mute": {func([]byte) []byte { return nil }, "ClientError.NoDNSAnswer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,6 +84,17 @@ func TestANameThatCannotBeResolvedIsACloudThatWasNotReached(t *testing.T) {
 			failure := (*catalog.Error)(nil)
 			if !errors.As(err, &failure) || failure.Kind != catalog.Unavailable || failure.Code != tc.code {
 				t.Fatalf("%v, want Unavailable, %s", err, tc.code)
+			}
+			if !strings.Contains(failure.Message, "DNS") || !strings.Contains(failure.Message, DefaultEndpoint) {
+				t.Errorf("it doesn't name DNS and the host: %s", failure)
+			}
+			// Whoever names regions must not add series by hosts that are none.
+			label := region
+			if tc.code == "ClientError.UnknownHost" {
+				label = labelOther
+			}
+			if diff := cmp.Diff(map[string]float64{"DescribeImages " + tc.code + " " + label: 1}, requestCounts(t, c)); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 			wantConfidential(t, start(t, cvmtest.Options{}), account, failure)
 		})

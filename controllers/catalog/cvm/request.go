@@ -20,6 +20,9 @@ const pageSize = 100
 // end if one refusal ended it. The bucket's pause, about 0.75 s and then 1.5 s, lies between the tries.
 const throttledTries = 3
 
+// span is the part of a list that a page is.
+type span struct{ offset, limit int }
+
 // page is one answer of DescribeImages.
 type page struct {
 	total  int
@@ -28,9 +31,11 @@ type page struct {
 	unfit []string
 }
 
-// fetch asks for one page, again while throttled. Keys come after the wait, which they might not outlive.
-func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error), b *bucket, query catalog.Query, offset int) (page, error) {
-	for try := 1; ; try++ {
+// fetch asks for one page, again while throttled, and once more where the connection ended before an answer came: gateways
+// close idle connections, and asking for a page changes nothing. Each try has a token and a signature of its own. Keys
+// come after the wait, which they might not outlive.
+func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error), b *bucket, query catalog.Query, at span) (page, error) {
+	for try, hungUp := 1, false; ; {
 		if err := b.wait(ctx); err != nil {
 			return page{}, waitError(ctx)
 		}
@@ -38,17 +43,20 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 		if err != nil {
 			return page{}, err
 		}
-		response, err := describeImages(ctx, client, newRequest(query, offset))
+		response, err := describeImages(ctx, client, newRequest(query, at))
 		if err == nil {
 			b.content()
-			return convertPage(response, offset)
+			return convertPage(response, at.offset)
 		}
-		failure := classify(err)
-		if failure.Kind != catalog.Throttled {
-			return page{}, failure
-		}
-		b.throttled()
-		if try == throttledTries {
+		switch failure := classify(err); {
+		case failure.Kind == catalog.Throttled:
+			b.throttled()
+			if try++; try > throttledTries {
+				return page{}, failure
+			}
+		case failure.Code == codeHungUp && !hungUp:
+			hungUp = true
+		default:
 			return page{}, failure
 		}
 	}
@@ -68,10 +76,10 @@ func describeImages(ctx context.Context, client *sdk.Client, request *sdk.Descri
 }
 
 // newRequest leaves out what is empty: the SDK sends an empty list as one, and the API refuses it.
-func newRequest(query catalog.Query, offset int) *sdk.DescribeImagesRequest {
+func newRequest(query catalog.Query, at span) *sdk.DescribeImagesRequest {
 	r := sdk.NewDescribeImagesRequest()
-	r.Offset = new(uint64(offset))
-	r.Limit = common.Uint64Ptr(pageSize)
+	r.Offset = new(uint64(at.offset))
+	r.Limit = new(uint64(at.limit))
 	if len(query.ImageIDs) > 0 {
 		r.ImageIds = common.StringPtrs(query.ImageIDs)
 	}

@@ -31,6 +31,9 @@ const maxValues = 100_000
 // maxConnections bounds connections to the gateway: as many as one listing fetches pages at once, for four listings.
 const maxConnections = 4 * pagesAtOnce
 
+// idleTimeout ends idle connections. The SDK's own client has it, too: gateways close them earlier than Go's usual 90 s.
+const idleTimeout = 30 * time.Second
+
 // refusal is an answer that the transport doesn't hand to the SDK. Its text is ours: it may be shown.
 type refusal struct{ what string }
 
@@ -83,8 +86,9 @@ func newTransport(m *meter) http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = maxConnections
 	t.MaxConnsPerHost = maxConnections
-	t.IdleConnTimeout = 90 * time.Second
+	t.IdleConnTimeout = idleTimeout
 	t.MaxResponseHeaderBytes = 64 << 10
+	t.OnProxyConnectResponse = askedProxy
 	return guard{next: t, meter: m}
 }
 
@@ -103,9 +107,10 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // exchange sends a request and reads the whole answer.
 func (g guard) exchange(req *http.Request) (*http.Response, []byte, error) {
-	resp, err := g.next.RoundTrip(req)
+	p := &progress{}
+	resp, err := g.next.RoundTrip(req.WithContext(p.watch(req.Context())))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, p.unanswered(err, req.URL.Hostname())
 	}
 	if why := refuse(resp); why != nil {
 		// Closing without reading drops the connection, which is what an answer like this deserves.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -45,8 +46,8 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 	cut := func(f cvmtest.Fault) oddAnswer {
 		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.IOError", message: "the cloud's answer was cut off"}
 	}
-	unreached := func(f cvmtest.Fault) oddAnswer {
-		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.NetworkError", message: "the cloud was not reached"}
+	hungUp := func(f cvmtest.Fault) oddAnswer {
+		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.ConnectionClosed", message: "the host 127.0.0.1 closed the connection without an answer", again: 1}
 	}
 	typed := func(contentType, body string) cvmtest.Fault {
 		return cvmtest.Fault{Body: &body, Header: map[string]string{"Content-Type": contentType}}
@@ -82,8 +83,8 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 		"a body one page above the bound":         refused(cvmtest.Fault{BigBody: 8 << 20}, "it is larger than 8 MiB"),
 		"a body cut in the middle":                cut(cvmtest.Fault{CutAfter: 500}),
 		"a body cut by a reset":                   cut(cvmtest.Fault{CutAfter: 500, Reset: true}),
-		"no answer, a closed connection":          unreached(cvmtest.Fault{Hangup: true}),
-		"no answer, a reset":                      unreached(cvmtest.Fault{Reset: true}),
+		"no answer, a closed connection":          hungUp(cvmtest.Fault{Hangup: true}),
+		"no answer, a reset":                      hungUp(cvmtest.Fault{Reset: true}),
 		"null":                                    panics(rawBody(`null`)),
 		"nothing with status 200":                 unreadable(rawBody(``)),
 		"no JSON, although it says so":            unreadable(rawBody(page300K)),
@@ -148,6 +149,7 @@ type oddAnswer struct {
 	kind    catalog.Kind
 	code    string
 	message string
+	again   int // how often it is asked again
 }
 
 // Not in parallel: each case looks at all goroutines.
@@ -169,7 +171,7 @@ func TestAnOddAnswerFailsTheListingAndLeavesNothingBehind(t *testing.T) {
 				}
 				wantConfidential(t, s, account, failure)
 			}
-			if n := len(s.Requests()); n != 3 {
+			if n := len(s.Requests()); n != 3*(1+tc.again) {
 				t.Errorf("%d requests for 3 listings", n)
 			}
 			closeIdle(c)
@@ -202,8 +204,8 @@ func TestAnOddAnswerOnALaterPageFailsTheListing(t *testing.T) {
 			if failure.Kind != tc.kind || failure.Code != tc.code {
 				t.Errorf("%v, want %s, %s", failure, tc.kind, tc.code)
 			}
-			if got := offsets(s); len(got) != 2 {
-				t.Errorf("requests at %v, want two", got)
+			if got := offsets(s); len(got) != 2+tc.again {
+				t.Errorf("requests at %v, want %d", got, 2+tc.again)
 			}
 		})
 	}
@@ -244,14 +246,16 @@ func TestOnlyTheCloudsOwnCertificateWillDo(t *testing.T) {
 		untrusted bool
 		version   uint16
 		good      bool
+		code      string // without its first part
+		says      string
 	}{
 		"a good certificate": {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", good: true},
-		"expired":            {from: now.Add(-2 * time.Hour), to: now.Add(-time.Hour), host: "127.0.0.1"},
-		"not valid yet":      {from: now.Add(time.Hour), to: now.Add(2 * time.Hour), host: "127.0.0.1"},
-		"another host's":     {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "cvm.tencentcloudapi.com"},
-		"signed by itself":   {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", untrusted: true},
-		"TLS 1.1":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS11},
-		"TLS 1.0":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS10},
+		"expired":            {from: now.Add(-2 * time.Hour), to: now.Add(-time.Hour), host: "127.0.0.1", code: "CertificateExpired", says: "renew it"},
+		"not valid yet":      {from: now.Add(time.Hour), to: now.Add(2 * time.Hour), host: "127.0.0.1", code: "CertificateExpired", says: "the clock of the node"},
+		"another host's":     {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "cvm.tencentcloudapi.com", code: "CertificateName", says: "for another name"},
+		"signed by itself":   {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", untrusted: true, code: "UnknownAuthority", says: `unknown authority, "cvmtest"`},
+		"TLS 1.1":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS11, code: "NetworkError"},
+		"TLS 1.0":            {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", version: tls.VersionTLS10, code: "NetworkError"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert, pool := cvmtest.SelfSigned(tc.from, tc.to, tc.host)
@@ -267,8 +271,11 @@ func TestOnlyTheCloudsOwnCertificateWillDo(t *testing.T) {
 				return
 			}
 			failure := mustFail(t, c, account, everything)
-			if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.NetworkError" {
-				t.Errorf("%v, want Unavailable, ClientError.NetworkError", failure)
+			if failure.Kind != catalog.Unavailable || failure.Code != "ClientError."+tc.code || !strings.Contains(failure.Message, tc.says) {
+				t.Errorf("%s: %v, want Unavailable, ClientError.%s with %q", failure.Kind, failure, tc.code, tc.says)
+			}
+			if diff := cmp.Diff(map[string]float64{"DescribeImages ClientError." + tc.code + " " + region: 1}, requestCounts(t, c)); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 			wantConfidential(t, s, account, failure)
 			if asked := s.Requests(); len(asked) > 0 {
@@ -283,8 +290,58 @@ func TestACloudThatIsNotThereIsUnavailable(t *testing.T) {
 	c := connect(t, s)
 	s.Close()
 	failure := mustFail(t, c, account, everything)
-	if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.NetworkError" || failure.Message != "the cloud was not reached" {
-		t.Errorf("%v, want Unavailable, ClientError.NetworkError", failure)
+	if failure.Kind != catalog.Unavailable || failure.Code != "ClientError.ConnectionRefused" ||
+		failure.Message != "the host 127.0.0.1 refuses the connection; check its address and port, and what stands before it" {
+		t.Errorf("%v, want Unavailable, ClientError.ConnectionRefused", failure)
 	}
 	wantConfidential(t, s, account, failure)
+}
+
+// A gateway that closes an idle connection just when a request goes out on it has not seen the request.
+func TestAConnectionThatEndsBeforeAnAnswerIsTriedOnceMore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault    cvmtest.Fault
+		requests int
+		code     string // of the failure
+	}{
+		"closed once":              {cvmtest.Fault{Hangup: true, Times: 1, Page: 2}, 3, ""},
+		"reset once":               {cvmtest.Fault{Reset: true, Times: 1}, 3, ""},
+		"closed twice":             {cvmtest.Fault{Hangup: true, Times: 2, Page: 2}, 3, "ClientError.ConnectionClosed"},
+		"closed within the answer": {cvmtest.Fault{CutAfter: 100, Times: 1, Page: 2}, 2, "ClientError.IOError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, cvmtest.Options{}, private(150)...)
+			s.Inject(tc.fault)
+			const burst = 10
+			c, err := New(Options{Endpoint: s.URL(), QPS: 0.001, Burst: burst})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.code == "" {
+				if got := mustList(t, c, everything); len(got.Images) != 150 {
+					t.Errorf("%d images, want 150", len(got.Images))
+				}
+			} else if failure := mustFail(t, c, account, everything); failure.Code != tc.code {
+				t.Errorf("%v, want %s", failure, tc.code)
+			}
+			if n := len(s.Requests()); n != tc.requests {
+				t.Errorf("%d requests, want %d", n, tc.requests)
+			}
+			// A request that is repeated is one more for the cloud.
+			if left := c.limits.bucket(bucketOf(account.Source, c.endpoint.host)).tokens.Tokens(); int(left) != burst-tc.requests {
+				t.Errorf("%v of %d tokens are left after %d requests", left, burst, tc.requests)
+			}
+		})
+	}
+}
+
+func TestIdleConnectionsEndBeforeTheGatewayEndsThem(t *testing.T) {
+	c, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.transport.(guard).next.(*http.Transport).IdleConnTimeout; got != 30*time.Second {
+		t.Errorf("they end after %s, want 30 s as in the SDK", got)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
@@ -17,8 +18,11 @@ type Cloud struct {
 	*cvmtest.Control
 	*Process
 
-	// Endpoint is what --cvm-endpoint takes, and STS what --sts-endpoint does.
-	Endpoint, STS string
+	// Endpoint is what --cvm-endpoint takes, STS what --sts-endpoint does, and Metadata what --metadata-endpoint does.
+	Endpoint, STS, Metadata string
+
+	// Keys changes who may have keys of roles.
+	Keys authtest.Control
 }
 
 // StartCloud starts a simulator that knows no limit of requests unless a flag gives it one, and stores its key in the default Secret.
@@ -30,7 +34,7 @@ func (c *Cluster) StartCloud(flags ...string) *Cloud {
 	}
 	ready := c.children.path("cvmsim.json")
 	process := c.children.start(c.T, nil, path, append([]string{"-rate-limit=-1", "-ready-file=" + ready}, flags...)...)
-	var said struct{ URL, STS, Control, SecretID, SecretKey string }
+	var said struct{ URL, STS, Metadata, Control, SecretID, SecretKey string }
 	c.Until("the simulated cloud is ready", func(context.Context) error {
 		content, err := os.ReadFile(ready)
 		if err != nil {
@@ -41,5 +45,5 @@ func (c *Cluster) StartCloud(flags ...string) *Cloud {
 	control := cvmtest.Dial(said.Control)
 	c.Cleanup(control.Close)
 	c.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.Credential{SecretID: said.SecretID, SecretKey: said.SecretKey})
-	return &Cloud{Control: control, Process: process, Endpoint: said.URL, STS: said.STS}
+	return &Cloud{Control: control, Process: process, Endpoint: said.URL, STS: said.STS, Metadata: said.Metadata, Keys: authtest.Dial(control)}
 }

@@ -49,11 +49,14 @@ func (c *Cluster) CreateServiceAccount(name string) {
 	}
 }
 
-// Token is a token of a ServiceAccount in Namespace.
-func (c *Cluster) Token(serviceAccount string) string {
+// Token is a token of a ServiceAccount in Namespace, for the API server unless others are its audience. It lasts at least ten minutes.
+func (c *Cluster) Token(serviceAccount string, audiences ...string) string {
 	c.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: serviceAccount}}
-	request := &authenticationv1.TokenRequest{}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: audiences}}
+	if len(audiences) > 0 {
+		request.Spec.ExpirationSeconds = new(int64(600))
+	}
 	if err := c.Client.SubResource("token").Create(c.Context(), account, request); err != nil {
 		c.Fatalf("asking for a token of %s: %v", serviceAccount, err)
 	}

@@ -194,9 +194,9 @@ func (s *suite) others() {
 	writing.Go(func() {
 		for ctx.Err() == nil {
 			image := &imagev1alpha1.CloudImage{ObjectMeta: metav1.ObjectMeta{Name: name}}
-			patch := fmt.Sprintf(`{"metadata":{"labels":{"%s":"%d"}}}`, othersLabel, written+1)
+			patch := fmt.Sprintf(`{"metadata":{"annotations":{"%s":"%d"}}}`, others, written+1)
 			if err := collector.Patch(s.Context(), image, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
-				s.t.Errorf("labelling %s: %v", name, err)
+				s.t.Errorf("annotating %s: %v", name, err)
 				return
 			}
 			written++
@@ -215,12 +215,12 @@ func (s *suite) others() {
 	writing.Wait()
 	s.Poll("shanghai") // the operator may have given up on the object; it loses nothing
 	image := s.Images("shanghai")[name]
-	if got, want := image.Labels[othersLabel], fmt.Sprint(written); got != want || image.Image.Description != description {
-		s.t.Errorf("the label of another is %q, want %q; the description %q, want %q", got, want, image.Image.Description, description)
+	if got, want := image.Annotations[others], fmt.Sprint(written); got != want || image.Image.Description != description {
+		s.t.Errorf("the annotation of another is %q, want %q; the description %q, want %q", got, want, image.Image.Description, description)
 	}
 }
 
-const othersLabel = "example.com/others"
+const others = "example.com/others"
 
 // conflicted tells whether the operator ever had to read an object again before it could write it.
 func (s *suite) conflicted(name string) bool {

@@ -33,18 +33,18 @@ var Table = []Row{
 	},
 	{
 		Number: 4, Fault: "an answer that breaks off, is reset, or is half a JSON text",
-		Required: "The poll fails",
+		Required: "The poll fails; a connection that ends before the first byte is tried once more, with a token of its own",
 		Proof:    "`controllers/catalog/cvm/transport_test.go`",
 	},
 	{
 		Number: 5, Fault: "a certificate that is expired, of another name, or signed by a stranger; TLS 1.0",
-		Required: "Refused, never asked in plain text; Unavailable, and tried again (a certificate is the cloud's to mend, so nobody " +
+		Required: "Refused, never asked in plain text; Unavailable with the cause in words, and tried again (a certificate is the cloud's to mend, so nobody " +
 			"is called to act)",
 		Proof: "`controllers/catalog/cvm/transport_test.go`",
 	},
 	{
 		Number: 6, Fault: "a name that can't be resolved",
-		Required: "Unavailable; tried again with growing pauses",
+		Required: "Unavailable, and the message names the host; tried again with growing pauses",
 		Proof:    "`controllers/catalog/cvm/network_test.go`",
 	},
 	{
@@ -155,7 +155,7 @@ var Table = []Row{
 	{
 		Number: 28, Fault: "CreatedTime null, in another form, in the future",
 		Required: "A total order; nothing moves when the cloud lists otherwise",
-		Proof:    "`controllers/match_test.go`, `controllers/catalog/cvm/convert_test.go`",
+		Proof:    "`controllers/selection/match_test.go`, `controllers/catalog/cvm/convert_test.go`",
 	},
 	{
 		Number: 29, Fault: "states, architectures, types that are new",
@@ -322,7 +322,7 @@ var Table = []Row{
 		Number: 64, Fault: "many queries of many authors meet on one CloudImage",
 		Required: "Conflicts are tried again with jitter, and what is given up is a failure; at most 64 owners and 64 labels, the " +
 			"oldest query's first, and who comes too late is told so",
-		Proof: "`controllers/sharing_test.go`, `controllers/claim_test.go`",
+		Proof: "`controllers/sharing_test.go`, `controllers/cloudimage/claim_test.go`",
 	},
 	{
 		Number: 65, Fault: "watches are lost, and come back later than the API server",

@@ -107,7 +107,8 @@ func refused(err error, text string) error {
 // applyExamples applies what docs/install.md shows: objects, and a kustomization two folders below the top of the checkout.
 func applyExamples(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
-	for _, block := range regexp.MustCompile("(?s)```yaml(?: kustomization)?\n(.*?)```").FindAllStringSubmatch(readFile(t, root+"/docs/install.md"), -1) {
+	page := readFile(t, root+"/docs/install.md")
+	for _, block := range regexp.MustCompile("(?s)```yaml(?: kustomization)?\n(.*?)```").FindAllStringSubmatch(page, -1) {
 		if !strings.Contains(block[1], "kind: Kustomization\n") {
 			c.Apply(block[1])
 			continue

@@ -6,10 +6,13 @@ package install_test
 import (
 	"context"
 	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,8 +29,13 @@ import (
 
 var update = flag.Bool("update", false, "write the golden renderings anew")
 
-// keepCRDs is the only thing that the chart adds to an object of config/default.
+// keepCRDs is the only thing beside labels that the chart adds to an object of config.
 const keepCRDs = "helm.sh/resource-policy"
+
+// nameLabel is the one that selectors have; packageLabels say what installed an object, which kustomize and Helm say differently.
+const nameLabel = "app.kubernetes.io/name"
+
+var packageLabels = []string{"app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"}
 
 // oldest is the first Kubernetes that is supported.
 const oldest = "v1.31.0"
@@ -65,37 +73,135 @@ func valueSets(t *testing.T) map[string]string {
 
 func TestTheChartRendersWhatConfigDefaultHas(t *testing.T) {
 	makeTarget(t, nil, "installer", "IMG=ghcr.io/image-catalog/image-catalog-operator:dev")
-	shipped, err := os.ReadFile(root + "/dist/install.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text, err := render(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, got := byKey(t, parse(t, string(shipped))), byKey(t, parse(t, text))
+	want, got := parse(t, readInstaller(t)), parse(t, text)
 
 	// Helm keeps a release's own records in the namespace, so the namespace is there before the release.
-	const before = "Namespace /" + namespace
-	if want[before] == nil {
-		t.Errorf("config/default has no %s", before)
-	}
-	delete(want, before)
+	want = slices.DeleteFunc(want, func(o *unstructured.Unstructured) bool { return key(o) == "Namespace /"+namespace })
 
-	for name, object := range got {
-		o := unstructured.Unstructured{Object: object}
+	for _, o := range got {
 		if o.GetKind() != "CustomResourceDefinition" {
 			continue
 		}
 		annotations := o.GetAnnotations()
 		if annotations[keepCRDs] != "keep" {
-			t.Errorf("%s would be deleted with the release, and the catalogue with it", name)
+			t.Errorf("%s would be deleted with the release, and the catalogue with it", key(o))
 		}
 		delete(annotations, keepCRDs)
 		o.SetAnnotations(annotations)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("config/default (-) and the chart (+) differ:\n%s", diff)
+	same(t, "config/default", want, got)
+}
+
+// What is off by default is the same as the folder of config that has it, too.
+func TestTheChartRendersTheFoldersOfConfig(t *testing.T) {
+	for folder, args := range map[string][]string{
+		"config/network-policy": {"--set", "networkPolicy.enabled=true"},
+		"config/prometheus":     {"--set", "serviceMonitor.enabled=true", "--set", "prometheusRule.enabled=true"},
+		"config/grafana":        {"--set", "grafanaDashboard.enabled=true"},
+	} {
+		kustomize := tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+		shipped := run(t, exec.CommandContext(t.Context(), kustomize, "build", filepath.Join(root, folder)), nil)
+		text, err := render(t, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := parse(t, shipped)
+		kept := map[string]bool{}
+		for _, o := range want {
+			kept[key(o)] = true
+		}
+		got := slices.DeleteFunc(parse(t, text), func(o *unstructured.Unstructured) bool { return !kept[key(o)] })
+		same(t, folder, want, got)
+	}
+}
+
+// same compares objects of config with those of the chart, but for the labels of whatever installed them.
+func same(t *testing.T, folder string, want, got []*unstructured.Unstructured) {
+	t.Helper()
+	for _, o := range slices.Concat(want, got) {
+		for _, path := range labelPaths(o) {
+			for _, label := range packageLabels {
+				unstructured.RemoveNestedField(o.Object, append(path, label)...)
+			}
+		}
+	}
+	if diff := cmp.Diff(byKey(t, want), byKey(t, got)); diff != "" {
+		t.Errorf("%s (-) and the chart (+) differ:\n%s", folder, diff)
+	}
+}
+
+// labelPaths are where an object has labels: its own, and those of its pods.
+func labelPaths(o *unstructured.Unstructured) [][]string {
+	paths := [][]string{{"metadata", "labels"}}
+	if o.GetKind() == "Deployment" {
+		paths = append(paths, []string{"spec", "template", "metadata", "labels"})
+	}
+	return paths
+}
+
+// Objects are found by their labels, whoever wrote the template. What selects pods must not change with a version or a release's values.
+func TestEveryObjectHasTheStandardLabelsAndNoSelectorDoes(t *testing.T) {
+	// null is how a value is taken back, also one that is empty.
+	if _, err := render(t, "--set", "commonLabels=null,podLabels=null"); err != nil {
+		t.Error(err)
+	}
+	for name, file := range valueSets(t) {
+		text, err := render(t, "--values", file, "--set", "commonLabels.cost-centre=images")
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := parse(t, text)
+		operator := deployment(t, objects).GetName()
+		for _, o := range objects {
+			for _, path := range labelPaths(o) {
+				labels, _, _ := unstructured.NestedStringMap(o.Object, path...)
+				for label, want := range map[string]string{
+					nameLabel: operator, packageLabels[0]: "image-catalog", packageLabels[1]: "dev", packageLabels[2]: "Helm",
+					packageLabels[3]: "image-catalog-operator-0.0.0-dev", "cost-centre": "images",
+				} {
+					if labels[label] != want {
+						t.Errorf("%s: %s has the label %s=%q at %v, want %q", name, key(o), label, labels[label], path, want)
+					}
+				}
+			}
+			if selector := podSelector(o); selector != nil && !maps.Equal(selector, map[string]string{nameLabel: operator}) {
+				t.Errorf("%s: %s selects by %v", name, key(o), selector)
+			}
+		}
+	}
+}
+
+// podSelector is what an object selects pods, or the Service of the pods, by; nil if it selects nothing.
+func podSelector(o *unstructured.Unstructured) map[string]string {
+	for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "podSelector", "matchLabels"}, {"spec", "selector"}} {
+		if selector, found, err := unstructured.NestedStringMap(o.Object, path...); found && err == nil {
+			return selector
+		}
+	}
+	return nil
+}
+
+func TestNamesAreThoseThatTheValuesSay(t *testing.T) {
+	for values, want := range map[string]string{
+		"":                                       "image-catalog-operator",
+		"nameOverride=images":                    "image-catalog-images",
+		"nameOverride=catalog":                   "image-catalog", // the release's name has it already
+		"fullnameOverride=shanghai":              "shanghai",
+		"fullnameOverride=x,nameOverride=images": "x",
+		"nameOverride=" + strings.Repeat("x", 41): "image-catalog-" + strings.Repeat("x", 41),
+		"nameOverride=" + strings.Repeat("x", 55): "image-catalog-" + strings.Repeat("x", 41),
+	} {
+		text, err := render(t, "--set", values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := deployment(t, parse(t, text)).GetName(); got != want {
+			t.Errorf("with %q the Deployment is called %s, want %s", values, got, want)
+		}
 	}
 }
 
@@ -111,7 +217,8 @@ func byKey(t *testing.T, objects []*unstructured.Unstructured) map[string]map[st
 	return out
 }
 
-// The golden files show in a review what a change of a template does. They leave out the CRDs, which config/crd shows.
+// The golden files show in a review what a change of a template does. They leave out what is copied whole from elsewhere in config: the
+// CRDs, the alerts and the dashboard.
 func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 	for name, file := range valueSets(t) {
 		text, err := render(t, "--values", file)
@@ -121,8 +228,13 @@ func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 		}
 		var got strings.Builder
 		for _, o := range parse(t, text) {
-			if o.GetKind() == "CustomResourceDefinition" {
+			switch o.GetKind() {
+			case "CustomResourceDefinition":
 				continue
+			case "PrometheusRule":
+				delete(o.Object, "spec")
+			case "ConfigMap":
+				delete(o.Object, "data")
 			}
 			document, err := yaml.Marshal(o.Object)
 			if err != nil {
@@ -147,17 +259,17 @@ func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 	}
 }
 
-// The API server knows neither the Prometheus operator's kinds nor a kubelet; what it judges by is the least that lets a ServiceMonitor in.
-const serviceMonitors = `
+// The API server knows neither the Prometheus operator's kinds nor a kubelet; what it judges by is the least that lets them in.
+const prometheusOperatorKind = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
-  name: servicemonitors.monitoring.coreos.com
+  name: %[2]s.monitoring.coreos.com
   annotations: {api-approved.kubernetes.io: "https://github.com/prometheus-operator/prometheus-operator"}
 spec:
   group: monitoring.coreos.com
   scope: Namespaced
-  names: {kind: ServiceMonitor, listKind: ServiceMonitorList, plural: servicemonitors, singular: servicemonitor}
+  names: {kind: %[1]s, listKind: %[1]sList, plural: %[2]s, singular: %[3]s}
   versions:
   - name: v1
     served: true
@@ -171,10 +283,14 @@ spec:
 
 func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Empty: true, WithoutControllers: true, WithoutAudit: true})
-	c.Apply(serviceMonitors)
+	for _, kind := range []string{"ServiceMonitor", "PrometheusRule"} {
+		singular := strings.ToLower(kind)
+		c.Apply(fmt.Sprintf(prometheusOperatorKind, kind, singular+"s", singular))
+	}
 	c.Apply(`{apiVersion: v1, kind: Namespace,
 		metadata: {name: image-catalog-system, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
-	c.Kubectl("", "wait", "--for=condition=Established", "crd/servicemonitors.monitoring.coreos.com")
+	c.Kubectl("", "wait", "--for=condition=Established",
+		"crd/servicemonitors.monitoring.coreos.com", "crd/prometheusrules.monitoring.coreos.com")
 	for name, file := range valueSets(t) {
 		text, err := render(t, "--values", file)
 		if err != nil {
@@ -256,21 +372,26 @@ func arguments(t *testing.T, deployment *unstructured.Unstructured) []string {
 
 func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 	for what, tc := range map[string]struct{ value, want string }{
-		"a misspelt value":             {"replica=3", "replica"},
-		"no replica":                   {"replicas=0", "replicas"},
-		"an unknown kind of identity":  {"defaultCredentials=profile", "defaultCredentials"},
-		"an endpoint with a path":      {"cloud.cvmEndpoint=example.com/x", "cvmEndpoint"},
-		"more than the cloud admits":   {"cloud.qps=41", "qps"},
-		"a digest that is none":        {"image.digest=latest", "digest"},
-		"an argument that is no flag":  {"args[0]=leader-elect", "args"},
-		"a limit that Go can't read":   {"goMemLimit=460Mi", "goMemLimit"},
-		"a reader without a namespace": {"rbac.metricsReaders[0].name=prometheus", "namespace"},
-		"a log level that is none":     {"logLevel=warn", "logLevel"},
-		"a DNS policy that is none":    {"dnsPolicy=Never", "value must be one of"},
-		"an alias without a name":      {"hostAliases[0].ip=10.0.0.9", "missing property 'hostnames'"},
-		"a mount without a path":       {"volumeMounts[0].name=ca", "missing property 'mountPath'"},
-		"a writer that is no account":  {"admissionPolicy.writers[0]=image-catalog-system/shanghai", "writers"},
-		"a name that no object has":    {"fullnameOverride=Shanghai", "fullnameOverride"},
+		"a misspelt value":              {"replica=3", "replica"},
+		"no replica":                    {"replicaCount=0", "replicaCount"},
+		"an unknown kind of identity":   {"defaultCredentials=profile", "defaultCredentials"},
+		"an endpoint with a path":       {"cloud.cvmEndpoint=example.com/x", "cvmEndpoint"},
+		"a placeholder for no region":   {"cloud.cvmEndpoint=cvm.{zone}.example.com", "cvmEndpoint"},
+		"more than the cloud admits":    {"cloud.qps=41", "qps"},
+		"a digest that is none":         {"image.digest=latest", "digest"},
+		"an argument that is no flag":   {"extraArgs[0]=leader-elect", "extraArgs"},
+		"a limit that Go can't read":    {"goMemLimit=460Mi", "goMemLimit"},
+		"a reader without a namespace":  {"rbac.metricsReaders[0].name=prometheus", "namespace"},
+		"a log level that is none":      {"logLevel=warn", "logLevel"},
+		"a DNS policy that is none":     {"dnsPolicy=Never", "value must be one of"},
+		"an alias without a name":       {"hostAliases[0].ip=10.0.0.9", "missing property 'hostnames'"},
+		"a mount without a path":        {"volumeMounts[0].name=ca", "missing property 'mountPath'"},
+		"a writer that is no account":   {"admissionPolicy.writers[0]=image-catalog-system/shanghai", "writers"},
+		"a name that no object has":     {"fullnameOverride=Shanghai", "fullnameOverride"},
+		"an account without quotes":     {"defaultAccountID=100000000001,defaultCredentials=env", "defaultAccountID"},
+		"a standard label of one's own": {"commonLabels.app\\.kubernetes\\.io/name=images", "commonLabels"},
+		"a timeout without a unit":      {"serviceMonitor.scrapeTimeout=20", "scrapeTimeout"},
+		"a strategy that is none":       {"strategy.type=BlueGreen", "strategy"},
 	} {
 		if _, err := render(t, "--set", tc.value); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s (%s) is to be refused with the name %s, but: %v", what, tc.value, tc.want, err)
@@ -278,7 +399,15 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-// Both have to be documented, since a value that nobody can find is none.
+// The manager would refuse it at each start.
+func TestAnAccountIDBesideASecretIsRefused(t *testing.T) {
+	_, err := render(t, "--set-string", "defaultAccountID=100000000001")
+	if err == nil || !strings.Contains(err.Error(), "a Secret says it by its key accountID") {
+		t.Errorf("an account for the keys of a Secret is to be refused with what to do instead, but: %v", err)
+	}
+}
+
+// Both have to be documented, since a value that nobody can find is none. (What config/chart/README.md says of them is made of both.)
 func TestTheSchemaKnowsExactlyTheValues(t *testing.T) {
 	var values, schema map[string]any
 	for file, into := range map[string]*map[string]any{"values.yaml": &values, "values.schema.json": &schema} {
@@ -290,15 +419,27 @@ func TestTheSchemaKnowsExactlyTheValues(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	properties := schema["properties"].(map[string]any)
+	delete(schema["properties"].(map[string]any), "global")
+	compareValues(t, "", values, schema["properties"].(map[string]any))
+}
+
+func compareValues(t *testing.T, parent string, values, properties map[string]any) {
+	t.Helper()
 	for name := range properties {
-		if _, ok := values[name]; !ok && name != "global" {
-			t.Errorf("values.yaml doesn't show %s", name)
+		if _, ok := values[name]; !ok {
+			t.Errorf("values.yaml doesn't show %s%s", parent, name)
 		}
 	}
-	for name := range values {
-		if properties[name] == nil {
-			t.Errorf("values.schema.json doesn't describe %s", name)
+	for name, value := range values {
+		property, ok := properties[name].(map[string]any)
+		if !ok {
+			t.Errorf("values.schema.json doesn't describe %s%s", parent, name)
+			continue
+		}
+		// An empty object is one that Kubernetes defines, of which the schema may know more.
+		inner, isObject := value.(map[string]any)
+		if known, ok := property["properties"].(map[string]any); ok && isObject && len(inner) > 0 {
+			compareValues(t, parent+name+".", inner, known)
 		}
 	}
 }

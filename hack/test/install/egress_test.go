@@ -5,19 +5,12 @@ package install_test
 
 import (
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/pem"
-	"errors"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -42,10 +35,10 @@ func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 	})
 	t.Cleanup(cloud.Close)
 	cloud.Put("ap-guangzhou", cvmtest.PublicImages()...)
-	p := startProxy(t, url.UserPassword(user, password), cloud.Host())
+	p := cluster.StartProxy(t, url.UserPassword(user, password), map[string]string{host + ":443": cloud.Host()})
 
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
-	env := environment(t, manager(t, noEgress), map[string]string{"proxy/url": p.url()}, map[string]string{"company-ca": string(authority)})
+	env := environment(t, manager(t, noEgress), map[string]string{"proxy/url": p.URL()}, map[string]string{"company-ca": string(authority)})
 
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	c.SetCredentials("tencentcloud-credentials", cvmtest.DefaultCredential)
@@ -53,7 +46,7 @@ func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 	m := c.StartManager(&cluster.Cloud{Endpoint: host}, env...)
 	c.UntilSynced("public")
 
-	if diff := cmp.Diff(map[string]bool{host + ":443": true}, p.asked()); diff != "" {
+	if diff := cmp.Diff(map[string]bool{host + ":443": true}, p.Asked()); diff != "" {
 		t.Errorf("asked of the proxy (-want +got):\n%s", diff)
 	}
 	if strings.Contains(m.Log(), password) {
@@ -128,65 +121,6 @@ func environment(t *testing.T, manager corev1.Container, secrets, volumes map[st
 		env = append(env, variable.Name+"="+value)
 	}
 	return env
-}
-
-// proxy leads whoever knows its password to one address, whatever host they ask for.
-type proxy struct {
-	*httptest.Server
-	user    *url.Userinfo
-	address string
-
-	mu    sync.Mutex
-	hosts map[string]bool
-}
-
-func startProxy(t *testing.T, user *url.Userinfo, address string) *proxy {
-	t.Helper()
-	p := &proxy{user: user, address: address, hosts: map[string]bool{}}
-	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
-	t.Cleanup(p.Close)
-	return p
-}
-
-func (p *proxy) url() string {
-	return (&url.URL{Scheme: "http", User: p.user, Host: p.Listener.Addr().String()}).String()
-}
-
-func (p *proxy) asked() map[string]bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.hosts
-}
-
-func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(p.user.String()))
-	if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != want {
-		w.Header().Set("Proxy-Authenticate", "Basic")
-		w.WriteHeader(http.StatusProxyAuthRequired)
-		return
-	}
-	p.mu.Lock()
-	p.hosts[r.Host] = true
-	p.mu.Unlock()
-	target, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", p.address)
-	if err != nil {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	client, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		_ = target.Close()
-		return
-	}
-	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
-	go pass(client, target)
-	pass(target, client)
-}
-
-// pass copies until one side ends, and ends the other.
-func pass(from, to net.Conn) {
-	_, _ = io.Copy(to, from)
-	_ = errors.Join(from.Close(), to.Close())
 }
 
 // Values of the chart are shown in blocks of their own kind, since they are no objects.

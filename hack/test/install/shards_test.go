@@ -18,7 +18,7 @@ import (
 // cluster, so each knows both accounts, and nobody else is let through.
 func TestTwoReleasesWriteSideBySide(t *testing.T) {
 	r := release{t, cluster.Start(t, cluster.Options{Empty: true, WithoutControllers: true, WithoutAudit: true})}
-	r.must("install", "guangzhou", chart, "--create-namespace", "--set", "args[0]=--regions=ap-guangzhou",
+	r.must("install", "guangzhou", chart, "--create-namespace", "--set", "extraArgs[0]=--regions=ap-guangzhou",
 		"--set", "admissionPolicy.writers[0]=system:serviceaccount:image-catalog-system:shanghai")
 	r.must("install", "shanghai", chart, "--values", chart+"/ci/shard-values.yaml")
 	untilEnforced(t, r.Cluster)
@@ -58,6 +58,7 @@ func (r release) startAs(cloud *cluster.Cloud, deployment *unstructured.Unstruct
 func TestReleasesWithNamesOfTheirOwnShareNoObject(t *testing.T) {
 	everything := []string{
 		"--set", "networkPolicy.enabled=true", "--set", "serviceMonitor.enabled=true",
+		"--set", "prometheusRule.enabled=true", "--set", "grafanaDashboard.enabled=true",
 		"--set", "rbac.metricsReaders[0].name=prometheus-k8s", "--set", "rbac.metricsReaders[0].namespace=monitoring",
 	}
 	first, err := render(t, append(everything, "--set", "crds.enabled=false", "--set", "rbac.userRoles=false")...)

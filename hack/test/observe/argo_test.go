@@ -6,9 +6,12 @@ package observe_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +32,16 @@ const (
 // nothing else, the global obj, and a second to return a table.
 func runLua(t *testing.T, file string, object map[string]any) []byte {
 	t.Helper()
+	result, err := tryLua(t, file, object)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return result
+}
+
+// tryLua is runLua for a script that may refuse to do anything.
+func tryLua(t *testing.T, file string, object map[string]any) ([]byte, error) {
+	t.Helper()
 	script, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -47,17 +60,13 @@ func runLua(t *testing.T, file string, object map[string]any) []byte {
 	state.SetContext(ctx)
 	state.SetGlobal("obj", luajson.DecodeValue(state, object))
 	if err := state.DoString(string(script)); err != nil {
-		t.Fatalf("%s: %v", file, err)
+		return nil, err
 	}
 	result, ok := state.Get(-1).(*lua.LTable)
 	if !ok {
-		t.Fatalf("%s returns a %s, and Argo CD wants a table", file, state.Get(-1).Type())
+		return nil, fmt.Errorf("it returns a %s, and Argo CD wants a table", state.Get(-1).Type())
 	}
-	encoded, err := luajson.Encode(result)
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	return encoded
+	return luajson.Encode(result)
 }
 
 // openSafeOS is what is left of os for scripts of users.
@@ -173,6 +182,33 @@ func TestArgoActions(t *testing.T) {
 	}
 }
 
+// A token is copied whole or not at all, whatever else a message says: part of one would approve nothing and look as if it did.
+func TestArgoApprovesWithTheTokenOfTheCommandOnly(t *testing.T) {
+	blocked := func(message string) map[string]any {
+		return map[string]any{
+			"metadata": map[string]any{"name": "nodes"},
+			"status":   map[string]any{"conditions": []any{map[string]any{"type": "RemovalBlocked", "status": "True", "message": message}}},
+		}
+	}
+	const before, behind = "kubectl annotate imagequery nodes imagecatalog.dev/approve-removal=", " --overwrite"
+	for _, token := range []string{"0", "f", "000000000000", "ffffffffffff", "17d5c290a23c", strings.Repeat("0f", 32)} {
+		got := act(t, "approve", blocked(before+token+behind))
+		annotations, _, _ := unstructured.NestedStringMap(got, "metadata", "annotations")
+		if annotations["imagecatalog.dev/approve-removal"] != token {
+			t.Errorf("the token %s is copied as %q", token, annotations)
+		}
+	}
+	for _, message := range []string{
+		"", before, before + behind, before + "17g5" + behind, before + "17d5", before + "17d5 --overwrite=false", strings.Repeat("z", 30000),
+		"kubectl annotate imagequery other imagecatalog.dev/approve-removal=17d5" + behind, before + strings.Repeat("0", 65) + behind,
+	} {
+		result, err := tryLua(t, filepath.Join(customizations, "ImageQuery", "actions", "approve", "action.lua"), blocked(message))
+		if err == nil || !strings.Contains(err.Error(), "shows no command") {
+			t.Errorf("%.100q is no command to approve, and the action makes of it %s, %v", message, result, err)
+		}
+	}
+}
+
 // act runs an action and returns the object as Argo CD would write it, with a fixed time.
 func act(t *testing.T, action string, object map[string]any) map[string]any {
 	t.Helper()
@@ -239,15 +275,82 @@ func TestTheSnippetForArgoHasTheScriptsOfTheFolder(t *testing.T) {
 		got[definition.Name] = definition.Action
 	}
 	want := map[string]string{"discovery": read("ImageQuery/actions/discovery.lua")}
-	for _, name := range []string{"refresh", "suspend", "resume"} {
+	for _, name := range []string{"refresh", "suspend", "resume", "approve"} {
 		want[name] = read("ImageQuery/actions/" + name + "/action.lua")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("actions (-folder +argocd-cm.yaml):\n%s", diff)
 	}
-	for key := range config.Data {
-		if !strings.HasPrefix(key, "resource.") {
-			t.Errorf("%s would replace something of the installation's", key)
+}
+
+// argosOwn is what Argo CD's manifests have in argocd-cm, in short.
+const argosOwn = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm, namespace: argocd}
+data:
+  resource.exclusions: |
+    ### Network resources created by the Kubernetes control plane
+    - apiGroups:
+      - ''
+      - discovery.k8s.io
+      kinds:
+      - Endpoints
+      - EndpointSlice
+  resource.customizations.ignoreResourceUpdates.all: |
+    jsonPointers:
+      - /status
+`
+
+func TestTheComponentForArgoReplacesNothing(t *testing.T) {
+	folder := t.TempDir()
+	component, err := filepath.Abs(root + "/config/argocd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if component, err = filepath.Rel(folder, component); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"argocd-cm.yaml":     argosOwn,
+		"kustomization.yaml": "resources: [argocd-cm.yaml]\ncomponents: [" + component + "]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	built, err := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "kustomize", folder).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after struct{ Data map[string]string }
+	for text, into := range map[string]any{argosOwn: &before, string(built): &after} {
+		if err := yaml.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(after.Data) <= len(before.Data) {
+		t.Error("the component adds nothing")
+	}
+	for key, value := range before.Data {
+		if after.Data[key] != value {
+			t.Errorf("the component makes %s\n%s", key, after.Data[key])
+		}
+	}
+	appendsToExclusions(t, before.Data["resource.exclusions"])
+}
+
+// appendsToExclusions checks that a list of exclusions has one more with the snippet behind it: that of CloudImages.
+func appendsToExclusions(t *testing.T, list string) {
+	t.Helper()
+	snippet, err := os.ReadFile(root + "/config/argocd/resource-exclusions.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exclusions []struct{ APIGroups, Kinds, Clusters []string }
+	if err := yaml.UnmarshalStrict([]byte(list+string(snippet)), &exclusions); err != nil {
+		t.Fatal(err)
+	}
+	if len(exclusions) != 2 || !slices.Equal(exclusions[1].APIGroups, []string{"imagecatalog.dev"}) || !slices.Equal(exclusions[1].Kinds, []string{"CloudImage"}) {
+		t.Errorf("with the snippet the list of exclusions is %+v", exclusions)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
@@ -42,6 +44,11 @@ func testDocuments(s *stage) {
 	blocked := kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked)
 	if blocked.Type == "" {
 		s.Fatalf("removals are not blocked")
+	}
+	approved := act(s.T, "approve", s.object("ImageQuery", "tke-nodes").Object)
+	annotations, _, _ := unstructured.NestedStringMap(approved, "metadata", "annotations")
+	if token := annotations[imagev1alpha1.AnnotationApproveRemoval]; token == "" || !strings.Contains(blocked.Message, "="+token+" ") {
+		s.Errorf("Argo CD would approve with %q: %s", token, blocked.Message)
 	}
 	if out, err := s.shell(blocked.Message); err != nil {
 		s.Fatalf("the command of RemovalBlocked ends with %v: %s\n%s", err, blocked.Message, out)

@@ -62,6 +62,9 @@ func expressions(t *testing.T) []expression {
 			all = append(all, expression{"panel " + p.Title, dashboardVariables.Replace(target.Expr)})
 		}
 	}
+	for _, a := range readDashboard(t).Annotations.List {
+		all = append(all, expression{"annotation " + a.Name, dashboardVariables.Replace(a.Target.Expr)})
+	}
 	block := regexp.MustCompile("(?s)```promql\n(.*?)```")
 	documents, err := filepath.Glob(root + "/docs/*.md")
 	if err != nil {
@@ -87,19 +90,96 @@ type panel struct {
 	Targets                  []struct{ Expr string }
 	GridPos                  struct{ X, Y, W, H int }
 	ID                       int
+	FieldConfig              struct {
+		Defaults  struct{ Mappings []mapping }
+		Overrides []struct {
+			Matcher    struct{ Options string }
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
+		}
+	}
 }
 
-func panels(t *testing.T) []panel {
+// mapping gives numbers a word and a colour.
+type mapping struct {
+	Options struct {
+		From, To int
+		Result   struct{ Text, Color string }
+	}
+}
+
+type dashboard struct {
+	Panels      []panel
+	Annotations struct {
+		List []struct {
+			Name            string
+			UseValueForTime bool
+			Target          struct{ Expr string }
+		}
+	}
+}
+
+func readDashboard(t *testing.T) dashboard {
 	t.Helper()
 	content, err := os.ReadFile(root + "/config/grafana/image-catalog.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var dashboard struct{ Panels []panel }
-	if err := json.Unmarshal(content, &dashboard); err != nil {
+	var d dashboard
+	if err := json.Unmarshal(content, &d); err != nil {
 		t.Fatal(err)
 	}
-	return dashboard.Panels
+	return d
+}
+
+func panels(t *testing.T) []panel {
+	t.Helper()
+	return readDashboard(t).Panels
+}
+
+// The state of a query is a sum of four series, so each of 16 numbers needs a word, in the timeline as in the table.
+func TestTheDashboardHasAWordAndAColourForEachState(t *testing.T) {
+	found := map[string][]mapping{}
+	for _, p := range panels(t) {
+		found[p.Title] = p.FieldConfig.Defaults.Mappings
+		for _, o := range p.FieldConfig.Overrides {
+			for _, property := range o.Properties {
+				if property.ID != "mappings" || o.Matcher.Options != "State" {
+					continue
+				}
+				var mappings []mapping
+				if err := json.Unmarshal(property.Value, &mappings); err != nil {
+					t.Fatal(err)
+				}
+				found[p.Title] = mappings
+			}
+		}
+	}
+	// Ready 1, RemovalBlocked 2, Stalled 4, suspended 8: what a person should know first decides.
+	words := []string{
+		"Not ready", "Ready", "Not ready", "Removal blocked", "Waits for a person", "Waits for a person", "Waits for a person", "Waits for a person",
+		"Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended",
+	}
+	for _, title := range []string{"State", "Queries"} {
+		for state, want := range words {
+			i := slices.IndexFunc(found[title], func(m mapping) bool { return m.Options.From <= state && state <= m.Options.To })
+			if i < 0 || found[title][i].Options.Result.Text != want || found[title][i].Options.Result.Color == "" {
+				t.Errorf("the panel %s shows state %d by none of %+v, want %s in a colour", title, state, found[title], want)
+			}
+		}
+	}
+}
+
+// Grafana takes the time of such an annotation from the value, in milliseconds.
+func TestTheDashboardMarksChangesOfTheSelection(t *testing.T) {
+	for _, a := range readDashboard(t).Annotations.List {
+		if a.UseValueForTime && strings.Contains(a.Target.Expr, "imagequery_selection_changed_timestamp_seconds") && strings.HasSuffix(a.Target.Expr, " * 1000") {
+			return
+		}
+	}
+	t.Error("no annotation of the dashboard shows when a selection changed")
 }
 
 func TestTheDashboardsPanelsAreWhole(t *testing.T) {

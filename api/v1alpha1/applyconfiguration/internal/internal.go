@@ -27,7 +27,15 @@ var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Architecture
-  scalar: string
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.CloudImage
   map:
     fields:
@@ -194,13 +202,27 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: string
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
           elementRelationship: atomic
     - name: excludeImageIDs
       type:
         list:
           elementType:
             namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
+          elementRelationship: atomic
+    - name: families
+      type:
+        list:
+          elementType:
+            scalar: string
           elementRelationship: atomic
     - name: nameRegex
       type:
@@ -390,6 +412,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionOrder
       default: CreatedTime
+    - name: pin
+      type:
+        list:
+          elementType:
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageID
+          elementRelationship: atomic
     - name: range
       type:
         scalar: string
@@ -401,7 +429,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: string
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
           elementRelationship: atomic
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageState
   scalar: string
@@ -459,6 +495,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalReason
+- name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RecordedImage
+  map:
+    fields:
+    - name: architecture
+      type:
+        scalar: string
+    - name: imageID
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RemovalPolicy
   map:
     fields:
@@ -517,11 +565,11 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.image-catalog.image-catalog-operator.api.v1alpha1.SelectionRecord
   map:
     fields:
-    - name: imageIDs
+    - name: images
       type:
         list:
           elementType:
-            scalar: string
+            namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.RecordedImage
           elementRelationship: atomic
     - name: reason
       type:

@@ -55,6 +55,10 @@ type Identity struct {
 
 	// AccountID, if set, is the account that the last keys must belong to: others are not handed out.
 	AccountID string
+
+	// Region, if set, is the one in which STS is asked for this identity; what the pod's identity gives aside, which has a
+	// region of its own.
+	Region string
 }
 
 // Role is a role that is assumed, with the word that its owner may demand for it.
@@ -65,13 +69,13 @@ type Role struct {
 
 // Options configure Providers.
 type Options struct {
-	// Profile is how the SDK asks STS: the endpoint, and everything switched off that would act on its own.
-	Profile *profile.ClientProfile
+	// Profile is how the SDK asks STS in a region: the endpoint, and everything switched off that would act on its own.
+	Profile func(region string) *profile.ClientProfile
 
 	// Transport carries requests to STS; it bounds and checks what is answered.
 	Transport http.RoundTripper
 
-	// Region is the one in which STS is asked, unless the pod has one of its own.
+	// Region is the one in which STS is asked, unless the pod or the identity has one of its own.
 	Region string
 
 	// Metadata is the base URL of the metadata service.
@@ -95,10 +99,11 @@ type Providers struct {
 	known expiring.Map[place, entry]
 }
 
-// place is where keys are kept: a source, how many of its roles were assumed for them, and whether their account is known
-// to be the right one.
+// place is where keys are kept: a source, where STS is asked, how many of its roles were assumed for them, and whether
+// their account is known to be the right one.
 type place struct {
 	source  string
+	region  string
 	roles   int
 	checked bool
 }
@@ -149,22 +154,25 @@ func (p *Providers) provider(id Identity, roles []Role, account string) provider
 	copy(question.Roles[:], roles)
 	if n := len(roles); n > 0 {
 		base := p.provider(id, roles[:n-1], "")
-		return p.cached(place{id.Source, n, account != ""}, AssumedRole, question, func(ctx context.Context) (Keys, error) {
+		return p.cached(place{id.Source, id.Region, n, account != ""}, AssumedRole, question, func(ctx context.Context) (Keys, error) {
 			keys, err := base(ctx)
 			if err != nil {
 				return Keys{}, err
 			}
-			return p.sts.assumeRole(ctx, keys, roles[n-1])
+			return p.sts.in(id.Region).assumeRole(ctx, keys, roles[n-1])
 		})
 	}
 	// However many sources build on it, there is one ambient identity of a kind.
-	at := place{id.Ambient, 0, account != ""}
+	at := place{source: id.Ambient, checked: account != ""}
+	if at.checked {
+		at.region = id.Region
+	}
 	given := func(context.Context) (Keys, error) { return id.Keys, nil }
 	switch {
 	case id.Ambient == "" && account == "":
 		return given
 	case id.Ambient == "":
-		return p.cached(place{id.Source, 0, true}, CallerIdentity, question, given)
+		return p.cached(place{id.Source, id.Region, 0, true}, CallerIdentity, question, given)
 	case id.Ambient == CVMRole:
 		return p.cached(at, CVMRole, question, p.metadata.keys)
 	case id.Ambient == TKEOIDC:
@@ -174,7 +182,7 @@ func (p *Providers) provider(id Identity, roles []Role, account string) provider
 }
 
 // ownedBy is fetch for keys that must belong to an account. Whose they are never changes, so it is asked once for each.
-func (p *Providers) ownedBy(account string, fetch provider) provider {
+func (p *Providers) ownedBy(account, region string, fetch provider) provider {
 	if account == "" {
 		return fetch
 	}
@@ -186,7 +194,7 @@ func (p *Providers) ownedBy(account string, fetch provider) provider {
 			return Keys{}, err
 		}
 		if asked == nil || asked() != keys {
-			if owner, err = p.sts.callerIdentity(ctx, keys); err != nil {
+			if owner, err = p.sts.in(region).callerIdentity(ctx, keys); err != nil {
 				asked = nil
 				return Keys{}, err
 			}
@@ -206,7 +214,7 @@ func (p *Providers) cached(at place, name string, question Identity, fetch provi
 	defer p.mu.Unlock()
 	e, ok := p.known.Get(at)
 	if !ok || e.question() != question {
-		e = entry{question: secret.Hide(question), cached: &cached{name: name, fetch: p.ownedBy(question.AccountID, fetch), now: p.now}}
+		e = entry{question: secret.Hide(question), cached: &cached{name: name, fetch: p.ownedBy(question.AccountID, at.region, fetch), now: p.now}}
 		p.known.Set(at, e)
 	}
 	return e.get

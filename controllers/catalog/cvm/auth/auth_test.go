@@ -114,17 +114,27 @@ func TestAFailureSaysWhichProviderFailedAndHow(t *testing.T) {
 		"sessions that are too long": {role(reader, ""), func(w *world) {
 			w.sts.SetRole(authtest.Role{ARN: reader, Trusts: []string{myUIN}, MaxDuration: time.Minute})
 		}, auth.AssumedRole, "InvalidParameter.OverTimeError"},
-		"wrong keys":                       {wrong, nil, auth.AssumedRole, "AuthFailure.SignatureFailure"},
-		"a throttled STS":                  {role(reader, ""), sts(authtest.Fault{Code: "RequestLimitExceeded"}), auth.AssumedRole, "RequestLimitExceeded"},
-		"a broken STS":                     {role(reader, ""), sts(authtest.Fault{Code: "InternalError.SystemError"}), auth.AssumedRole, "InternalError.SystemError"},
-		"an STS that hangs up":             {role(reader, ""), sts(authtest.Fault{Drop: true}), auth.AssumedRole, "ClientError.NetworkError"},
-		"an answer without keys":           {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"x"}}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"an answer without token":          {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"keys that fit into no header":     {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a\n","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"an empty answer":                  {role(reader, ""), sts(authtest.Fault{Body: text(`{}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"null":                             {role(reader, ""), sts(authtest.Fault{Body: text(`null`)}), auth.AssumedRole, auth.CodePanic},
-		"keys that have ended":             {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":1,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeEnding},
-		"a token that isn't accepted":      {pod, func(w *world) { w.writeToken("token-2") }, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
+		"wrong keys":                   {wrong, nil, auth.AssumedRole, "AuthFailure.SignatureFailure"},
+		"a throttled STS":              {role(reader, ""), sts(authtest.Fault{Code: "RequestLimitExceeded"}), auth.AssumedRole, "RequestLimitExceeded"},
+		"a broken STS":                 {role(reader, ""), sts(authtest.Fault{Code: "InternalError.SystemError"}), auth.AssumedRole, "InternalError.SystemError"},
+		"an STS that hangs up":         {role(reader, ""), sts(authtest.Fault{Drop: true}), auth.AssumedRole, "ClientError.NetworkError"},
+		"an answer without keys":       {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"x"}}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"an answer without token":      {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"keys that fit into no header": {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a\n","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"an empty answer":              {role(reader, ""), sts(authtest.Fault{Body: text(`{}`)}), auth.AssumedRole, auth.CodeNoKeys},
+		"null":                         {role(reader, ""), sts(authtest.Fault{Body: text(`null`)}), auth.AssumedRole, auth.CodePanic},
+		"keys that have ended":         {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":1,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeEnding},
+		"a token that is none":         {pod, func(w *world) { w.writeToken("token") }, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
+		"a token for another audience": {pod, func(w *world) {
+			w.writeToken(issuer.Token("https://kubernetes.default.svc", subject, w.now().Add(time.Hour)))
+		}, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
+		"a token of another ServiceAccount": {pod, func(w *world) {
+			w.writeToken(issuer.Token(audience, "system:serviceaccount:default:default", w.now().Add(time.Hour)))
+		}, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
+		"a token that has expired": {pod, func(w *world) { w.writeToken(w.token(-time.Second)) }, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
+		"a token of another cluster": {pod, func(w *world) {
+			w.writeToken(authtest.NewIssuer(issuer.Name).Token(audience, subject, w.now().Add(time.Hour)))
+		}, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
 		"no token":                         {pod, func(w *world) { w.writeToken(" \n") }, auth.TKEOIDC, auth.CodeNoToken},
 		"no file with a token":             {pod, func(w *world) { _ = os.Remove(w.tokenFile) }, auth.TKEOIDC, auth.CodeNoToken},
 		"a node without role":              {node, func(w *world) { w.metadata.SetRole("", "") }, auth.CVMRole, auth.CodeNoRole},

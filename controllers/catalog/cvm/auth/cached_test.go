@@ -184,10 +184,10 @@ func TestAWaiterLeavesWhenItsContextEnds(t *testing.T) {
 
 func TestTheTokenIsReadAtEachRenewal(t *testing.T) {
 	w := newWorld(t)
+	w.writeToken(w.token(30 * time.Minute))
 	first := w.must(pod)
-	w.writeToken("token-2")
-	w.sts.SetRole(authtest.Role{ARN: podRole, UIN: podUIN, ProviderID: "cls-1", WebIdentityTokens: []string{"token-2"}})
 	w.pass(time.Hour)
+	w.writeToken(w.token(time.Hour))
 	if w.must(pod) == first {
 		t.Error("the keys were not renewed")
 	}

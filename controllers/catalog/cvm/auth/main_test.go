@@ -35,6 +35,9 @@ const (
 	second    = "qcs::cam::uin/100000000005:roleName/second"
 	secondUIN = "100000000005"
 
+	// What a token says for the pod.
+	audience, subject = "sts.cloud.tencent.com", "system:serviceaccount:image-catalog-system:image-catalog-operator"
+
 	// patience is how long a test waits for what comes by itself.
 	patience = 20 * time.Second
 )
@@ -60,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	w.sts = authtest.NewSTS(w.cloud,
 		authtest.Role{ARN: reader, UIN: otherUIN, Trusts: []string{myUIN, nodeUIN, podUIN}},
 		authtest.Role{ARN: guarded, UIN: otherUIN, Trusts: []string{myUIN}, ExternalID: "shibboleth"},
-		authtest.Role{ARN: podRole, UIN: podUIN, ProviderID: "cls-1", WebIdentityTokens: []string{"token-1"}},
+		authtest.Role{ARN: podRole, UIN: podUIN, ProviderID: "cls-1", Audience: audience, Subject: subject},
 		authtest.Role{ARN: second, UIN: secondUIN, Trusts: []string{otherUIN}},
 	)
 	t.Cleanup(w.sts.Close)
@@ -73,16 +76,25 @@ func newWorld(t *testing.T) *world {
 			}
 		}
 	})
-	w.writeToken("token-1\n")
+	w.sts.SetProvider(issuer.Provider("cls-1"))
+	w.writeToken(w.token(24*time.Hour) + "\n")
 	p := profile.NewClientProfile()
 	p.HttpProfile.Endpoint, p.HttpProfile.Scheme = strings.TrimPrefix(w.sts.URL(), "http://"), "HTTP"
 	transport := roundTripper((&http.Transport{DisableKeepAlives: true}).RoundTrip)
 	w.options = &auth.Options{
-		Profile: p, Transport: transport, Region: "ap-nanjing", Metadata: w.metadata.URL(), Now: w.now,
+		Profile: func(string) *profile.ClientProfile { return p }, Transport: transport, Region: "ap-nanjing", Metadata: w.metadata.URL(), Now: w.now,
 		WebIdentity: auth.WebIdentity{ProviderID: "cls-1", TokenFile: w.tokenFile, RoleARN: podRole},
 	}
 	w.providers = auth.New(*w.options)
 	return w
+}
+
+// issuer is the cluster's.
+var issuer = authtest.NewIssuer("https://cls-1.example.com")
+
+// token is one of the pod that lasts for so long.
+func (w *world) token(life time.Duration) string {
+	return issuer.Token(audience, subject, w.now().Add(life))
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

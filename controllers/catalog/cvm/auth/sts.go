@@ -33,10 +33,18 @@ const (
 
 // sts asks the cloud's Security Token Service over the SDK, as that package does for its actions.
 type sts struct {
-	profile   *profile.ClientProfile
+	profile   func(region string) *profile.ClientProfile
 	transport http.RoundTripper
 	region    string
 	now       func() time.Time
+}
+
+// in is STS in a region, if one is named.
+func (s sts) in(region string) sts {
+	if region != "" {
+		s.region = region
+	}
+	return s
 }
 
 // stsAnswer is the answer of both actions that give keys.
@@ -102,7 +110,7 @@ func credentialOf(keys Keys) common.CredentialIface {
 func (s sts) send(ctx context.Context, action string, credential common.CredentialIface, parameters map[string]any, answer tchttp.Response) error {
 	ctx, cancel := context.WithTimeout(ctx, stsTimeout)
 	defer cancel()
-	client := common.NewCommonClient(credential, s.region, s.profile)
+	client := common.NewCommonClient(credential, s.region, s.profile(s.region))
 	client.WithRequestClient(sessionName)
 	client.WithHttpTransport(s.transport)
 	request := tchttp.NewCommonRequest("sts", stsVersion, action)

@@ -116,6 +116,9 @@ func (c *Control) Requests() []Request { return get[[]Request](c, "/requests", n
 // ResetRequests is Server.ResetRequests.
 func (c *Control) ResetRequests() { c.call(http.MethodDelete, "/requests", nil, nil, nil) }
 
+// Call is for the routes of the cloud's other services.
+func (c *Control) Call(method, path string, in, out any) { c.call(method, path, nil, in, out) }
+
 func get[T any](c *Control, path string, query url.Values) T {
 	var v T
 	c.call(http.MethodGet, path, query, nil, &v)

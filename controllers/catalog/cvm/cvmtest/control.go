@@ -51,9 +51,11 @@ type clock struct {
 //	PUT    /clock                          {"skew": "6m"}: Server.SetSkew
 //	GET    /requests                       [Request]
 //	DELETE /requests                       Server.ResetRequests
-func (s *Server) ControlHandler() http.Handler {
+//
+// More routes are those of the cloud's other services.
+func (s *Server) ControlHandler(more ...map[string]func(*http.Request) (any, error)) http.Handler {
 	mux := http.NewServeMux()
-	for pattern, f := range map[string]func(*http.Request) (any, error){
+	handle(mux, map[string]func(*http.Request) (any, error){
 		"GET /status":            s.getStatus,
 		"GET /images":            s.getImages,
 		"PUT /images":            s.putImages,
@@ -72,7 +74,15 @@ func (s *Server) ControlHandler() http.Handler {
 		"PUT /clock":             reading(func(c clock) { s.SetSkew(time.Duration(c.Skew)) }),
 		"GET /requests":          func(*http.Request) (any, error) { return s.Requests(), nil },
 		"DELETE /requests":       func(*http.Request) (any, error) { s.ResetRequests(); return nil, nil },
-	} {
+	})
+	for _, routes := range more {
+		handle(mux, routes)
+	}
+	return mux
+}
+
+func handle(mux *http.ServeMux, routes map[string]func(*http.Request) (any, error)) {
+	for pattern, f := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			v, err := f(r)
 			if err != nil {
@@ -83,7 +93,6 @@ func (s *Server) ControlHandler() http.Handler {
 			_ = json.NewEncoder(w).Encode(v)
 		})
 	}
-	return mux
 }
 
 func (s *Server) getStatus(*http.Request) (any, error) {
@@ -169,6 +178,9 @@ func (f *faults) list() []injected {
 	}
 	return out
 }
+
+// Reading makes a handler of what takes the body's value, for routes of the cloud's other services.
+func Reading[T any](f func(T)) func(*http.Request) (any, error) { return reading(f) }
 
 // reading makes a handler of what takes the body's value. Unknown members are refused: they would do nothing.
 func reading[T any](f func(T)) func(*http.Request) (any, error) {

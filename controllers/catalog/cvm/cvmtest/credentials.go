@@ -23,6 +23,10 @@ type Credential struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// Deny makes CAM deny cvm:DescribeImages (answer UnauthorizedOperation).
 	Deny bool `json:"deny,omitempty"`
+	// DenyImages are the ids of images that a policy in CAM doesn't allow to this key: it sees neither them in a listing nor by
+	// their ids, and gets no error (598/74104, "a user sees only the resources that the policy names"; that it is so for images is
+	// inferred).
+	DenyImages []string `json:"denyImages,omitempty"`
 	// Disabled makes the key unusable, as a key that was disabled in the console (answer AuthFailure.SecretIdNotFound).
 	Disabled bool `json:"disabled,omitempty"`
 }

@@ -16,12 +16,17 @@ type query struct {
 	region string
 	uin    string
 	lang   language
+
+	denied []string // Credential.DenyImages
+
+	sharedCreator SharedCreator
 }
 
 // found is the part of the inventory a query asks for.
 type found struct {
 	all        []*entry // everything that matches, in listing order
 	from, upto int      // the page: all[from:upto]
+	total      int64    // what TotalCount says
 }
 
 func (f found) page() []*entry { return f.all[f.from:f.upto] }
@@ -29,7 +34,19 @@ func (f found) page() []*entry { return f.all[f.from:f.upto] }
 // slice cuts the page; past the end it is empty and the total stays (inferred from every client's loop).
 func slice(all []*entry, offset, limit int64) found {
 	from := min(offset, int64(len(all)))
-	return found{all: all, from: int(from), upto: int(min(from+limit, int64(len(all))))}
+	return found{all: all, from: int(from), upto: int(min(from+limit, int64(len(all)))), total: int64(len(all))}
+}
+
+// answer is the page of a query and its TotalCount.
+func (s *Server) answer(q query) (found, *refusal) {
+	all, no := s.describe(q)
+	got := slice(all, q.offset, q.limit)
+	if no == nil && s.opts.CountBeforeInstanceType && q.instanceType != "" {
+		q.instanceType = ""
+		all, no = s.describe(q)
+		got.total = int64(len(all))
+	}
+	return got, no
 }
 
 // describe answers a query from the inventory.
@@ -38,7 +55,7 @@ func (s *Server) describe(q query) ([]*entry, *refusal) {
 		return nil, no
 	}
 	if len(q.imageIDs) > 0 {
-		return s.byIDs(q), nil
+		return q.permitted(s.byIDs(q)), nil
 	}
 	for _, key := range tagKeys(q.filters) {
 		if !s.inventory.hasTagKey(q.uin, key) {
@@ -47,7 +64,15 @@ func (s *Server) describe(q query) ([]*entry, *refusal) {
 			return nil, refuse("InvalidParameterValue.TagKeyNotFound", "The specified tag does not exist.")
 		}
 	}
-	return s.search(q), nil
+	return q.permitted(s.search(q)), nil
+}
+
+// permitted leaves out what a policy denies. The list is others', too.
+func (q query) permitted(found []*entry) []*entry {
+	if len(q.denied) == 0 {
+		return found
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(e *entry) bool { return slices.Contains(q.denied, e.ImageID) })
 }
 
 // byIDs finds the images among ImageIds. An unknown id is left out, without an error (packer and cb-spider rely on it).
@@ -123,9 +148,14 @@ func encodePage(q query, page []*entry) [][]byte {
 	out := make([][]byte, len(page))
 	for i, e := range page {
 		rel := e.relationTo(q.uin)
-		if cdc {
+		switch {
+		case rel == shared && q.sharedCreator != CreatorAsShared:
+			image := e.clone()
+			image.ImageCreator = q.sharedCreator.of(e.Owner)
+			out[i] = image.encode(q.lang, rel, cdc)
+		case cdc:
 			out[i] = e.encode(q.lang, rel, true)
-		} else {
+		default:
 			out[i] = e.encoded(q.lang, rel)
 		}
 	}

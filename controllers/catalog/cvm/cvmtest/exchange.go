@@ -147,18 +147,18 @@ func (x *exchange) decide() *refusal {
 	if no := x.params.check(); no != nil {
 		return no
 	}
-	q := query{params: x.params, region: x.req.Region, uin: x.cred.UIN, lang: x.lang}
-	all, no := x.s.describe(q)
+	q := query{params: x.params, region: x.req.Region, uin: x.cred.UIN, denied: x.cred.DenyImages, lang: x.lang, sharedCreator: x.s.opts.SharedCreator}
+	got, no := x.s.answer(q)
 	if no != nil {
 		return no
 	}
-	x.fill(q, slice(all, q.offset, q.limit))
+	x.fill(q, got)
 	return nil
 }
 
 // fill encodes the page.
 func (x *exchange) fill(q query, got found) {
-	page, total := got.page(), int64(len(got.all))
+	page, total := got.page(), got.total
 	if x.fault != nil {
 		page, total = x.fault.reshape(q, got)
 	}
@@ -187,7 +187,11 @@ func (x *exchange) checkCall() *refusal {
 		return refuse("InvalidAction", fmt.Sprintf("The API `%.64s` does not exist.", x.req.Action))
 	case x.req.Region == "":
 		return missing("X-TC-Region")
+	case !regionForm.MatchString(x.req.Region):
+		return refuse("InvalidParameter", "A value specified in `X-TC-Region` is not valid, is unsupported, or cannot be used.")
 	case !isRegion(x.req.Region):
+		return refuse("InvalidParameterValue", "A value specified in `Region` is not valid, is unsupported, or cannot be used.")
+	case closedRegions[x.req.Region] || !isAt(x.req.Region, x.r.Host):
 		return refuse("UnsupportedRegion", fmt.Sprintf("The region `%.64s` is not supported.", x.req.Region))
 	}
 	return nil

@@ -154,9 +154,10 @@ func (f *Fault) agrees(r Request) bool {
 func (f *Fault) reshape(q query, got found) ([]*entry, int64) {
 	switch {
 	case f.IgnoreOffset:
-		got = slice(got.all, 0, q.limit)
+		got.from, got.upto = 0, slice(got.all, 0, q.limit).upto
 	case f.DuplicateImages > 0 && q.offset > 0:
-		got = slice(got.all, max(0, q.offset-int64(f.DuplicateImages)), q.limit)
+		early := slice(got.all, max(0, q.offset-int64(f.DuplicateImages)), q.limit)
+		got.from, got.upto = early.from, early.upto
 	}
 	page := slices.Clone(got.page())
 	if f.DuplicateImages > 0 && q.offset == 0 {
@@ -167,7 +168,7 @@ func (f *Fault) reshape(q query, got found) ([]*entry, int64) {
 		page = page[:f.Short]
 	}
 	page = page[min(f.DropImages, len(page)):]
-	total := int64(len(got.all)) + f.TotalDelta
+	total := got.total + f.TotalDelta
 	if f.TotalCount != nil {
 		total = *f.TotalCount
 	}

@@ -156,8 +156,9 @@ func readFilter(v json.RawMessage, where string) (filter, *refusal) {
 	return f, noneLeft(members, where+".")
 }
 
-// imageIDPattern is the form of every id in recordings and of the pattern other clients check.
-var imageIDPattern = regexp.MustCompile(`^img-[0-9a-z]{8}$`)
+// imageIDPattern is the form of ids: eight characters in every recording, nine in an example of the API page DeleteImages
+// (img-34vaef8fe). That there may be more is inferred, and that fewer are malformed.
+var imageIDPattern = regexp.MustCompile(`^img-[0-9a-z]{8,32}$`)
 
 // check applies the rules of the API page, section 2, that don't depend on the inventory. Which code stands for which excess is
 // inferred where the comment says so.

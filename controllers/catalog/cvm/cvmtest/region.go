@@ -3,21 +3,50 @@
 
 package cvmtest
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // edgeRegion is the form of edge regions (ap-xian-ec and so on).
 var edgeRegion = regexp.MustCompile(`^ap-[a-z]+-ec$`)
 
-// knownRegions are those seen in documentation and in other clients. The answer to any other is UnsupportedRegion (common error code).
+// regionForm is the form of all regions.
+var regionForm = regexp.MustCompile(`^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$`)
+
+// closedRegions exist and are not for everybody, which is what UnsupportedRegion says (tencentcloud-sdk-php issue 46). That this is such
+// a region is inferred.
+var closedRegions = map[string]bool{"ap-shanghai-adc": true}
+
+// knownRegions are those seen in documentation and in other clients. Any other is refused by InvalidParameterValue that names Region
+// (tencentcloud-sdk-python issue 21) or InvalidParameter that names X-TC-Region (terraform-provider-tencentcloud issue 1364). Which of
+// the two comes when is inferred.
 var knownRegions = map[string]bool{
 	"ap-guangzhou": true, "ap-shanghai": true, "ap-beijing": true, "ap-nanjing": true, "ap-chengdu": true, "ap-chongqing": true,
 	"ap-hongkong": true, "ap-singapore": true, "ap-bangkok": true, "ap-jakarta": true, "ap-seoul": true, "ap-tokyo": true,
 	"eu-frankfurt": true, "na-ashburn": true, "na-siliconvalley": true, "sa-saopaulo": true, "me-saudi-arabia": true,
-	// Finance regions; the real ones answer at their own endpoints only, which a simulator with one address can't show.
+	// Finance regions; see isAt.
 	"ap-shanghai-fsi": true, "ap-shenzhen-fsi": true, "ap-beijing-fsi": true,
 	// Limited or legacy.
 	"ap-taipei": true, "ap-shenzhen": true, "ap-qingyuan": true, "ap-tianjin": true, "ap-guiyang": true, "ap-guangzhou-open": true,
 	"ap-mumbai": true, "na-toronto": true, "eu-moscow": true,
 }
 
-func isRegion(name string) bool { return knownRegions[name] || edgeRegion.MatchString(name) }
+// isAt says whether a region answers at a host: a finance region at its own, such as cvm.ap-shanghai-fsi.tencentcloudapi.com,
+// and at no other, and no other region there (document 1021/34191, "finance regions are isolated; the host must be the
+// region's"). That the answer is UnsupportedRegion then is inferred.
+func isAt(region, host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		if slices.Contains(financeRegions, label) {
+			return label == region
+		}
+	}
+	return !slices.Contains(financeRegions, region)
+}
+
+var financeRegions = []string{"ap-shanghai-fsi", "ap-shenzhen-fsi", "ap-beijing-fsi"}
+
+func isRegion(name string) bool {
+	return knownRegions[name] || closedRegions[name] || edgeRegion.MatchString(name)
+}

@@ -32,6 +32,10 @@ type Options struct {
 	// IgnoreCase makes the image-name and platform filters case-insensitive. Whether the real ones are is not known, so code that
 	// works with both settings is right.
 	IgnoreCase bool
+	// CountBeforeInstanceType lets TotalCount count what matches without InstanceType. Whether the real one does is not known.
+	CountBeforeInstanceType bool
+	// SharedCreator is what ImageCreator says of images that another account shares. What the real one says is not known.
+	SharedCreator SharedCreator
 	// TLS, when set, makes the server speak HTTPS with it; see SelfSigned.
 	TLS *tls.Config
 }
@@ -71,6 +75,9 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.SharedCreator == "" {
+		o.SharedCreator = CreatorAsShared
 	}
 	if o.RateLimit == 0 {
 		o.RateLimit = DefaultRateLimit

@@ -30,7 +30,8 @@ type CloudImagePolicyApplyConfiguration struct {
 	// for more than 64; Ready's message names what is left out. Labels of the ImageQuery itself never get there.
 	Labels map[string]apiv1alpha1.LabelValue `json:"labels,omitempty"`
 	// labelTagKeys are keys of cloud tags that become labels tag.imagecatalog.dev/<key> of the CloudImage, for example
-	// [role]. What a label can't have becomes '-'; the tag itself is in image.tags.
+	// [role]. What a label's value can't have becomes '-'; the tag itself is in image.tags, as are those whose keys are no
+	// names of labels.
 	LabelTagKeys []string `json:"labelTagKeys,omitempty"`
 }
 

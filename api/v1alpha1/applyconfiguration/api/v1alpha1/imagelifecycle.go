@@ -16,7 +16,7 @@ import (
 // ImageLifecycle is what the operator knows of an image's coming and going.
 type ImageLifecycleApplyConfiguration struct {
 	// presence is Present while any ImageQuery has the image as a member; NotMatched when it exists but none has;
-	// Gone when it is not in the cloud any more.
+	// Gone when it is not visible to these credentials any more.
 	Presence *apiv1alpha1.ImagePresence `json:"presence,omitempty"`
 	// firstSeenTime is when the operator first saw the image.
 	FirstSeenTime *v1.Time `json:"firstSeenTime,omitempty"`

@@ -24,6 +24,8 @@ type ImageMatchApplyConfiguration struct {
 	// platforms admits images of these platforms only, by exact name (the API's platform filter finds substrings).
 	// Example: [TencentOS].
 	Platforms []string `json:"platforms,omitempty"`
+	// families admits images of these image families only, by exact name. Example: [node-base].
+	Families []string `json:"families,omitempty"`
 	// creators admits images that these accounts (uin) created, and no others; public images name no creator. Images
 	// that these accounts share may be selected, see selection.trustedCreators. Example: ["3205597606"].
 	Creators []string `json:"creators,omitempty"`
@@ -71,6 +73,16 @@ func (b *ImageMatchApplyConfiguration) WithArchitectures(values ...apiv1alpha1.A
 func (b *ImageMatchApplyConfiguration) WithPlatforms(values ...string) *ImageMatchApplyConfiguration {
 	for i := range values {
 		b.Platforms = append(b.Platforms, values[i])
+	}
+	return b
+}
+
+// WithFamilies adds the given value to the Families field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Families field.
+func (b *ImageMatchApplyConfiguration) WithFamilies(values ...string) *ImageMatchApplyConfiguration {
+	for i := range values {
+		b.Families = append(b.Families, values[i])
 	}
 	return b
 }

@@ -24,7 +24,7 @@ type ImageQueryStatusApplyConfiguration struct {
 	ObservedQuery *string `json:"observedQuery,omitempty"`
 	// listedCount is the number of images the cloud listed, before match.
 	ListedCount *int32 `json:"listedCount,omitempty"`
-	// conditions are Ready, always, and Reconciling, Stalled and RemovalBlocked while they are True.
+	// conditions are Ready and Selected, always, and Reconciling, Stalled and RemovalBlocked while they are True.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// imageCount is the number of members; 0 is written, too.
 	ImageCount *int32 `json:"imageCount,omitempty"`

@@ -15,6 +15,10 @@ import (
 //
 // ImageSelection decides which members a consumer should use.
 type ImageSelectionApplyConfiguration struct {
+	// pin selects these images in their groups before all others, in order of preference, if they are members, NORMAL and
+	// trusted: a rollback in one line. They count in limit; order, skip, range, extract and minAge don't hold for them. One
+	// that is not selected is named in Ready's message. Example: [img-9qabwvbn].
+	Pin []apiv1alpha1.ImageID `json:"pin,omitempty"`
 	// trustedCreators are accounts (uin) whose images may be selected although their type is neither PRIVATE_IMAGE nor
 	// PUBLIC_IMAGE, such as those that they share. It is no filter: images of other accounts are members all the same. What
 	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
@@ -28,11 +32,12 @@ type ImageSelectionApplyConfiguration struct {
 	// name is compared. Example: v(\d+\.\d+\.\d+)$.
 	Extract *string `json:"extract,omitempty"`
 	// range admits these versions only, for orderBy SemVer, as npm and Helm write ranges: comparisons joined by a
-	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part are admitted only if the range has one, too.
-	// Example: >=1.30 <1.32.
+	// blank or ||, ~1.30 or ^1.30. Versions with a pre-release part, such as 1.30.4-tke.1, are admitted only if the
+	// range has one, too: >=1.30.0-0. Example: >=1.30 <1.32.
 	Range *string `json:"range,omitempty"`
 	// groupBy selects in each group of members by itself: images that agree in all of Architecture, Platform, OSName and
-	// ImageFamily, as far as they are named here. Without it all members are one group. Example: [Architecture].
+	// ImageFamily, as far as they are named here. [None] makes one group of all members, as does an absent groupBy.
+	// Example: [Architecture].
 	GroupBy []apiv1alpha1.SelectionGroup `json:"groupBy,omitempty"`
 	// limit is how many images are selected in each group, 1 to 50. Default 1.
 	Limit *int32 `json:"limit,omitempty"`
@@ -48,6 +53,16 @@ type ImageSelectionApplyConfiguration struct {
 // apply.
 func ImageSelection() *ImageSelectionApplyConfiguration {
 	return &ImageSelectionApplyConfiguration{}
+}
+
+// WithPin adds the given value to the Pin field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Pin field.
+func (b *ImageSelectionApplyConfiguration) WithPin(values ...apiv1alpha1.ImageID) *ImageSelectionApplyConfiguration {
+	for i := range values {
+		b.Pin = append(b.Pin, values[i])
+	}
+	return b
 }
 
 // WithTrustedCreators adds the given value to the TrustedCreators field in the declarative configuration

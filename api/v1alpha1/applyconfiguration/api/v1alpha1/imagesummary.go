@@ -28,10 +28,11 @@ type ImageSummaryApplyConfiguration struct {
 	Type *string `json:"type,omitempty"`
 	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
 	Creator *string `json:"creator,omitempty"`
-	// selection says whether the image is selected, and if not why not: the first of these that applies. Selected;
-	// HeldBack (new while removals are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec
-	// names neither its creator nor its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name);
-	// OutOfRange; TooYoung (minAge); Skipped (skip); NotNewest (limit).
+	// selection says whether the image is selected, and if not why not: the first of these that applies. Missing (the
+	// listing lacks it, but removals are blocked; it may be selected all the same); Selected; HeldBack (new while removals
+	// are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec names neither its creator nor
+	// its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; NoCreationTime
+	// (orderBy CreatedTime can't tell which of several is newer); TooYoung (minAge); Skipped (skip); NotNewest (limit).
 	Selection *apiv1alpha1.SelectionVerdict `json:"selection,omitempty"`
 }
 

@@ -17,7 +17,8 @@ import (
 type RemovingImageApplyConfiguration struct {
 	// imageID is the image's id. Example: img-9qabwvbn.
 	ImageID *string `json:"imageID,omitempty"`
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
+	// credentials any more).
 	Reason *apiv1alpha1.RemovalReason `json:"reason,omitempty"`
 	// since is when the image stopped being a member.
 	Since *v1.Time `json:"since,omitempty"`

@@ -15,15 +15,17 @@ import (
 //
 // SelectionRecord is one selection of the present or the past.
 type SelectionRecordApplyConfiguration struct {
-	// imageIDs are the images that were selected, 1 to 50 of them.
-	ImageIDs []string `json:"imageIDs,omitempty"`
+	// images are the images that were selected, the first 50 of them, fewer with very long names. A record of an older
+	// version of the operator has none.
+	Images []RecordedImageApplyConfiguration `json:"images,omitempty"`
 	// selectedTime is when they were selected.
 	SelectedTime *v1.Time `json:"selectedTime,omitempty"`
 	// replacedTime is when others replaced them; absent for the present selection.
 	ReplacedTime *v1.Time `json:"replacedTime,omitempty"`
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
-	// image does not exist any more), NotMatched (one is no member any more), NotNormal (one left the state NORMAL),
-	// Deprecated (one is deprecated now), SpecChanged (somebody edited the query) or Aged (an image passed minAge).
+	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
+	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
+	// (selection.pin names one).
 	Reason *apiv1alpha1.SelectionReason `json:"reason,omitempty"`
 }
 
@@ -33,12 +35,15 @@ func SelectionRecord() *SelectionRecordApplyConfiguration {
 	return &SelectionRecordApplyConfiguration{}
 }
 
-// WithImageIDs adds the given value to the ImageIDs field in the declarative configuration
+// WithImages adds the given value to the Images field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the ImageIDs field.
-func (b *SelectionRecordApplyConfiguration) WithImageIDs(values ...string) *SelectionRecordApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the Images field.
+func (b *SelectionRecordApplyConfiguration) WithImages(values ...*RecordedImageApplyConfiguration) *SelectionRecordApplyConfiguration {
 	for i := range values {
-		b.ImageIDs = append(b.ImageIDs, values[i])
+		if values[i] == nil {
+			panic("nil value passed to WithImages")
+		}
+		b.Images = append(b.Images, *values[i])
 	}
 	return b
 }

@@ -6,6 +6,7 @@ package authtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,26 +40,28 @@ var region = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 // Role is a role in CAM.
 type Role struct {
 	// ARN names it, such as qcs::cam::uin/100000000002:roleName/reader.
-	ARN string
+	ARN string `json:"arn"`
 
 	// UIN is the account that the role belongs to: its keys see that account's images.
-	UIN string
+	UIN string `json:"uin"`
 
 	// Trusts are the accounts whose keys may assume it, by UIN.
-	Trusts []string
+	Trusts []string `json:"trusts,omitempty"`
 
 	// ExternalID, if set, must come with the request.
-	ExternalID string
+	ExternalID string `json:"externalID,omitempty"`
 
 	// MaxDuration bounds its sessions; 0 means the documented default of two hours.
-	MaxDuration time.Duration
+	MaxDuration time.Duration `json:"maxDuration,omitempty"`
 
-	// ProviderID and WebIdentityTokens make it a role of an OIDC provider, for those tokens.
-	ProviderID        string
-	WebIdentityTokens []string
+	// ProviderID makes it a role that a provider's tokens may assume, if they have this audience and this subject: the
+	// conditions oidc:aud and oidc:sub, string_equal, of its trust policy (598/47191).
+	ProviderID string `json:"providerID,omitempty"`
+	Audience   string `json:"audience,omitempty"`
+	Subject    string `json:"subject,omitempty"`
 
 	// Deny lets CAM deny cvm:DescribeImages to it.
-	Deny bool
+	Deny bool `json:"deny,omitempty"`
 }
 
 // Request is what STS was asked.
@@ -70,21 +73,22 @@ type Request struct {
 	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
 	DurationSeconds                                                    int64
 
-	// Code is the answer's; empty for a good one.
-	Code string
+	// Code and Message are the answer's; empty for a good one.
+	Code, Message string
 }
 
 // STS is a simulated Security Token Service. All methods are safe for concurrent use.
 type STS struct {
 	*server
 
-	roles    map[string]Role
-	requests []Request
+	roles     map[string]Role
+	providers map[string]Provider
+	requests  []Request
 }
 
 // NewSTS starts an STS for a cloud. Close it when done.
 func NewSTS(cloud *cvmtest.Server, roles ...Role) *STS {
-	s := &STS{server: newServer(cloud), roles: map[string]Role{}}
+	s := &STS{server: newServer(cloud), roles: map[string]Role{}, providers: map[string]Provider{}}
 	s.SetRole(roles...)
 	s.serve(s.handle)
 	return s
@@ -97,6 +101,13 @@ func (s *STS) SetRole(roles ...Role) {
 	for _, r := range roles {
 		s.roles[r.ARN] = r
 	}
+}
+
+// SetProvider adds an identity provider, or replaces the one with its id.
+func (s *STS) SetProvider(p Provider) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.providers[p.ID] = p
 }
 
 // Requests returns what was asked so far.
@@ -127,7 +138,7 @@ func (s *STS) handle(w http.ResponseWriter, r *http.Request) {
 		no = &refusal{fault.Code, "injected"}
 	}
 	if no != nil {
-		request.Code = no.code
+		request.Code, request.Message = no.code, no.message
 	}
 	if request.Code == cvmtest.CodeUnknown {
 		s.addUnknown(no.message)
@@ -253,10 +264,21 @@ func (s *STS) assumeWithWebIdentity(request *Request) (keys cvmtest.Credential, 
 		return keys, &refusal{cvmtest.CodeUnknown, "a request with a web identity that is signed"}
 	case !ok:
 		return keys, &refusal{"InternalError.GetRoleError", "role not exist"}
-	case role.ProviderID != request.ProviderId:
+	case role.ProviderID == "" || role.ProviderID != request.ProviderId:
 		return keys, &refusal{"UnauthorizedOperation", "the role does not trust the provider"} // inferred
-	case !slices.Contains(role.WebIdentityTokens, request.WebIdentityToken):
-		return keys, &refusal{"InvalidParameter.WebIdentityTokenError", "the token is wrong or has expired"}
+	}
+	claims, err := s.provider(role.ProviderID).verify(request.WebIdentityToken, s.cloud.Now())
+	switch {
+	case err != nil:
+	case !slices.Contains(claims.Audience, role.Audience):
+		err = errors.New("the token is for another audience")
+	case claims.Subject != role.Subject:
+		err = errors.New("the token is another principal's")
+	}
+	if err != nil {
+		// The page's description of the code is "the token is wrong or has expired"; that another audience or subject has the
+		// same one is inferred.
+		return keys, &refusal{"InvalidParameter.WebIdentityTokenError", err.Error()}
 	}
 	return s.hand(role, request)
 }
@@ -273,6 +295,12 @@ func (s *STS) hand(role Role, request *Request) (keys cvmtest.Credential, no *re
 		return keys, &refusal{"InvalidParameter.OverTimeError", "the expiration is beyond the threshold"}
 	}
 	return s.issue(role.UIN, role.Deny, d), nil
+}
+
+func (s *STS) provider(id string) Provider {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.providers[id]
 }
 
 func (s *STS) role(arn string) (Role, bool) {
