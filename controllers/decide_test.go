@@ -24,7 +24,7 @@ func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.Ima
 	q := syncedQuery(0)
 	q.Spec.Region = "ap-guangzhou"
 	q.Status.ObservedQuery = selection.ObservedQuery(q)
-	k := selection.Known{Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]catalog.Image{}, Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{}}
+	k := selection.Known{Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]selection.Departed{}, Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{}}
 	for _, image := range members {
 		if slices.Contains(selected, image.Name) {
 			q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
@@ -90,7 +90,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			q, k := remembered(tc.known, "a")
 			if tc.unlabeled {
 				q.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: a.ID, Name: a.Name, Architecture: a.Architecture}}
-				k.InGrace[a.ID] = a
+				k.InGrace[a.ID] = selection.Departed{Image: a}
 			}
 			if tc.edit != nil {
 				q.Generation++

@@ -159,19 +159,9 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 	if bad == nil {
 		o.published, o.Decision = true, r.Decide(s.query, k, v, s.now)
 		p := cloudimage.MakePlan(c, o.Decision, s.objects)
-		for _, step := range slices.Concat(p.Keep, p.Release) {
-			after := step.Desire(c, step.Current.Object())
-			if after == nil && s.exists[step.Current.Image.ID] {
-				t.Fatalf("the object of %s is deleted, and the image exists", step.Current.Image.ID)
-			}
-			if after == nil {
-				delete(s.objects, step.Name)
-			} else {
-				written := cloudimage.WithDerived(after)
-				if err := cloudimagetest.Validate(written); err != nil {
-					t.Fatal(err)
-				}
-				s.objects[step.Name] = cloudimage.NewEntry(written)
+		for _, id := range carryOut(t, p, c, s.objects) {
+			if s.exists[id] {
+				t.Fatalf("the object of %s is deleted, and the image exists", id)
 			}
 		}
 		for _, image := range o.Selection.Selected {
@@ -184,4 +174,22 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 	if len(s.query.Status.Selected) == 0 && len(s.objects) > 0 {
 		t.Fatal(fmt.Sprint("nothing is selected any more: ", s.query.Status.Conditions[0].Message))
 	}
+}
+
+// carryOut brings objects to a plan, as a cluster would. It returns the ids of the images whose objects are deleted.
+func carryOut(t interface{ Fatal(...any) }, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry) (deleted []string) {
+	for _, step := range slices.Concat(p.Keep, p.Release) {
+		after := step.Desire(c, step.Current.Object())
+		if after == nil {
+			deleted = append(deleted, step.Current.Image.ID)
+			delete(objects, step.Name)
+			continue
+		}
+		written := cloudimage.WithDerived(after)
+		if err := cloudimagetest.Validate(written); err != nil {
+			t.Fatal(err)
+		}
+		objects[step.Name] = cloudimage.NewEntry(written)
+	}
+	return deleted
 }

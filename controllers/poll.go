@@ -33,7 +33,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if err != nil {
 		return nil, err
 	}
-	known := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members)
+	known := m.known(query, existing)
 	seen, bad := r.observe(ctx, query, account, decider.Matcher, known, m.fresh)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

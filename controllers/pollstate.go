@@ -14,6 +14,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -48,8 +49,10 @@ type pollState struct {
 	// fresh says that the poll must not be answered by a listing that was begun before it.
 	fresh bool
 
-	// members are those of the last good listing, where no CloudImages have their facts.
-	members []catalog.Image
+	// members are those of the last good listing, and departed the images in their grace period, where no CloudImages have
+	// their facts.
+	members  []catalog.Image
+	departed map[string]selection.Departed
 
 	// request is what the last good listing answered, as a hash.
 	request string
@@ -211,10 +214,8 @@ func (m *pollState) pollStarted(query *imagev1alpha1.ImageQuery, account catalog
 func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult, now time.Time) {
 	interval := query.Spec.Interval.Duration
 	if o.published {
-		m.members, m.request = nil, selection.Request(query)
-		if query.Spec.CloudImages.Policy != imagev1alpha1.CloudImagesAll {
-			m.members = slices.DeleteFunc(slices.Clone(o.Members), func(image catalog.Image) bool { return o.Partial[image.ID] })
-		}
+		m.request = selection.Request(query)
+		m.remember(query, o, now)
 	}
 	if o.failure == nil {
 		m.failures, m.success = 0, now
@@ -227,6 +228,27 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	if stale := staleAt(query, lastSuccess(query, m)); stale.After(now) && stale.Before(m.due) {
 		m.due = stale
 	}
+}
+
+// known is what objects, status and the process tell of a query's images.
+func (m *pollState) known(query *imagev1alpha1.ImageQuery, existing map[string]*cloudimage.Entry) selection.Known {
+	k := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members)
+	if selection.SameScope(query.Status.ObservedQuery, selection.ObservedQuery(query)) {
+		k.Remember(m.departed)
+	}
+	return k
+}
+
+// remember keeps what no CloudImage does.
+func (m *pollState) remember(query *imagev1alpha1.ImageQuery, o *pollResult, now time.Time) {
+	m.members, m.departed = nil, nil
+	if query.Spec.CloudImages.Policy == imagev1alpha1.CloudImagesAll {
+		return
+	}
+	m.members = slices.DeleteFunc(slices.Clone(o.Members), func(image catalog.Image) bool { return o.Partial[image.ID] })
+	m.departed = maps.Clone(o.InGrace)
+	grace := query.Spec.Removal.GetGracePeriod()
+	maps.DeleteFunc(m.departed, func(_ string, d selection.Departed) bool { return o.Blocked == nil && !d.Since.Add(grace).After(now) })
 }
 
 // pollAborted sets when a poll that came to nothing, because the API server could not be asked, is tried again.

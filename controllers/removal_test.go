@@ -232,21 +232,91 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	}
 }
 
+// One golden image under a tag: the old one is deleted and the new one built between two polls.
+func TestTheOnlyGoldenImageIsReplacedByItself(t *testing.T) {
+	w := newWorld(t)
+	golden := func(number int) cvmtest.Image {
+		image := newImage(number)
+		image.Tags = []cvmtest.Tag{{Key: "role", Value: "web"}}
+		return image
+	}
+	w.cloud.Put(region, golden(1), newImage(9))
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
+		s.Filters = []imagev1alpha1.Filter{{Name: "tag:role", Values: []string{"web"}}}
+	}))
+	if query := w.UntilSynced("golden"); selectedNames(query) != "node-1" {
+		t.Fatalf("selected is %q", selectedNames(query))
+	}
+	for number := 2; number <= 4; number++ {
+		w.deleteImages(number - 1)
+		w.cloud.Put(region, golden(number))
+		query := w.Poll("golden")
+		if want := newImage(number).ImageName; kit.Ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != want {
+			t.Fatalf("selected is %q, want %s: %s", selectedNames(query), want, kit.Describe(query))
+		}
+		left := w.Image(objectName(number - 1))
+		if left.Lifecycle.Presence != imagev1alpha1.PresenceGone || len(left.Lifecycle.Leaving) != 1 || !left.Lifecycle.Leaving[0].Replaced {
+			t.Errorf("the replaced image's object is %+v", left.Lifecycle)
+		}
+		w.restart()
+	}
+
+	// One that nothing replaces stays, until something does.
+	w.deleteImages(4)
+	w.cloud.Inject(cvmtest.Fault{Listing: true, Code: "InvalidParameterValue.TagKeyNotFound"})
+	w.Patch("golden", `{"spec":{"minImages":0}}`)
+	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+	kit.Equal(t, "pending", []imagev1alpha1.PendingRemoval{{ImageID: newImage(4).ImageID, Name: "node-4", Reason: imagev1alpha1.RemovedGone}},
+		query.Status.PendingRemoval)
+	w.cloud.Heal()
+	w.cloud.Put(region, golden(5))
+	query = w.Poll("golden")
+	if kit.Ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-5" || len(query.Status.PendingRemoval) > 0 {
+		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
+	}
+}
+
+// Keys of an account that our images are shared with see them all, as somebody else's.
+func TestKeysOfAnAccountThatImagesAreSharedWithAreHeldBack(t *testing.T) {
+	w := newWorld(t)
+	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-key", UIN: "100000000002"}
+	w.cloud.SetCredential(other)
+	for _, image := range newImages(1, 2) {
+		image.SharedWith = []string{other.UIN}
+		w.cloud.Put(region, image)
+	}
+	w.Create(newQuery("golden", allNodes))
+	w.UntilSynced("golden")
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, other)
+	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+	if selectedNames(query) != "node-2" || len(query.Status.PendingRemoval) != 2 {
+		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
+	}
+	if object := w.Image(objectName(2)); object.Image.Type != "PRIVATE_IMAGE" {
+		t.Errorf("the object says that it is a %s", object.Image.Type)
+	}
+	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
+	if query = w.UntilSynced("golden"); selectedNames(query) != "node-2" {
+		t.Errorf("with the right keys again, selected is %q", selectedNames(query))
+	}
+}
+
 func TestAnotherAccountBehindTheSecretIsHeldBack(t *testing.T) {
 	w := newWorld(t)
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-key", UIN: "100000000002"}
 	w.cloud.SetCredential(other)
 	w.cloud.Put(region, newImages(1, 2)...)
-	foreign := newImage(3)
-	foreign.Owner = other.UIN
-	w.cloud.Put(region, foreign)
+	for _, foreign := range newImages(3, 4) { // as many
+		foreign.Owner, foreign.ImageCreator = other.UIN, new(other.UIN)
+		w.cloud.Put(region, foreign)
+	}
 	w.Create(newQuery("golden"))
 	if query := w.UntilSynced("golden"); selectedNames(query) != "node-2" {
 		t.Fatalf("selected is %q", selectedNames(query))
 	}
 	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, other)
 	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
-	if selectedNames(query) != "node-2" || len(w.Images("")) != 3 {
+	if selectedNames(query) != "node-2" || len(w.Images("")) != 4 {
 		t.Errorf("selected is %q among %d CloudImages, want node-2 as before", selectedNames(query), len(w.Images("")))
 	}
 	// The right keys again, and it is as it was.

@@ -47,6 +47,9 @@ func (e statusBuilder) keepConditions(keep ...string) {
 	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool {
 		return c.Type != imagev1alpha1.ConditionReady && !slices.Contains(keep, c.Type)
 	})
+	if !meta.IsStatusConditionTrue(e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked) {
+		e.status.PendingRemoval = nil
+	}
 }
 
 // progressing is the status of a generation that has not been synced yet. A person's edit acts at once: images of
@@ -207,12 +210,24 @@ func (e statusBuilder) blocked(query *imagev1alpha1.ImageQuery, o *pollResult) {
 		meta.RemoveStatusCondition(&e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
 		return
 	}
+	e.status.PendingRemoval = pendingRemoval(o.Decision)
 	// The whole message is a command, to be copied as it is.
 	meta.SetStatusCondition(&e.status.Conditions, metav1.Condition{
 		Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonRemovalBlocked,
 		Message:            approveCommand(query, o.Blocked.Token(e.status.Revision)),
 		ObservedGeneration: e.generation, LastTransitionTime: metav1.NewTime(e.now.Truncate(time.Second)),
 	})
+}
+
+// pendingRemoval is what an approval would let go, the newest first.
+func pendingRemoval(v selection.Decision) []imagev1alpha1.PendingRemoval {
+	var pending []imagev1alpha1.PendingRemoval
+	for _, image := range v.Members {
+		if reason := v.Blocked.Leaving[image.ID]; reason != "" && len(pending) < maxRemoving {
+			pending = append(pending, imagev1alpha1.PendingRemoval{ImageID: image.ID, Name: image.Name, Reason: reason})
+		}
+	}
+	return pending
 }
 
 // failed keeps Ready while the data answers this generation and is fresh: one bad poll must not look like a lost

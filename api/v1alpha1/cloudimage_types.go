@@ -276,6 +276,12 @@ type LeavingQuery struct {
 	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="deleteAfter must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	DeleteAfter metav1.Time `json:"deleteAfter,omitempty,omitzero"`
+
+	// replaced says that another image came for this one, of the same creator or public as it was, so that
+	// spec.removal.maxRemovedPercent of the query counts its departure no more.
+	// +optional
+	// +kubebuilder:default=false
+	Replaced bool `json:"replaced"`
 }
 
 // CloudImageList is a list of CloudImages.

@@ -275,8 +275,9 @@ type RemovalPolicy struct {
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
-	// leave, nothing leaves until somebody approves it, which the condition RemovalBlocked says how to do. Images
-	// in their grace period count. 100 switches the breaker off. Default 50.
+	// leave and no other images of the same creator come for them, nothing leaves until somebody approves it, which the
+	// condition RemovalBlocked says how to do. Images in their grace period that nothing replaced count, too. 100 switches
+	// the breaker off. Default 50.
 	// +optional
 	// +kubebuilder:default=50
 	// +kubebuilder:validation:Minimum=0

@@ -84,6 +84,9 @@ type departure struct {
 
 	// gone says that it was asked for by id, and does not exist.
 	gone bool
+
+	// replaced says that the breaker counts it no more, since another one came for it.
+	replaced bool
 }
 
 // startGrace is an object on its way out: its label goes at once, and the owner reference once the grace period has ended.
@@ -95,20 +98,21 @@ func (d departure) startGrace(c Claim, current *imagev1alpha1.CloudImage) *image
 	if d.member || c.Query.Spec.CloudImages.Policy == imagev1alpha1.CloudImagesNone || !c.ours(current) {
 		return c.dropOwner(current)
 	}
-	since := c.now()
-	if entry := c.leaving(current); entry != nil {
-		since = entry.Since
+	entry := imagev1alpha1.LeavingQuery{Query: c.Query.Name, Since: c.now()}
+	if before := c.leaving(current); before != nil {
+		entry = *before
 	}
-	deleteAfter := metav1.NewTime(since.Add(c.Query.Spec.Removal.GetGracePeriod()).Truncate(time.Second))
+	entry.DeleteAfter = metav1.NewTime(entry.Since.Add(c.Query.Spec.Removal.GetGracePeriod()).Truncate(time.Second))
+	entry.Replaced = entry.Replaced || d.replaced
 	full := c.leaving(current) == nil && len(current.Lifecycle.Leaving) >= maxLeaving
-	if !d.stays && (full || !deleteAfter.After(c.time)) {
+	if !d.stays && (full || !entry.DeleteAfter.After(c.time)) {
 		return c.dropOwner(current)
 	}
 	desired := c.withoutLabel(current)
 	c.addOwner(desired)
 	if !full {
 		c.endGrace(desired)
-		desired.Lifecycle.Leaving = append(slices.Clone(desired.Lifecycle.Leaving), imagev1alpha1.LeavingQuery{Query: c.Query.Name, Since: since, DeleteAfter: deleteAfter})
+		desired.Lifecycle.Leaving = append(slices.Clone(desired.Lifecycle.Leaving), entry)
 		slices.SortFunc(desired.Lifecycle.Leaving, func(a, b imagev1alpha1.LeavingQuery) int { return strings.Compare(a.Query, b.Query) })
 	}
 	reason := d.reason

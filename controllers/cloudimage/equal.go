@@ -42,7 +42,7 @@ func sameLifecycle(a, b *imagev1alpha1.ImageLifecycle) bool {
 }
 
 func sameLeaving(a, b imagev1alpha1.LeavingQuery) bool {
-	return a.Query == b.Query && a.Since.Equal(&b.Since) && a.DeleteAfter.Equal(&b.DeleteAfter)
+	return a.Query == b.Query && a.Since.Equal(&b.Since) && a.DeleteAfter.Equal(&b.DeleteAfter) && a.Replaced == b.Replaced
 }
 
 // sameOwner needs reflection only for the pointers that nobody of ours sets.

@@ -19,7 +19,7 @@ import (
 // status.images the names.
 func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) selection.Known {
 	k := selection.Known{
-		Members: map[string]catalog.Image{}, Partial: map[string]bool{}, InGrace: map[string]catalog.Image{},
+		Members: map[string]catalog.Image{}, Partial: map[string]bool{}, InGrace: map[string]selection.Departed{},
 		Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{}, WithObject: map[string]bool{},
 	}
 	for _, image := range existing {
@@ -29,7 +29,7 @@ func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) se
 			k.Members[image.Image.ID] = FromRecord(&image.Image)
 			k.WithObject[image.Image.ID] = true
 		case h.Owns(image.CloudImage) && image.DeletionTimestamp == nil:
-			k.InGrace[image.Image.ID] = FromRecord(&image.Image)
+			k.InGrace[image.Image.ID] = h.departed(image.CloudImage)
 			k.WithObject[image.Image.ID] = true
 		}
 	}
@@ -48,7 +48,12 @@ func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) se
 		if shown.Selection == imagev1alpha1.VerdictHeldBack {
 			k.HeldBack[shown.ImageID], blocked = true, true
 		}
-		if _, known := k.Members[shown.ImageID]; known {
+		if image, known := k.Members[shown.ImageID]; known {
+			// Whose an image was is what this query published: a peer may have written since what the cloud shows now.
+			if shown.Type != "" && (shown.Type != image.Type || shown.Creator != image.Creator) {
+				image.Type, image.Creator = shown.Type, shown.Creator
+				k.Members[shown.ImageID], k.Partial[shown.ImageID] = image, true
+			}
 			continue
 		}
 		image, remembered := facts[shown.ImageID]
@@ -62,4 +67,13 @@ func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) se
 	k.HeldBackUnknown = blocked && ptr.Deref(status.ImagesTruncated, false) &&
 		!slices.ContainsFunc(status.Images, func(shown imagev1alpha1.ImageSummary) bool { return trust.Distrusts(selection.FromSummary(shown)) })
 	return k
+}
+
+// departed is what an object tells of an image that left the query.
+func (h Owner) departed(object *imagev1alpha1.CloudImage) selection.Departed {
+	d := selection.Departed{Image: FromRecord(&object.Image)}
+	if entry := h.leaving(object); entry != nil {
+		d.Since, d.Replaced = entry.Since.Time, entry.Replaced
+	}
+	return d
 }

@@ -71,7 +71,9 @@ func MakePlan(c Claim, v selection.Decision, existing map[string]*Entry) Plan {
 		desire := Desire(Claim.dropOwner)
 		if c.InScope(current.CloudImage) {
 			id := current.Image.ID
-			desire = departure{reason: v.Leaving[id], member: members[id], stays: selected[id] || v.Blocked != nil, gone: v.Gone[id]}.startGrace
+			desire = departure{
+				reason: v.Leaving[id], member: members[id], stays: selected[id] || v.Blocked != nil, gone: v.Gone[id], replaced: v.InGrace[id].Replaced,
+			}.startGrace
 		}
 		p.Release = c.add(p.Release, name, current, desire)
 		if c.InScope(current.CloudImage) && current.DeletionTimestamp == nil {

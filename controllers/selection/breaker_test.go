@@ -4,47 +4,43 @@
 package selection
 
 import (
-	"fmt"
 	"testing"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
-	gone := func(n int) map[string]imagev1alpha1.RemovalReason {
-		out := map[string]imagev1alpha1.RemovalReason{}
-		for i := range n {
-			out[fmt.Sprintf("img-%d", i)] = imagev1alpha1.RemovedGone
-		}
-		return out
-	}
-	notMatched := func(n int) map[string]imagev1alpha1.RemovalReason {
-		out := gone(n)
-		for id := range out {
-			out[id] = imagev1alpha1.RemovedNotMatched
-		}
-		return out
-	}
 	for name, tc := range map[string]struct {
-		departure RemovalBatch
-		percent   int
-		want      bool
+		members, staying int
+		private, public  balance
+		heldBackUnknown  bool
+		percent          int
+		want             bool
 	}{
-		"nobody leaves":           {departure: RemovalBatch{Members: 10}, percent: 0},
-		"half of them":            {departure: RemovalBatch{Members: 10, Leaving: gone(5)}, percent: 50},
-		"more than half of them":  {departure: RemovalBatch{Members: 10, Leaving: gone(6)}, percent: 50, want: true},
-		"more than half, but few": {departure: RemovalBatch{Members: 5, Leaving: gone(4)}, percent: 50},
-		"all of few":              {departure: RemovalBatch{Members: 1, Leaving: gone(1)}, percent: 50, want: true},
-		"all of many, whatever the percentage below 100": {departure: RemovalBatch{Members: 10, Leaving: gone(10)}, percent: 99, want: true},
-		"all of them, but it is switched off":            {departure: RemovalBatch{Members: 10, Leaving: gone(10)}, percent: 100},
-		"any five at 0":                                  {departure: RemovalBatch{Members: 1000, Leaving: gone(5)}, percent: 0, want: true},
-		"a few more each poll: those in grace count":     {departure: RemovalBatch{Members: 7, inGrace: 3, Leaving: gone(3)}, percent: 50, want: true},
-		"an edit approves what matches no more":          {departure: RemovalBatch{Members: 10, edited: true, Leaving: notMatched(10)}, percent: 50},
-		"an edit does not approve what is gone":          {departure: RemovalBatch{Members: 10, edited: true, Leaving: gone(10)}, percent: 50, want: true},
-		"status can't tell who came while blocked":       {departure: RemovalBatch{Members: 1000, HeldBackUnknown: true, Leaving: gone(5)}, percent: 50, want: true},
+		"nobody leaves":           {members: 10, staying: 10, percent: 0},
+		"half of them":            {members: 10, staying: 5, private: balance{leaving: 5}, percent: 50},
+		"more than half of them":  {members: 10, staying: 4, private: balance{leaving: 6}, percent: 50, want: true},
+		"more than half, but few": {members: 5, staying: 1, private: balance{leaving: 4}, percent: 50},
+		"all of few":              {members: 1, private: balance{leaving: 1}, percent: 50, want: true},
+		"all of few, one of which an image comes for":     {members: 3, private: balance{leaving: 3, arriving: 1}, percent: 50},
+		"all of few, but an image of another class comes": {members: 3, private: balance{leaving: 3}, public: balance{arriving: 3}, percent: 50, want: true},
+		"all of many, whatever the percentage below 100":  {members: 10, private: balance{leaving: 10}, percent: 99, want: true},
+		"all of them, but it is switched off":             {members: 10, private: balance{leaving: 10}, percent: 100},
+		"any five at 0":                                   {members: 1000, staying: 995, private: balance{leaving: 5}, percent: 0, want: true},
+		"any five at 0, one of which an image comes for":  {members: 1000, staying: 995, private: balance{leaving: 5, arriving: 1}, percent: 0},
+		"a few more each poll: those in grace count":      {members: 7, staying: 4, private: balance{leaving: 3, inGrace: 3}, percent: 50, want: true},
+		"those in grace count among all, too":             {members: 7, staying: 5, private: balance{leaving: 2, inGrace: 3}, percent: 50},
+		"many come of another class":                      {members: 10, staying: 4, private: balance{leaving: 6}, public: balance{arriving: 60}, percent: 50, want: true},
+		"each class has a part":                           {members: 10, staying: 3, private: balance{leaving: 4, arriving: 1}, public: balance{leaving: 3}, percent: 50, want: true},
+		"what is in grace holds up no replacement":        {members: 1, private: balance{leaving: 1, inGrace: 19, arriving: 1}, percent: 50},
+		"status can't tell who came while blocked":        {members: 1000, staying: 995, heldBackUnknown: true, private: balance{leaving: 5}, percent: 50, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := tc.departure.trips(tc.percent); got != tc.want {
+			d := RemovalBatch{
+				Members: tc.members, staying: tc.staying, HeldBackUnknown: tc.heldBackUnknown,
+				balances: map[class]*balance{{typePrivate, "1"}: &tc.private, {imageType: typePublic}: &tc.public},
+			}
+			if got := d.trips(tc.percent); got != tc.want {
 				t.Errorf("trips() = %t, want %t", got, tc.want)
 			}
 		})

@@ -29,6 +29,9 @@ type Decision struct {
 	Leaving map[string]imagev1alpha1.RemovalReason
 	Blocked *RemovalBatch
 
+	// InGrace are the images that have left and are in their grace period after this poll, by id.
+	InGrace map[string]Departed
+
 	// Gone are images that were asked for by id and don't exist.
 	Gone map[string]bool
 
@@ -62,13 +65,14 @@ func NewRules(spec *imagev1alpha1.ImageQuerySpec) (Rules, error) {
 
 // Decide says what an observation means, given what was known before.
 func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, now time.Time) Decision {
-	out := Decision{Listing: v.Listing, Members: slices.Clone(v.Matching), Gone: v.Gone,
+	out := Decision{Listing: v.Listing, Gone: v.Gone,
 		Leaving: map[string]imagev1alpha1.RemovalReason{}, Partial: map[string]bool{}}
 	d := r.removalBatch(query, k, v)
 	approval := query.Annotations[imagev1alpha1.AnnotationApproveRemoval]
 	if d.trips(query.Spec.Removal.GetMaxRemovedPercent()) && approval != d.Token(query.Status.Revision) {
-		out.Blocked = &d
+		out.Blocked, v = &d, v.without(d.turned)
 	}
+	out.Members = slices.Clone(v.Matching)
 	b := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
 	for id, reason := range v.Missing {
 		if reason != "" && out.Blocked == nil {
@@ -82,6 +86,7 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 		out.Members, out.MissingCount = append(out.Members, image), out.MissingCount+1
 		b.Missing[id] = k.Verdicts[id]
 	}
+	out.InGrace = r.departed(k, v, out, d, now)
 	slices.SortFunc(out.Members, NewestFirst)
 	b.Members = out.Members
 	out.Untrusted = r.untrusted(out.Members)

@@ -4,6 +4,8 @@
 package selection
 
 import (
+	"time"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
@@ -22,8 +24,8 @@ type Known struct {
 	// Request is what the cloud was asked when it last answered; "" where that isn't remembered.
 	Request string
 
-	// InGrace are images that left and whose objects are still there, with their facts.
-	InGrace map[string]catalog.Image
+	// InGrace are images that left and are in their grace period.
+	InGrace map[string]Departed
 
 	// WithObject are the images of both kinds that have a CloudImage of the query.
 	WithObject map[string]bool
@@ -32,6 +34,26 @@ type Known struct {
 	// removals are blocked, and that status doesn't show all members that the breaker counts.
 	HeldBack        map[string]bool
 	HeldBackUnknown bool
+}
+
+// Departed is an image that left.
+type Departed struct {
+	// Image has its facts as they were stored last.
+	Image catalog.Image
+
+	// Since is when it left. Replaced says that another one of its class came for it, so that the breaker counts it no more.
+	Since    time.Time
+	Replaced bool
+}
+
+// Remember adds images that left as the process remembers them. Where there is an object, that knows better.
+func (k Known) Remember(departed map[string]Departed) {
+	for id, d := range departed {
+		_, member := k.Members[id]
+		if _, known := k.InGrace[id]; !member && !known {
+			k.InGrace[id] = d
+		}
+	}
 }
 
 // EstablishedCount counts the members that may be selected by whose they are, and did not come while removals are blocked.
@@ -50,8 +72,8 @@ func (k Known) facts(id string) (catalog.Image, bool) {
 	if image, ok := k.Members[id]; ok && !k.Partial[id] {
 		return image, true
 	}
-	image, ok := k.InGrace[id]
-	return image, ok
+	departed, ok := k.InGrace[id]
+	return departed.Image, ok
 }
 
 // Best is what is known of an image that status shows.

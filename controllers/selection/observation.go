@@ -4,6 +4,9 @@
 package selection
 
 import (
+	"maps"
+	"slices"
+
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
@@ -24,6 +27,23 @@ type Observation struct {
 
 	// Gone are images that were asked for by id and don't exist.
 	Gone map[string]bool
+}
+
+// without is an observation in which some images are missing that the cloud shows.
+func (v Observation) without(ids map[string]bool) Observation {
+	if len(ids) == 0 {
+		return v
+	}
+	v.Matching = slices.DeleteFunc(slices.Clone(v.Matching), func(image catalog.Image) bool { return ids[image.ID] })
+	v.Missing, v.FoundByID = maps.Clone(v.Missing), maps.Clone(v.FoundByID)
+	if v.Missing == nil {
+		v.Missing = map[string]imagev1alpha1.RemovalReason{}
+	}
+	for id := range ids {
+		v.Missing[id] = imagev1alpha1.RemovedNotMatched
+		delete(v.FoundByID, id)
+	}
+	return v
 }
 
 // ByID files images by their ids.

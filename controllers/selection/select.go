@@ -115,25 +115,25 @@ type candidate struct {
 	// pin is its place in selection.pin, from 1; 0 if that doesn't name it.
 	pin int
 
-	// rank is its place in its class of its group, from 0: skip are left out, and places selected. rivals is how many others are
+	// rank is its place in its tier of its group, from 0: skip are left out, and places selected. rivals is how many others are
 	// ordered with it.
 	rank, skip, places, rivals int
 }
 
 func (c *candidate) normal() bool { return c.image.State == string(imagev1alpha1.ImageStateNormal) }
 
-// class is one of those in which the candidates of a group are ranked, each by itself.
-type class int
+// tier is one of those in which the candidates of a group are ranked, each by itself.
+type tier int
 
 // What is pinned comes before all others; what the listing lacks stays without comparison.
 const (
-	pinned class = iota
+	pinned tier = iota
 	staying
 	ordered
-	classes
+	tiers
 )
 
-func (c *candidate) class() class {
+func (c *candidate) tier() tier {
 	switch {
 	case c.pin > 0:
 		return pinned
@@ -234,9 +234,9 @@ func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 
 // rank gives each candidate of a sorted group its place. What stays keeps its place whatever the limit, unless pins take it.
 func (c Selector) rank(group []candidate) {
-	var counts, places, ranks [classes]int
+	var counts, places, ranks [tiers]int
 	for i := range group {
-		counts[group[i].class()]++
+		counts[group[i].tier()]++
 	}
 	limit := c.Spec.Selection.GetLimit()
 	places[pinned], places[staying] = limit, counts[staying]
@@ -246,7 +246,7 @@ func (c Selector) rank(group []candidate) {
 	places[ordered] = max(0, limit-counts[pinned]-places[staying])
 	for i := range group {
 		one := &group[i]
-		k := one.class()
+		k := one.tier()
 		one.rank, one.places = ranks[k], places[k]
 		if k == ordered {
 			one.skip, one.rivals = int(c.Spec.Selection.Skip), counts[ordered]+counts[staying]-1

@@ -26,7 +26,7 @@ const settling = 10 * time.Second
 // next are logged: rapid tells by the message whether it has found the same failure again.
 func (l *life) look() {
 	for _, invariant := range []func() error{
-		l.refusedAsInvalid, l.wholeRecords, l.keptObjects, l.keptSelection, l.decentMessages,
+		l.refusedAsInvalid, l.wholeRecords, l.keptObjects, l.keptSelection, l.onBalance, l.decentMessages,
 	} {
 		if err := invariant(); err != nil {
 			l.rt.Fatal(err)
@@ -88,6 +88,23 @@ func (l *life) keptSelection() error {
 	exists := func(id string) bool { return slices.Contains(all, id) }
 	if len(l.find(golden).Status.Selected) == 0 && slices.ContainsFunc(l.selected, exists) {
 		return fmt.Errorf("EMPTIED: nothing is selected any more, and was %v", l.selected)
+	}
+	return nil
+}
+
+// Where as many images came as left, nothing is held back. All of a life's images are of one creator.
+func (l *life) onBalance() error {
+	query, shown := l.find(golden), l.shownIDs()
+	left := slices.DeleteFunc(slices.Clone(l.members), func(id string) bool { return slices.Contains(shown, id) })
+	came := 0
+	for _, image := range l.cloud.Images(region) {
+		if image.ImageState == "NORMAL" && slices.Contains(shown, image.ImageID) && !slices.Contains(l.members, image.ImageID) {
+			came++
+		}
+	}
+	if isSynced(query) && approval(query) != "" && came >= len(left) {
+		l.rt.Logf("%d of %d members left and %d images came, and pending is %v", len(left), len(l.members), came, query.Status.PendingRemoval)
+		return errors.New("HELD: as many images came as left, and removals are blocked")
 	}
 	return nil
 }
@@ -187,9 +204,15 @@ func (l *life) remember() {
 		l.uids[name] = string(object.UID)
 	}
 	l.exempt()
-	l.selected = nil
-	for _, image := range l.find(golden).Status.Selected {
+	l.selected, l.members = nil, nil
+	status := l.find(golden).Status
+	for _, image := range status.Selected {
 		l.selected = append(l.selected, image.ImageID)
+	}
+	for _, image := range status.Images {
+		if image.Selection != imagev1alpha1.VerdictHeldBack {
+			l.members = append(l.members, image.ImageID)
+		}
 	}
 }
 

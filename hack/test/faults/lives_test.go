@@ -50,6 +50,9 @@ type life struct {
 	// what it had selected when last looked at.
 	uids     map[string]string
 	selected []string
+
+	// members are the images that golden had then, without those that were held back.
+	members []string
 }
 
 // Sequences that nobody thought of: specs, the cloud, its faults, the API server's and the process change in any order, and several
@@ -108,6 +111,7 @@ func (l *life) step() {
 		deed{"loses an image", 1, l.remove},
 		deed{"changes an image", 1, l.change},
 		deed{"loses most images", 2, l.vanish},
+		deed{"has all images rebuilt", 2, l.turnover},
 	)
 	l.choose("listings", l.listings()...)
 	l.choose("writes", l.writes()...)
@@ -137,6 +141,15 @@ func (l *life) remove() {
 	if all := l.cloudIDs(); len(all) > 1 {
 		l.cloud.Delete(region, rapid.SampledFrom(all).Draw(l.rt, "id"))
 	}
+}
+
+// turnover replaces all images at once, as a build that makes them anew under other ids.
+func (l *life) turnover() {
+	old := l.cloudIDs()
+	for range old {
+		l.add()
+	}
+	l.cloud.Delete(region, old...)
 }
 
 // vanish leaves the oldest image.

@@ -478,6 +478,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: query
       type:
         scalar: string
+    - name: replaced
+      type:
+        scalar: boolean
+      default: false
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

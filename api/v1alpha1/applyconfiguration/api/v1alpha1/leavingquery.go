@@ -20,6 +20,9 @@ type LeavingQueryApplyConfiguration struct {
 	Since *v1.Time `json:"since,omitempty"`
 	// deleteAfter is when the query's grace period ends.
 	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
+	// replaced says that another image came for this one, of the same creator or public as it was, so that
+	// spec.removal.maxRemovedPercent of the query counts its departure no more.
+	Replaced *bool `json:"replaced,omitempty"`
 }
 
 // LeavingQueryApplyConfiguration constructs a declarative configuration of the LeavingQuery type for use with
@@ -49,5 +52,13 @@ func (b *LeavingQueryApplyConfiguration) WithSince(value v1.Time) *LeavingQueryA
 // If called multiple times, the DeleteAfter field is set to the value of the last call.
 func (b *LeavingQueryApplyConfiguration) WithDeleteAfter(value v1.Time) *LeavingQueryApplyConfiguration {
 	b.DeleteAfter = &value
+	return b
+}
+
+// WithReplaced sets the Replaced field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Replaced field is set to the value of the last call.
+func (b *LeavingQueryApplyConfiguration) WithReplaced(value bool) *LeavingQueryApplyConfiguration {
+	b.Replaced = &value
 	return b
 }
