@@ -6,6 +6,7 @@ package controllers
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -55,6 +56,14 @@ func leftOutNote(l cloudimage.LeftOut) string {
 	return out
 }
 
+// plural is a number with what it counts.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // enumerate names the first of some things, and how many more there are.
 func enumerate(names []string, most int) string {
 	if more := len(names) - most; more > 0 {
@@ -73,20 +82,17 @@ func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) strin
 }
 
 // selectionNotes is what a person should know of a selection that is not simply the newest image.
-func selectionNotes(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
+func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) string {
 	var out string
+	c := d.Selection
 	if len(c.Retained) > 0 {
-		names := make([]string, len(c.Retained))
-		for i, image := range c.Retained {
-			names[i] = cmp.Or(image.Name, image.ID)
-		}
-		out += fmt.Sprintf("; no image qualifies to replace the selected %s, which stays", enumerate(names, 3))
+		out += "; " + keptNote(d)
 	}
 	if c.Omitted > 0 {
-		out += fmt.Sprintf("; %d more images qualify than status.selected has room for: use fewer groups or a lower selection.limit", c.Omitted)
+		out += fmt.Sprintf("; %s more than status.selected has room for: use fewer groups or a lower selection.limit", plural(c.Omitted, "image qualifies", "images qualify"))
 	}
 	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
-		out += "; none of them qualifies to be selected: " + tally(c.Verdicts)
+		out += "; " + nothingSelected(maps.Values(c.Verdicts))
 	}
 	switch {
 	case c.Undated:
@@ -95,6 +101,69 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, c selection.Selection) stri
 		out += "; images without a creation time, as public ones, never pass selection.minAge"
 	}
 	return out
+}
+
+// keptNote says which images stay selected although they don't qualify, and why.
+func keptNote(d selection.Decision) string {
+	listed, members := selection.IDsOf(d.Listing.Images), selection.IDsOf(d.Members)
+	notes := make([]string, len(d.Selection.Retained))
+	for i, image := range d.Selection.Retained {
+		notes[i] = fmt.Sprintf("the selected %s stays: %s", cmp.Or(image.Name, image.ID), keptBecause(d, image, listed[image.ID], members[image.ID]))
+	}
+	const most = 3
+	if more := len(notes) - most; more > 0 {
+		return fmt.Sprintf("%s; and so do %d more", strings.Join(notes[:most], "; "), more)
+	}
+	return strings.Join(notes, "; ")
+}
+
+// keptBecause says why an image stays selected, given whether the listing has it and whether it is a member.
+func keptBecause(d selection.Decision, image catalog.Image, listed, member bool) string {
+	leaving := imagev1alpha1.RemovalReason("")
+	if d.Blocked != nil {
+		leaving = d.Blocked.Leaving[image.ID]
+	}
+	switch {
+	case leaving == imagev1alpha1.RemovedGone:
+		return "the cloud says that it is gone, and its removal waits for approval"
+	case leaving != "":
+		return "it matches no more, and its removal waits for approval"
+	case !member:
+		return "it matches no more, and no other image of its group qualifies"
+	case !listed:
+		return "the cloud's answers contradict each other on whether it is there"
+	case image.State != "" && image.State != string(imagev1alpha1.ImageStateNormal):
+		return fmt.Sprintf("its state is %s, and no newer image of its group qualifies", image.State)
+	}
+	return "it does not qualify any more, and no other image of its group does"
+}
+
+// selectedMessage names what is selected.
+func selectedMessage(selected []imagev1alpha1.SelectedImage) string {
+	names := make([]string, len(selected))
+	for i, image := range selected {
+		names[i] = cmp.Or(image.Name, image.ImageID)
+	}
+	return fmt.Sprintf("%s selected: %s", plural(len(names), "image is", "images are"), enumerate(names, 3))
+}
+
+// nothingSelected says how many members have which verdict.
+func nothingSelected(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
+	counts := tally(verdicts)
+	if counts == "" {
+		return "there is no member to select from"
+	}
+	return "no member qualifies to be selected: " + counts
+}
+
+func verdictsOf(images []imagev1alpha1.ImageSummary) iter.Seq[imagev1alpha1.SelectionVerdict] {
+	return func(yield func(imagev1alpha1.SelectionVerdict) bool) {
+		for i := range images {
+			if !yield(images[i].Selection) {
+				return
+			}
+		}
+	}
 }
 
 func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1alpha1.SelectionVerdict) bool {
@@ -107,9 +176,9 @@ func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1
 }
 
 // tally counts verdicts, in the order of their names.
-func tally(verdicts map[string]imagev1alpha1.SelectionVerdict) string {
+func tally(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 	counts := map[imagev1alpha1.SelectionVerdict]int{}
-	for _, verdict := range verdicts {
+	for verdict := range verdicts {
 		counts[verdict]++
 	}
 	var out []string
@@ -137,11 +206,21 @@ func listingNote(l catalog.Listing) string {
 	return out
 }
 
-func kept(status *imagev1alpha1.ImageQueryStatus, success time.Time) string {
-	if success.IsZero() {
+// knownStill says what is known in spite of a failed poll. Where only writes of CloudImages failed, that is this listing's.
+func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success time.Time) string {
+	n := int(ptr.Deref(status.ImageCount, 0))
+	switch {
+	case n > 0 && o.published:
+		return fmt.Sprintf("status has the %s of this listing.", plural(n, "image", "images"))
+	case n > 0 && success.IsZero():
+		return fmt.Sprintf("The %s kept.", plural(n, "known image is", "known images are"))
+	case n > 0:
+		at := success.UTC().Format(time.RFC3339)
+		return fmt.Sprintf("The %s kept.", plural(n, "image of "+at+" is", "images of "+at+" are"))
+	case success.IsZero() && !o.published:
 		return "No images are known yet."
 	}
-	return fmt.Sprintf("The %d images of %s are kept.", ptr.Deref(status.ImageCount, 0), success.UTC().Format(time.RFC3339))
+	return "No images are known."
 }
 
 func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
@@ -152,13 +231,16 @@ func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
 	return fmt.Sprintf("It is tried again by itself within %s", duration.ShortHumanDuration(every))
 }
 
-// sentence begins with a capital and ends with a full stop.
+// sentence begins with a capital and ends with a full stop. A name at its beginning, such as spec.suspend or arm64:, stays as it
+// is written.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	first, size := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[size:]
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, ".:") {
+		first, size := utf8.DecodeRuneInString(s)
+		s = string(unicode.ToUpper(first)) + s[size:]
+	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}

@@ -307,7 +307,7 @@ func TestATagKeyThatNobodyHasAndATypeThatIsSoldOutRemoveNothing(t *testing.T) {
 		wantReason string
 	}{
 		"the tag key is unknown": {"InvalidParameterValue.TagKeyNotFound", imagev1alpha1.ReasonRemovalBlocked},
-		"the type is sold out":   {"ResourcesSoldOut.SpecifiedInstanceType", imagev1alpha1.ReasonSynced},
+		"the type is sold out":   {"ResourcesSoldOut.SpecifiedInstanceType", imagev1alpha1.ReasonRetrying},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -106,6 +106,8 @@ func lastReasonOf(status *imagev1alpha1.ImageQueryStatus) string {
 	switch {
 	case ready == nil || ready.Status == metav1.ConditionUnknown:
 		return ""
+	case ready.Reason == imagev1alpha1.ReasonRetrying:
+		return "" // which failure it was is in the message only
 	case ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonRemovalBlocked:
 		return imagev1alpha1.ReasonSynced
 	}

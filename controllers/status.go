@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -43,9 +44,38 @@ func (e statusBuilder) set(conditionType string, value metav1.ConditionStatus, r
 
 // keepConditions removes the conditions that are there while True, but for those named.
 func (e statusBuilder) keepConditions(keep ...string) {
-	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool {
-		return c.Type != imagev1alpha1.ConditionReady && !slices.Contains(keep, c.Type)
-	})
+	keep = append(keep, imagev1alpha1.ConditionReady, imagev1alpha1.ConditionSelected)
+	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool { return !slices.Contains(keep, c.Type) })
+}
+
+// decided shows in the condition Selected what a good listing came to.
+func (e statusBuilder) decided(d selection.Decision) {
+	switch {
+	case len(d.Selection.Selected) == 0:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(maps.Values(d.Selection.Verdicts)))
+	case len(d.Selection.Retained) > 0:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonKept, keptNote(d))
+	default:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
+	}
+}
+
+// undecided is the condition Selected without a new listing: as it was while the selection is, since status alone doesn't tell
+// why an image is kept.
+func (e statusBuilder) undecided(query *imagev1alpha1.ImageQuery) {
+	synced, last := e.status.SyncedGeneration == e.generation, meta.FindStatusCondition(e.status.Conditions, imagev1alpha1.ConditionSelected)
+	same := last != nil && slices.Equal(selection.SelectedIDs(e.status.Selected), selection.SelectedIDs(query.Status.Selected))
+	switch {
+	case len(e.status.Selected) == 0 && !synced:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing,
+			"this generation of the spec has not been synced yet, and nothing is selected")
+	case same && last.Status != metav1.ConditionUnknown:
+		e.set(imagev1alpha1.ConditionSelected, last.Status, last.Reason, last.Message)
+	case len(e.status.Selected) == 0:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(verdictsOf(e.status.Images)))
+	default:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
+	}
 }
 
 // progressing is the status of a generation that has not been synced yet. A person's edit acts at once: images of
@@ -54,6 +84,7 @@ func progressing(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selecti
 	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
+	e.undecided(query)
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
 	e.keepConditions(imagev1alpha1.ConditionReconciling)
 	return e.fitted(query)
@@ -68,6 +99,7 @@ func suspended(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection
 		value = ready.Status
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
+	e.undecided(query)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	return e.fitted(query)
 }
@@ -132,6 +164,11 @@ func statusAfterPoll(query *imagev1alpha1.ImageQuery, o *pollResult, m *pollStat
 	} else {
 		e.failed(query, o, lastSuccess(query, m))
 	}
+	if o.published {
+		e.decided(o.Decision)
+	} else {
+		e.undecided(query)
+	}
 	e.fitted(query)
 	e.stampSync(query, lastSuccess(query, m))
 	return e.status
@@ -175,7 +212,7 @@ func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += blockedNote(query, *o.Blocked)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+leftOutNote(o.leftOut)+selectionNotes(query, o.Selection))
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+leftOutNote(o.leftOut)+selectionNotes(query, o.Decision))
 	e.blocked(query, o)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 }
@@ -202,9 +239,9 @@ func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, su
 		e.blocked(query, o)
 	}
 	fresh := e.status.SyncedGeneration == query.Generation && e.now.Before(staleAt(query, success))
-	message := f.message + ". " + kept(e.status, success) + " " + nextTry(query, f)
+	message := f.message + ". " + knownStill(e.status, o, success) + " " + nextTry(query, f)
 	if fresh {
-		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, e.freshReason(),
+		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, imagev1alpha1.ReasonRetrying,
 			fmt.Sprintf("no poll has succeeded since %s (%s): %s", success.UTC().Format(time.RFC3339), f.reason, message))
 	} else {
 		e.set(imagev1alpha1.ConditionReady, metav1.ConditionFalse, f.reason, message)
@@ -219,17 +256,6 @@ func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, su
 	default:
 		e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	}
-}
-
-// freshReason is what the last good poll came to.
-func (e statusBuilder) freshReason() string {
-	switch {
-	case meta.IsStatusConditionTrue(e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked):
-		return imagev1alpha1.ReasonRemovalBlocked
-	case ptr.Deref(e.status.ImageCount, 0) == 0:
-		return imagev1alpha1.ReasonNoImagesMatched
-	}
-	return imagev1alpha1.ReasonSynced
 }
 
 // stampSync moves lastSyncTime to the last success whenever something else is written, and by itself only once it is
