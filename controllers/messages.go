@@ -36,9 +36,9 @@ func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) stri
 			gone++
 		}
 	}
-	return fmt.Sprintf("; %d of %d images would leave (%d gone, %d that match no more), which is all of them or more than removal.maxRemovedPercent (%d): "+
+	return fmt.Sprintf("; %d of %s would leave (%d gone, %d no longer matching), which is all of them or more than removal.maxRemovedPercent (%d): "+
 		"nothing is removed and no new image is selected until somebody runs the command that the condition %s shows",
-		len(d.Leaving), d.Members, gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
+		len(d.Leaving), plural(d.Members, "image", "images"), gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
 }
 
 // leftOutNote says in Ready's message what is left out, and what to do.
@@ -46,8 +46,8 @@ func leftOutNote(l cloudimage.LeftOut) string {
 	var out string
 	if len(l.Objects) > 0 {
 		slices.Sort(l.Objects)
-		out += fmt.Sprintf("; %d CloudImages don't have this query's label, since %d other queries have them, the most there may be "+
-			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s", len(l.Objects), cloudimage.MaxOwners, enumerate(l.Objects, 3))
+		out += fmt.Sprintf("; this query's label isn't on %s that %d other queries have, the most there may be "+
+			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s", plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
 	}
 	if len(l.Labels) > 0 {
 		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, since queries that were created before set them otherwise, or %d labels, "+
@@ -77,8 +77,8 @@ func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) strin
 	if len(v.WithoutObject) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d images that can't be selected for want of trust have no CloudImage, because with them there would be more than "+
-		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", len(v.WithoutObject), query.Spec.CloudImages.GetMaxImages())
+	return fmt.Sprintf("; for want of trust, %s can't be selected, and got no CloudImage, because there would be more than "+
+		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", plural(len(v.WithoutObject), "image", "images"), query.Spec.CloudImages.GetMaxImages())
 }
 
 // selectionNotes is what a person should know of a selection that is not simply the newest image.
@@ -191,6 +191,14 @@ func tally(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 // maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
 const maxMessage = 1024
 
+// nearestNote names the image that spec.match.nameRegex misses by least.
+func nearestNote(f selection.Funnel) string {
+	if f.Nearest == "" {
+		return ""
+	}
+	return "; the nearest name is " + f.Nearest
+}
+
 // listingNote is what a person should know of a listing that was good enough.
 func listingNote(l catalog.Listing) string {
 	var out string
@@ -198,7 +206,7 @@ func listingNote(l catalog.Listing) string {
 		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
 	}
 	if l.Skipped > 0 {
-		out += fmt.Sprintf("; %d entries without a valid image id were skipped", l.Skipped)
+		out += "; " + plural(l.Skipped, "entry without a valid image id was", "entries without a valid image id were") + " skipped"
 	}
 	if l.Unsettled {
 		out += "; the cloud's count and its list disagree, so nothing was removed"

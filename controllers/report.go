@@ -43,7 +43,7 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 // recordPoll logs what a poll came to, and makes an event of it when that is something new.
 func (r *Reconciler) recordPoll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) {
 	log := ctrl.LoggerFrom(ctx)
-	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, fmt.Sprintf("%d images match", len(o.Members))
+	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, o.funnel.String()
 	if o.Blocked != nil {
 		word, kind, message = imagev1alpha1.ReasonRemovalBlocked, corev1.EventTypeWarning, message+blockedNote(query, *o.Blocked)
 	}

@@ -202,10 +202,12 @@ func (e statusBuilder) revise(revision string) {
 func count(n int) *int32 { return new(int32(n)) }
 
 func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
-	listed, matching := len(o.Listing.Images)+o.Listing.Skipped, len(o.Members)-o.MissingCount
-	reason, message := imagev1alpha1.ReasonSynced, fmt.Sprintf("%d of %d listed images match", matching, listed)
+	reason, message := imagev1alpha1.ReasonSynced, o.funnel.String()
 	if len(o.Members) == 0 {
-		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", listed)
+		reason = imagev1alpha1.ReasonNoImagesMatched
+	}
+	if o.funnel.Matching == 0 {
+		message += nearestNote(o.funnel)
 	}
 	message += listingNote(o.Listing)
 	if o.Blocked != nil {
@@ -237,6 +239,9 @@ func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, su
 	f := o.failure
 	if o.published {
 		e.blocked(query, o)
+	}
+	if f.reason == imagev1alpha1.ReasonTooFewImages {
+		e.status.ListedCount = count(len(o.Listing.Images) + o.Listing.Skipped)
 	}
 	fresh := e.status.SyncedGeneration == query.Generation && e.now.Before(staleAt(query, success))
 	message := f.message + ". " + knownStill(e.status, o, success) + " " + nextTry(query, f)
