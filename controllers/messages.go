@@ -77,8 +77,10 @@ func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) strin
 	if len(v.WithoutObject) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; for want of trust, %s can't be selected, and got no CloudImage, because there would be more than "+
-		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", plural(len(v.WithoutObject), "image", "images"), query.Spec.CloudImages.GetMaxImages())
+	return fmt.Sprintf("; %s no CloudImage, because with all of them there would be more than spec.cloudImages.maxImages (%d); "+
+		"narrow filters or match if nobody needs them",
+		plural(len(v.WithoutObject), "image that can't be selected for want of trust has", "images that can't be selected for want of trust have"),
+		query.Spec.CloudImages.GetMaxImages())
 }
 
 // selectionNotes is what a person should know of a selection that is not simply the newest image.
@@ -188,7 +190,7 @@ func tally(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 	return strings.Join(out, ", ")
 }
 
-// maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
+// maxMessage bounds a condition's message and an event's, in bytes: Kubernetes takes no longer one of an event.
 const maxMessage = 1024
 
 // nearestNote names the image that spec.match.nameRegex misses by least.
@@ -255,9 +257,15 @@ func sentence(s string) string {
 	return s
 }
 
+// shorten cuts a message to what may be shown, between two letters.
 func shorten(s string) string {
-	if runes := []rune(s); len(runes) > maxMessage {
-		return string(runes[:maxMessage-1]) + "…"
+	const tail = "…"
+	if len(s) <= maxMessage {
+		return s
 	}
-	return s
+	end := maxMessage - len(tail)
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + tail
 }
