@@ -141,7 +141,7 @@ var situations = map[string]situation{
 	},
 	"removal-blocked": {
 		produce:    then(synced(10), func(s *stage, _, region string) { s.cloud.Delete(region, imageIDs(region, 7)...) }, polled),
-		conditions: "Ready=True/RemovalBlocked Selected=True/Kept RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus, argo: "Healthy",
+		conditions: "Ready=True/RemovalBlocked Selected=True/Selected RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus, argo: "Healthy",
 	},
 	"failed-fresh": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), polled),
