@@ -47,7 +47,8 @@ func leftOutNote(l cloudimage.LeftOut) string {
 	if len(l.Objects) > 0 {
 		slices.Sort(l.Objects)
 		out += fmt.Sprintf("; this query's label isn't on %s that %d other queries have, the most there may be "+
-			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s", plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
+			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s",
+			plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
 	}
 	if len(l.Labels) > 0 {
 		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, since queries that were created before set them otherwise, or %d labels, "+
@@ -91,7 +92,8 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) strin
 		out += "; " + keptNote(d)
 	}
 	if c.Omitted > 0 {
-		out += fmt.Sprintf("; %s more than status.selected has room for: use fewer groups or a lower selection.limit", plural(c.Omitted, "image qualifies", "images qualify"))
+		out += fmt.Sprintf("; for %s status.selected has no room: use fewer groups or a lower selection.limit",
+			plural(c.Omitted, "more image that qualifies", "more images that qualify"))
 	}
 	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
 		out += "; " + nothingSelected(maps.Values(c.Verdicts))
@@ -110,7 +112,8 @@ func keptNote(d selection.Decision) string {
 	listed, members := selection.IDsOf(d.Listing.Images), selection.IDsOf(d.Members)
 	notes := make([]string, len(d.Selection.Retained))
 	for i, image := range d.Selection.Retained {
-		notes[i] = fmt.Sprintf("the selected %s stays: %s", cmp.Or(image.Name, image.ID), keptBecause(d, image, listed[image.ID], members[image.ID]))
+		why := keptBecause(d, image, listed[image.ID], members[image.ID])
+		notes[i] = fmt.Sprintf("the selected %s stays: %s", cmp.Or(image.Name, image.ID), why)
 	}
 	const most = 3
 	if more := len(notes) - most; more > 0 {

@@ -108,8 +108,12 @@ func selectionChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.Imag
 func groupChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision, architecture string) string {
 	was := *query
 	was.Status = *before
-	was.Status.Selected = slices.DeleteFunc(slices.Clone(before.Selected), func(i imagev1alpha1.SelectedImage) bool { return i.Architecture != architecture })
-	d.Selection.Selected = slices.DeleteFunc(slices.Clone(d.Selection.Selected), func(i catalog.Image) bool { return i.Architecture != architecture })
+	was.Status.Selected = slices.DeleteFunc(slices.Clone(before.Selected), func(i imagev1alpha1.SelectedImage) bool {
+		return i.Architecture != architecture
+	})
+	d.Selection.Selected = slices.DeleteFunc(slices.Clone(d.Selection.Selected), func(i catalog.Image) bool {
+		return i.Architecture != architecture
+	})
 	now := selectedImages(d.Selection.Selected)
 	left, came := lacking(was.Status.Selected, now), lacking(now, was.Status.Selected)
 	if len(left)+len(came) == 0 {
@@ -159,8 +163,9 @@ func (r *Reconciler) recordApproval(query *imagev1alpha1.ImageQuery, m *pollStat
 	if o.Blocked == nil || m.approval == "" {
 		return
 	}
-	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventApprovalRefused, fmt.Sprintf("approve-removal=%q is not the token of what waits now, so nothing is removed; look at "+
-		"status, and to approve it: %s", m.approval, approveCommand(query, o.Blocked.Token(query.Status.Revision))))
+	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventApprovalRefused, fmt.Sprintf(
+		"approve-removal=%q is not the token of what waits now, so nothing is removed; to approve it: %s",
+		m.approval, approveCommand(query, o.Blocked.Token(query.Status.Revision))))
 }
 
 func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message string) {

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -50,14 +51,20 @@ func (e statusBuilder) keepConditions(keep ...string) {
 
 // decided shows in the condition Selected what a good listing came to.
 func (e statusBuilder) decided(d selection.Decision) {
-	switch {
-	case len(d.Selection.Selected) == 0:
-		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(maps.Values(d.Selection.Verdicts)))
-	case len(d.Selection.Retained) > 0:
+	if len(d.Selection.Retained) > 0 {
 		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonKept, keptNote(d))
-	default:
-		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
+		return
 	}
+	e.selectedOrNot(maps.Values(d.Selection.Verdicts))
+}
+
+// selectedOrNot names what is selected, or counts the verdicts on members of which none is.
+func (e statusBuilder) selectedOrNot(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) {
+	if len(e.status.Selected) == 0 {
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(verdicts))
+		return
+	}
+	e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
 }
 
 // undecided is the condition Selected without a new listing: as it was while the selection is, since status alone doesn't tell
@@ -71,10 +78,8 @@ func (e statusBuilder) undecided(query *imagev1alpha1.ImageQuery) {
 			"this generation of the spec has not been synced yet, and nothing is selected")
 	case same && last.Status != metav1.ConditionUnknown:
 		e.set(imagev1alpha1.ConditionSelected, last.Status, last.Reason, last.Message)
-	case len(e.status.Selected) == 0:
-		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(verdictsOf(e.status.Images)))
 	default:
-		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
+		e.selectedOrNot(verdictsOf(e.status.Images))
 	}
 }
 
@@ -214,7 +219,8 @@ func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += blockedNote(query, *o.Blocked)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+leftOutNote(o.leftOut)+selectionNotes(query, o.Decision))
+	message += objectlessNote(query, o.Decision) + leftOutNote(o.leftOut) + selectionNotes(query, o.Decision)
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
 	e.blocked(query, o)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 }
