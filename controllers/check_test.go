@@ -35,7 +35,7 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 		t.Fatalf("Ready is missing: %s", kit.Describe(query))
 	}
 	for _, c := range status.Conditions {
-		if c.Type != imagev1alpha1.ConditionReady && c.Status != metav1.ConditionTrue {
+		if c.Type != imagev1alpha1.ConditionReady && c.Type != imagev1alpha1.ConditionSelected && c.Status != metav1.ConditionTrue {
 			t.Errorf("%s is there although it isn't True", c.Type)
 		}
 		if requestID.MatchString(c.Message) {
@@ -56,8 +56,26 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	if blocked := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != (len(status.PendingRemoval) > 0) {
 		t.Errorf("RemovalBlocked is %t, and pendingRemoval is %v", blocked, status.PendingRemoval)
 	}
+	checkSelectedCondition(t, query)
 	checkImages(t, status)
 	controllers.CheckSelection(t, status)
+}
+
+// checkSelectedCondition holds the condition Selected against what it speaks of.
+func checkSelectedCondition(t *testing.T, query *imagev1alpha1.ImageQuery) {
+	t.Helper()
+	status, got := &query.Status, kit.Condition(query, imagev1alpha1.ConditionSelected)
+	want := metav1.ConditionTrue
+	switch {
+	case len(status.Selected) > 0:
+	case status.SyncedGeneration != status.ObservedGeneration:
+		want = metav1.ConditionUnknown
+	default:
+		want = metav1.ConditionFalse
+	}
+	if got.Status != want || got.ObservedGeneration != status.ObservedGeneration {
+		t.Errorf("Selected is %q of generation %d, want %q: %s", got.Status, got.ObservedGeneration, want, kit.Describe(query))
+	}
 }
 
 func checkImages(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -58,22 +60,23 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		wantBlocked bool
 		wantReason  imagev1alpha1.SelectionReason
 		wantNote    string
+		wantKept    string // why, as the condition Selected says it
 	}{
 		"it is there as before":                     {listed: known, want: "a", wantMembers: "a b c"},
 		"a new image replaces it":                   {listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
-		"it is SYNCING":                             {listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c", wantNote: "which stays"},
+		"it is SYNCING":                             {listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer image of its group qualifies"},
 		"it is deprecated":                          {listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedDeprecated},
 		"all are deprecated":                        {listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")}, want: "a", wantMembers: "a b c"},
 		"it is gone":                                {listed: []catalog.Image{b, c}, missing: reasonsFor("Gone", a), gone: []string{a.ID}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedGone},
 		"it matches no more":                        {listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedNotMatched},
-		"none is NORMAL any more":                   {listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a", wantMembers: "a b c", wantNote: "which stays"},
-		"it matches no more, and no other is fit":   {listed: []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c", wantNote: "which stays"},
-		"it left before, and no other is fit":       {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a}, want: "a", wantMembers: "b", unlabeled: true, wantNote: "which stays"},
-		"it left before and is gone now":            {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "", wantMembers: "b", unlabeled: true, wantNote: "none of them qualifies"},
-		"all are gone: blocked":                     {missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c", wantBlocked: true, wantNote: "would leave"},
-		"another account's images instead: blocked": {listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected"},
+		"none is NORMAL any more":                   {listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a", wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer"},
+		"it matches no more, and no other is fit":   {listed: []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c", wantKept: "it matches no more, and no other image of its group qualifies"},
+		"it left before, and no other is fit":       {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a}, want: "a", wantMembers: "b", unlabeled: true, wantKept: "it matches no more, and no other"},
+		"it left before and is gone now":            {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "", wantMembers: "b", unlabeled: true, wantNote: "o member qualifies to be selected: 1 NotNormal"},
+		"all are gone: blocked":                     {missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c", wantBlocked: true, wantNote: "would leave", wantKept: "the cloud says that it is gone, and its removal waits for approval"},
+		"another account's images instead: blocked": {listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected", wantKept: "it is gone, and its removal waits"},
 		"a stranger shares an image of its name":    {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
-		"the cloud contradicts itself":              {listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c"},
+		"the cloud contradicts itself":              {listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c", wantKept: "contradict each other"},
 
 		"an edit excludes it":            {edit: excluding(a), listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedSpecChanged},
 		"an edit leaves nothing":         {edit: only("^other$"), missing: reasonsFor("NotMatched", known...), there: known, want: "", wantReason: imagev1alpha1.SelectedSpecChanged},
@@ -100,7 +103,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			if bad != nil {
 				t.Fatal(bad.Error())
 			}
-			v := selection.Observation{Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing, FoundByID: selection.ByID(tc.there), Gone: map[string]bool{}}
+			v := selection.Observation{Listing: catalog.Listing{Images: tc.listed}, Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing, FoundByID: selection.ByID(tc.there), Gone: map[string]bool{}}
 			for _, id := range tc.gone {
 				v.Gone[id] = true
 			}
@@ -120,10 +123,30 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			if !strings.Contains(message, tc.wantNote) {
 				t.Errorf("the message is %q, want %q in it", message, tc.wantNote)
 			}
+			if !strings.Contains(message, tc.wantKept) {
+				t.Errorf("the message is %q, want %q in it", message, tc.wantKept)
+			}
+			checkKept(t, status, tc.wantKept)
 			if tc.wantReason != "" && tc.want != "" && status.SelectedHistory[0].Reason != tc.wantReason {
 				t.Errorf("the reason is %s, want %s", status.SelectedHistory[0].Reason, tc.wantReason)
 			}
 		})
+	}
+}
+
+// checkKept holds the condition Selected against what a poll came to.
+func checkKept(t *testing.T, status *imagev1alpha1.ImageQueryStatus, because string) {
+	t.Helper()
+	want := imagev1alpha1.ReasonSelected
+	switch {
+	case len(status.Selected) == 0:
+		want = imagev1alpha1.ReasonNothingSelected
+	case because != "":
+		want = imagev1alpha1.ReasonKept
+	}
+	got := ptr.Deref(meta.FindStatusCondition(status.Conditions, imagev1alpha1.ConditionSelected), metav1.Condition{})
+	if got.Reason != want || !strings.Contains(got.Message, because) {
+		t.Errorf("Selected is %s (%s), want %s (%s)", got.Reason, got.Message, want, because)
 	}
 }
 

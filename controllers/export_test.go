@@ -28,6 +28,9 @@ func CheckSelection(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
 	if (len(status.Selected) == 0) != (status.SelectedSummary == "") {
 		t.Errorf("selectedSummary is %q with %d selected images", status.SelectedSummary, len(status.Selected))
 	}
+	if n := columns.StringWidth(status.SelectedSummary); n > maxSummary {
+		t.Errorf("selectedSummary takes %d columns: %s", n, status.SelectedSummary)
+	}
 	selected := map[string]bool{}
 	for _, image := range status.Selected {
 		selected[image.ImageID] = true

@@ -6,6 +6,7 @@ package controllers
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -35,9 +36,9 @@ func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) stri
 			gone++
 		}
 	}
-	return fmt.Sprintf("; %d of %d images would leave (%d gone, %d that match no more), which is all of them or more than removal.maxRemovedPercent (%d): "+
+	return fmt.Sprintf("; %d of %s would leave (%d gone, %d no longer matching), which is all of them or more than removal.maxRemovedPercent (%d): "+
 		"nothing is removed and no new image is selected until somebody runs the command that the condition %s shows",
-		len(d.Leaving), d.Members, gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
+		len(d.Leaving), plural(d.Members, "image", "images"), gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
 }
 
 // leftOutNote says in Ready's message what is left out, and what to do.
@@ -45,14 +46,23 @@ func leftOutNote(l cloudimage.LeftOut) string {
 	var out string
 	if len(l.Objects) > 0 {
 		slices.Sort(l.Objects)
-		out += fmt.Sprintf("; %d CloudImages don't have this query's label, since %d other queries have them, the most there may be "+
-			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s", len(l.Objects), cloudimage.MaxOwners, enumerate(l.Objects, 3))
+		out += fmt.Sprintf("; this query's label isn't on %s that %d other queries have, the most there may be "+
+			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s",
+			plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
 	}
 	if len(l.Labels) > 0 {
 		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, since queries that were created before set them otherwise, or %d labels, "+
 			"the most there may be, are there already (choose other keys): %s", cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
 	}
 	return out
+}
+
+// plural is a number with what it counts.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // enumerate names the first of some things, and how many more there are.
@@ -68,26 +78,26 @@ func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) strin
 	if len(v.WithoutObject) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d images that can't be selected for want of trust have no CloudImage, because with them there would be more than "+
-		"spec.cloudImages.maxImages (%d); narrow filters or match if nobody needs them", len(v.WithoutObject), query.Spec.CloudImages.GetMaxImages())
+	return fmt.Sprintf("; %s no CloudImage, because with all of them there would be more than spec.cloudImages.maxImages (%d); "+
+		"narrow filters or match if nobody needs them",
+		plural(len(v.WithoutObject), "image that can't be selected for want of trust has", "images that can't be selected for want of trust have"),
+		query.Spec.CloudImages.GetMaxImages())
 }
 
 // selectionNotes is what a person should know of a selection that is not simply the newest image.
-func selectionNotes(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
+func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) string {
 	var out string
+	c := d.Selection
 	if len(c.Retained) > 0 {
-		names := make([]string, len(c.Retained))
-		for i, image := range c.Retained {
-			names[i] = cmp.Or(image.Name, image.ID)
-		}
-		out += fmt.Sprintf("; no image qualifies to replace the selected %s, which stays", enumerate(names, 3))
+		out += "; " + keptNote(d)
 	}
 	if c.Omitted > 0 {
-		out += fmt.Sprintf("; %d more images qualify than status.selected has room for: use fewer groups or a lower selection.limit", c.Omitted)
+		out += fmt.Sprintf("; for %s status.selected has no room: use fewer groups or a lower selection.limit",
+			plural(c.Omitted, "more image that qualifies", "more images that qualify"))
 	}
 	out += pinNote(query, c)
 	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
-		out += "; none of them qualifies to be selected: " + tally(c.Verdicts)
+		out += "; " + nothingSelected(maps.Values(c.Verdicts))
 	}
 	switch {
 	case hasVerdict(c.Verdicts, imagev1alpha1.VerdictNoCreationTime):
@@ -114,6 +124,70 @@ func pinNote(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
 	return "; not selected although selection.pin names them: " + enumerate(out, 3)
 }
 
+// keptNote says which images stay selected although they don't qualify, and why.
+func keptNote(d selection.Decision) string {
+	listed, members := selection.IDsOf(d.Listing.Images), selection.IDsOf(d.Members)
+	notes := make([]string, len(d.Selection.Retained))
+	for i, image := range d.Selection.Retained {
+		why := keptBecause(d, image, listed[image.ID], members[image.ID])
+		notes[i] = fmt.Sprintf("the selected %s stays: %s", cmp.Or(image.Name, image.ID), why)
+	}
+	const most = 3
+	if more := len(notes) - most; more > 0 {
+		return fmt.Sprintf("%s; and so do %d more", strings.Join(notes[:most], "; "), more)
+	}
+	return strings.Join(notes, "; ")
+}
+
+// keptBecause says why an image stays selected, given whether the listing has it and whether it is a member.
+func keptBecause(d selection.Decision, image catalog.Image, listed, member bool) string {
+	leaving := imagev1alpha1.RemovalReason("")
+	if d.Blocked != nil {
+		leaving = d.Blocked.Leaving[image.ID]
+	}
+	switch {
+	case leaving == imagev1alpha1.RemovedGone:
+		return "the cloud says that it is gone, and its removal waits for approval"
+	case leaving != "":
+		return "it matches no more, and its removal waits for approval"
+	case !member:
+		return "it matches no more, and no other image of its group qualifies"
+	case !listed:
+		return "the cloud's answers contradict each other on whether it is there"
+	case image.State != "" && image.State != string(imagev1alpha1.ImageStateNormal):
+		return fmt.Sprintf("its state is %s, and no newer image of its group qualifies", image.State)
+	}
+	return "it does not qualify any more, and no other image of its group does"
+}
+
+// selectedMessage names what is selected.
+func selectedMessage(selected []imagev1alpha1.SelectedImage) string {
+	names := make([]string, len(selected))
+	for i, image := range selected {
+		names[i] = cmp.Or(image.Name, image.ImageID)
+	}
+	return fmt.Sprintf("%s selected: %s", plural(len(names), "image is", "images are"), enumerate(names, 3))
+}
+
+// nothingSelected says how many members have which verdict.
+func nothingSelected(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
+	counts := tally(verdicts)
+	if counts == "" {
+		return "there is no member to select from"
+	}
+	return "no member qualifies to be selected: " + counts
+}
+
+func verdictsOf(images []imagev1alpha1.ImageSummary) iter.Seq[imagev1alpha1.SelectionVerdict] {
+	return func(yield func(imagev1alpha1.SelectionVerdict) bool) {
+		for i := range images {
+			if !yield(images[i].Selection) {
+				return
+			}
+		}
+	}
+}
+
 func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1alpha1.SelectionVerdict) bool {
 	for _, verdict := range verdicts {
 		if verdict == want {
@@ -124,9 +198,9 @@ func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1
 }
 
 // tally counts verdicts, in the order of their names.
-func tally(verdicts map[string]imagev1alpha1.SelectionVerdict) string {
+func tally(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 	counts := map[imagev1alpha1.SelectionVerdict]int{}
-	for _, verdict := range verdicts {
+	for verdict := range verdicts {
 		counts[verdict]++
 	}
 	var out []string
@@ -136,8 +210,16 @@ func tally(verdicts map[string]imagev1alpha1.SelectionVerdict) string {
 	return strings.Join(out, ", ")
 }
 
-// maxMessage bounds a condition's message. Kubernetes admits 32768; a person reads less.
+// maxMessage bounds a condition's message and an event's, in bytes: Kubernetes takes no longer one of an event.
 const maxMessage = 1024
+
+// nearestNote names the image that spec.match.nameRegex misses by least.
+func nearestNote(f selection.Funnel) string {
+	if f.Nearest == "" {
+		return ""
+	}
+	return "; the nearest name is " + f.Nearest
+}
 
 // listingNote is what a person should know of a listing that was good enough.
 func listingNote(instanceType string, l catalog.Listing) string {
@@ -146,7 +228,7 @@ func listingNote(instanceType string, l catalog.Listing) string {
 		out += "; the cloud knows no image with the tag key that is asked for, which counts as an empty list"
 	}
 	if l.Skipped > 0 {
-		out += fmt.Sprintf("; %d entries without a valid image id were skipped", l.Skipped)
+		out += "; " + plural(l.Skipped, "entry without a valid image id was", "entries without a valid image id were") + " skipped"
 	}
 	if l.Unsettled {
 		out += "; the cloud's count and its list disagree, so nothing was removed"
@@ -157,11 +239,21 @@ func listingNote(instanceType string, l catalog.Listing) string {
 	return out
 }
 
-func kept(status *imagev1alpha1.ImageQueryStatus, success time.Time) string {
-	if success.IsZero() {
+// knownStill says what is known in spite of a failed poll. Where only writes of CloudImages failed, that is this listing's.
+func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success time.Time) string {
+	n := int(ptr.Deref(status.ImageCount, 0))
+	switch {
+	case n > 0 && o.published:
+		return fmt.Sprintf("status has the %s of this listing.", plural(n, "image", "images"))
+	case n > 0 && success.IsZero():
+		return fmt.Sprintf("The %s kept.", plural(n, "known image is", "known images are"))
+	case n > 0:
+		at := success.UTC().Format(time.RFC3339)
+		return fmt.Sprintf("The %s kept.", plural(n, "image of "+at+" is", "images of "+at+" are"))
+	case success.IsZero() && !o.published:
 		return "No images are known yet."
 	}
-	return fmt.Sprintf("The %d images of %s are kept.", ptr.Deref(status.ImageCount, 0), success.UTC().Format(time.RFC3339))
+	return "No images are known."
 }
 
 func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
@@ -172,22 +264,31 @@ func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
 	return fmt.Sprintf("It is tried again by itself within %s", duration.ShortHumanDuration(every))
 }
 
-// sentence begins with a capital and ends with a full stop.
+// sentence begins with a capital and ends with a full stop. A name at its beginning, such as spec.suspend or arm64:, stays as it
+// is written.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	first, size := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[size:]
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, ".:") {
+		first, size := utf8.DecodeRuneInString(s)
+		s = string(unicode.ToUpper(first)) + s[size:]
+	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}
 	return s
 }
 
+// shorten cuts a message to what may be shown, between two letters.
 func shorten(s string) string {
-	if runes := []rune(s); len(runes) > maxMessage {
-		return string(runes[:maxMessage-1]) + "…"
+	const tail = "…"
+	if len(s) <= maxMessage {
+		return s
 	}
-	return s
+	end := maxMessage - len(tail)
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + tail
 }

@@ -46,7 +46,7 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 	}
 	lost := slices.DeleteFunc(slices.Clone(selected), func(id string) bool { return matching[id] })
 	if len(v.Matching) < least {
-		return v, a.tooFew(ctx, v, lost, least)
+		return v, a.tooFew(ctx, m.Funnel(listing), v, lost, least)
 	}
 	if listing.Unsettled {
 		return v, nil
@@ -116,9 +116,9 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 
 // tooFew is the failure of a listing with fewer images than are believed. It names the selected images that are gone,
 // because somebody may be booting them.
-func (a observer) tooFew(ctx context.Context, v selection.Observation, lost []string, least int) *failure {
-	message := fmt.Sprintf("%d images match, fewer than spec.minImages (%d), so nothing of this listing is published; "+
-		"lower minImages if that is right", len(v.Matching), least) + listingNote(a.query.InstanceType, v.Listing)
+func (a observer) tooFew(ctx context.Context, f selection.Funnel, v selection.Observation, lost []string, least int) *failure {
+	message := f.String() + nearestNote(f) + fmt.Sprintf("; that is fewer than spec.minImages (%d), so nothing of this listing is published; "+
+		"lower minImages if that is right", least) + listingNote(a.query.InstanceType, v.Listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
 		there := selection.IDsOf(found)
@@ -127,7 +127,7 @@ func (a observer) tooFew(ctx context.Context, v selection.Observation, lost []st
 		case err != nil:
 			message += "; whether the selected images still exist could not be found out"
 		case len(gone) > 0:
-			message += fmt.Sprintf("; selected, but asked for by id not there any more: %s", enumerate(gone, 5))
+			message += fmt.Sprintf("; selected, but gone, as a request by id says: %s", enumerate(gone, 5))
 		}
 	}
 	return &failure{reason: imagev1alpha1.ReasonTooFewImages, message: message}

@@ -22,6 +22,9 @@ type pollResult struct {
 	// failure is why the poll did not succeed; nil if it did.
 	failure *failure
 
+	// funnel is what spec.match made of the listing.
+	funnel selection.Funnel
+
 	// published says that the verdict is there, because the listing was good: with a failure, too, where only writes of
 	// CloudImages failed.
 	published bool

@@ -41,6 +41,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if o.Listing, o.failure = seen.Listing, bad; bad != nil {
 		return o, nil
 	}
+	o.funnel = decider.Matcher.Funnel(seen.Listing)
 	o.Decision = decider.Decide(query, known, seen, o.began)
 	boundSelection(&o.Selection)
 	if o.failure = tooMany(query, o.Decision); o.failure != nil {
@@ -161,6 +162,6 @@ func writeFailure(refused, notReleased writer.Refusals) *failure {
 	}
 	return &failure{
 		reason:  imagev1alpha1.ReasonWriteFailed,
-		message: fmt.Sprintf("the API server did not take %d writes of CloudImages, the first of them %s; all others are done", count, first),
+		message: fmt.Sprintf("the API server did not take %s of CloudImages, the first of them %s; all others are done", plural(count, "write", "writes"), first),
 	}
 }

@@ -38,6 +38,9 @@ type pollState struct {
 	// approval is the value of the annotation that approves a removal, when the last poll began.
 	approval string
 
+	// recordedApproval is the last one that an event was considered for.
+	recordedApproval string
+
 	// peerDue says that another query has found an image of this one to be gone.
 	peerDue bool
 

@@ -223,6 +223,8 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	if n := len(w.Images("")); n != 10 {
 		t.Errorf("%d CloudImages after a wrong token, want 10", n)
 	}
+	w.Poll("golden")
+	w.events(query, imagev1alpha1.EventApprovalRefused, 1)
 	w.Patch("golden", `{"metadata":{"annotations":{"`+annotation+`":"`+token+`"}}}`)
 	query = w.UntilSynced("golden")
 	kit.Equal(t, "CloudImages after the approval", []string{objectName(1), objectName(2), objectName(10)}, w.ImageNames(""))
@@ -336,8 +338,9 @@ func TestTooFewImagesMovesNothingAndNamesWhatIsGone(t *testing.T) {
 	if selectedNames(query) != "node-2" || len(query.Status.Images) != 2 || len(w.Images("")) != 2 {
 		t.Errorf("something moved: %s", kit.Describe(query))
 	}
-	if message := kit.Ready(query).Message; !strings.Contains(message, "TooFewImages") || !strings.Contains(message, newImage(2).ImageID) {
-		t.Errorf("the message does not name the selected image that is gone: %s", message)
+	if message := kit.Ready(query).Message; !strings.Contains(message, "TooFewImages") || !strings.Contains(message, newImage(2).ImageID) ||
+		!strings.Contains(message, "1 listed, 1 matches; that is fewer than spec.minImages (2)") || *query.Status.ListedCount != 1 {
+		t.Errorf("the message does not say how many are listed, or which selected image is gone: %s", message)
 	}
 }
 
@@ -377,7 +380,7 @@ func TestATagKeyThatNobodyHasAndATypeThatIsSoldOutRemoveNothing(t *testing.T) {
 		wantReason string
 	}{
 		"the tag key is unknown": {"InvalidParameterValue.TagKeyNotFound", imagev1alpha1.ReasonRemovalBlocked},
-		"the type is sold out":   {"ResourcesSoldOut.SpecifiedInstanceType", imagev1alpha1.ReasonSynced},
+		"the type is sold out":   {"ResourcesSoldOut.SpecifiedInstanceType", imagev1alpha1.ReasonRetrying},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

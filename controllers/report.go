@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -36,6 +38,7 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	}
 	m.unwritten = nil
 	r.recordPoll(ctx, query, m, o)
+	r.recordApproval(query, m, o)
 	r.recordImageEvents(query, before, o)
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
@@ -43,7 +46,7 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 // recordPoll logs what a poll came to, and makes an event of it when that is something new.
 func (r *Reconciler) recordPoll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) {
 	log := ctrl.LoggerFrom(ctx)
-	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, fmt.Sprintf("%d images match", len(o.Members))
+	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, o.funnel.String()
 	if o.Blocked != nil {
 		word, kind, message = imagev1alpha1.ReasonRemovalBlocked, corev1.EventTypeWarning, message+blockedNote(query, *o.Blocked)
 	}
@@ -64,11 +67,11 @@ func (r *Reconciler) recordPoll(ctx context.Context, query *imagev1alpha1.ImageQ
 
 // recordImageEvents makes events of what consumers of the images should know: at most one of each kind for a poll.
 func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, o *pollResult) {
-	if message := selectionChange(before, &query.Status); message != "" {
-		r.event(query, corev1.EventTypeNormal, imagev1alpha1.EventSelectionChanged, message)
-	}
 	if !o.published {
 		return
+	}
+	if message := selectionChange(query, before, o.Decision); message != "" {
+		r.event(query, corev1.EventTypeNormal, imagev1alpha1.EventSelectionChanged, message)
 	}
 	if len(o.FactsChanged) > 0 {
 		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventImageFactsChanged,
@@ -80,17 +83,89 @@ func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *
 	}
 }
 
-// selectionChange is the message of the event about another selection, "" if it is the same.
-func selectionChange(before, now *imagev1alpha1.ImageQueryStatus) string {
-	if slices.Equal(selection.SelectedIDs(before.Selected), selection.SelectedIDs(now.Selected)) {
+// selectionChange is the message of the event about another selection, by the groups that changed; "" if it is the same. Status tells
+// of a group no more than the architecture.
+func selectionChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision) string {
+	if slices.Equal(selection.SelectedIDs(before.Selected), d.Selection.IDs()) {
 		return ""
 	}
-	name := func(s *imagev1alpha1.ImageQueryStatus) string { return cmp.Or(s.SelectedSummary, "nothing") }
-	reason := imagev1alpha1.SelectedSpecChanged
-	if len(now.Selected) > 0 && len(now.SelectedHistory) > 0 {
-		reason = now.SelectedHistory[0].Reason
+	var architectures []string
+	for _, image := range slices.Concat(selectedImages(d.Selection.Selected), before.Selected) {
+		if !slices.Contains(architectures, image.Architecture) {
+			architectures = append(architectures, image.Architecture)
+		}
 	}
-	return fmt.Sprintf("selected is %s after %s (%s)", name(now), name(before), reason)
+	var changes []string
+	for _, architecture := range architectures {
+		if change := groupChange(query, before, d, architecture); change != "" {
+			changes = append(changes, cmp.Or(architecture, "unknown architecture")+": "+change)
+		}
+	}
+	return strings.Join(changes, "; ")
+}
+
+// groupChange says which images of an architecture are selected instead of which, and why; "" if they are the same.
+func groupChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision, architecture string) string {
+	was := *query
+	was.Status = *before
+	was.Status.Selected = slices.DeleteFunc(slices.Clone(before.Selected), func(i imagev1alpha1.SelectedImage) bool {
+		return i.Architecture != architecture
+	})
+	d.Selection.Selected = slices.DeleteFunc(slices.Clone(d.Selection.Selected), func(i catalog.Image) bool {
+		return i.Architecture != architecture
+	})
+	now := selectedImages(d.Selection.Selected)
+	left, came := lacking(was.Status.Selected, now), lacking(now, was.Status.Selected)
+	if len(left)+len(came) == 0 {
+		return ""
+	}
+	reason := selection.Reason(&was, d)
+	if len(before.SelectedHistory) == 0 {
+		reason = imagev1alpha1.SelectedFirst
+	}
+	return fmt.Sprintf("%s → %s: %s", namesOf(left), namesOf(came), reasonWords[reason])
+}
+
+// lacking are the images that others lack.
+func lacking(images, others []imagev1alpha1.SelectedImage) []imagev1alpha1.SelectedImage {
+	ids := selection.SelectedIDs(others)
+	return slices.DeleteFunc(slices.Clone(images), func(i imagev1alpha1.SelectedImage) bool { return slices.Contains(ids, i.ImageID) })
+}
+
+// namesOf are images by id and name.
+func namesOf(images []imagev1alpha1.SelectedImage) string {
+	names := make([]string, len(images))
+	for i, image := range images {
+		names[i] = fmt.Sprintf("%s (%s)", image.ImageID, cmp.Or(image.Name, "no name"))
+	}
+	return cmp.Or(enumerate(names, 3), "nothing")
+}
+
+// reasonWords says in an event why a group has another selection.
+var reasonWords = map[imagev1alpha1.SelectionReason]string{
+	imagev1alpha1.SelectedFirst:       "the first selection",
+	imagev1alpha1.SelectedNewImage:    "another image comes first now",
+	imagev1alpha1.SelectedGone:        "the old image was deleted",
+	imagev1alpha1.SelectedNotMatched:  "the old image matches no more",
+	imagev1alpha1.SelectedNotNormal:   "the old image is no longer NORMAL",
+	imagev1alpha1.SelectedDeprecated:  "the old image is deprecated",
+	imagev1alpha1.SelectedSpecChanged: "the spec was changed",
+	imagev1alpha1.SelectedAged:        "selection.minAge has passed",
+	imagev1alpha1.SelectedPinned:      "selection.pin names it",
+}
+
+// recordApproval makes an event of an approval that isn't the token of what waits, once for each value of the annotation.
+func (r *Reconciler) recordApproval(query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) {
+	if m.approval == m.recordedApproval {
+		return
+	}
+	m.recordedApproval = m.approval
+	if o.Blocked == nil || m.approval == "" {
+		return
+	}
+	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventApprovalRefused, fmt.Sprintf(
+		"approve-removal=%q is not the token of what waits now, so nothing is removed; to approve it: %s",
+		m.approval, approveCommand(query, o.Blocked.Token(query.Status.Revision))))
 }
 
 func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message string) {
@@ -106,6 +181,8 @@ func lastReasonOf(status *imagev1alpha1.ImageQueryStatus) string {
 	switch {
 	case ready == nil || ready.Status == metav1.ConditionUnknown:
 		return ""
+	case ready.Reason == imagev1alpha1.ReasonRetrying:
+		return "" // which failure it was is in the message only
 	case ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonRemovalBlocked:
 		return imagev1alpha1.ReasonSynced
 	}

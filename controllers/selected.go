@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -81,13 +82,21 @@ func recorded(selected []imagev1alpha1.SelectedImage) []imagev1alpha1.RecordedIm
 	return firstFitting(out, maxRecordedBytes)
 }
 
+// maxSummary is how many columns of a terminal status.selectedSummary has at most. Table-printing tools count letters, and a wide
+// one takes two columns.
+const maxSummary = 24
+
+// columns measures as most terminals do, and the same wherever the operator runs.
+var columns = &runewidth.Condition{StrictEmojiNeutral: true}
+
+// summaryOf names the first selected image, and counts the others.
 func summaryOf(selected []imagev1alpha1.SelectedImage) string {
 	if len(selected) == 0 {
 		return ""
 	}
-	first := cmp.Or(selected[0].Name, selected[0].ImageID)
+	others := ""
 	if more := len(selected) - 1; more > 0 {
-		return fmt.Sprintf("%s (+%d)", first, more)
+		others = fmt.Sprintf(" (+%d)", more)
 	}
-	return first
+	return columns.Truncate(cmp.Or(selected[0].Name, selected[0].ImageID), maxSummary-len(others), "…") + others
 }

@@ -6,6 +6,8 @@ package controllers
 import (
 	"cmp"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -44,11 +46,44 @@ func (e statusBuilder) set(conditionType string, value metav1.ConditionStatus, r
 
 // keepConditions removes the conditions that are there while True, but for those named.
 func (e statusBuilder) keepConditions(keep ...string) {
-	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool {
-		return c.Type != imagev1alpha1.ConditionReady && !slices.Contains(keep, c.Type)
-	})
+	keep = append(keep, imagev1alpha1.ConditionReady, imagev1alpha1.ConditionSelected)
+	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool { return !slices.Contains(keep, c.Type) })
 	if !meta.IsStatusConditionTrue(e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked) {
 		e.status.PendingRemoval = nil
+	}
+}
+
+// decided shows in the condition Selected what a good listing came to.
+func (e statusBuilder) decided(d selection.Decision) {
+	if len(d.Selection.Retained) > 0 {
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonKept, keptNote(d))
+		return
+	}
+	e.selectedOrNot(maps.Values(d.Selection.Verdicts))
+}
+
+// selectedOrNot names what is selected, or counts the verdicts on members of which none is.
+func (e statusBuilder) selectedOrNot(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) {
+	if len(e.status.Selected) == 0 {
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(verdicts))
+		return
+	}
+	e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
+}
+
+// undecided is the condition Selected without a new listing: as it was while the selection is, since status alone doesn't tell
+// why an image is kept.
+func (e statusBuilder) undecided(query *imagev1alpha1.ImageQuery) {
+	synced, last := e.status.SyncedGeneration == e.generation, meta.FindStatusCondition(e.status.Conditions, imagev1alpha1.ConditionSelected)
+	same := last != nil && slices.Equal(selection.SelectedIDs(e.status.Selected), selection.SelectedIDs(query.Status.Selected))
+	switch {
+	case len(e.status.Selected) == 0 && !synced:
+		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing,
+			"this generation of the spec has not been synced yet, and nothing is selected")
+	case same && last.Status != metav1.ConditionUnknown:
+		e.set(imagev1alpha1.ConditionSelected, last.Status, last.Reason, last.Message)
+	default:
+		e.selectedOrNot(verdictsOf(e.status.Images))
 	}
 }
 
@@ -58,6 +93,7 @@ func progressing(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selecti
 	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
+	e.undecided(query)
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
 	e.keepConditions(imagev1alpha1.ConditionReconciling)
 	return e.fitted(query)
@@ -72,6 +108,7 @@ func suspended(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection
 		value = ready.Status
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
+	e.undecided(query)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	return e.fitted(query)
 }
@@ -156,6 +193,11 @@ func statusAfterPoll(query *imagev1alpha1.ImageQuery, o *pollResult, m *pollStat
 	} else {
 		e.failed(query, o, lastSuccess(query, m))
 	}
+	if o.published {
+		e.decided(o.Decision)
+	} else {
+		e.undecided(query)
+	}
 	e.fitted(query)
 	e.stampSync(query, lastSuccess(query, m))
 	return e.status
@@ -189,17 +231,20 @@ func (e statusBuilder) revise(revision string) {
 func count(n int) *int32 { return new(int32(n)) }
 
 func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
-	listed, matching := len(o.Listing.Images)+o.Listing.Skipped, len(o.Members)-o.MissingCount
-	reason, message := imagev1alpha1.ReasonSynced, fmt.Sprintf("%d of %d listed images match", matching, listed)
+	reason, message := imagev1alpha1.ReasonSynced, o.funnel.String()
 	if len(o.Members) == 0 {
-		reason, message = imagev1alpha1.ReasonNoImagesMatched, fmt.Sprintf("none of %d listed images matches", listed)
+		reason = imagev1alpha1.ReasonNoImagesMatched
+	}
+	if o.funnel.Matching == 0 {
+		message += nearestNote(o.funnel)
 	}
 	message += listingNote(query.Spec.InstanceType, o.Listing)
 	if o.Blocked != nil {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += blockedNote(query, *o.Blocked)
 	}
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+objectlessNote(query, o.Decision)+leftOutNote(o.leftOut)+selectionNotes(query, o.Selection))
+	message += objectlessNote(query, o.Decision) + leftOutNote(o.leftOut) + selectionNotes(query, o.Decision)
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
 	e.blocked(query, o)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 }
@@ -237,10 +282,13 @@ func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, su
 	if o.published {
 		e.blocked(query, o)
 	}
+	if f.reason == imagev1alpha1.ReasonTooFewImages {
+		e.status.ListedCount = count(len(o.Listing.Images) + o.Listing.Skipped)
+	}
 	fresh := e.status.SyncedGeneration == query.Generation && e.now.Before(staleAt(query, success))
-	message := f.message + ". " + kept(e.status, success) + " " + nextTry(query, f)
+	message := f.message + ". " + knownStill(e.status, o, success) + " " + nextTry(query, f)
 	if fresh {
-		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, e.freshReason(),
+		e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, imagev1alpha1.ReasonRetrying,
 			fmt.Sprintf("no poll has succeeded since %s (%s): %s", success.UTC().Format(time.RFC3339), f.reason, message))
 	} else {
 		e.set(imagev1alpha1.ConditionReady, metav1.ConditionFalse, f.reason, message)
@@ -255,17 +303,6 @@ func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, su
 	default:
 		e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	}
-}
-
-// freshReason is what the last good poll came to.
-func (e statusBuilder) freshReason() string {
-	switch {
-	case meta.IsStatusConditionTrue(e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked):
-		return imagev1alpha1.ReasonRemovalBlocked
-	case ptr.Deref(e.status.ImageCount, 0) == 0:
-		return imagev1alpha1.ReasonNoImagesMatched
-	}
-	return imagev1alpha1.ReasonSynced
 }
 
 // stampSync moves lastSyncTime to the last success whenever something else is written, and by itself only once it is

@@ -81,6 +81,8 @@ const (
 	EventImageFactsChanged = "ImageFactsChanged"
 	// EventCreatorChanged: a selected image has the name of one that was selected before, but another creator.
 	EventCreatorChanged = "CreatorChanged"
+	// EventApprovalRefused: the annotation approve-removal is not the token of the removal that waits, so nothing is removed.
+	EventApprovalRefused = "ApprovalRefused"
 	// EventStatusOverwritten: somebody else had written the status, and the operator's own is back. At most once a minute.
 	EventStatusOverwritten = "StatusOverwritten"
 )

@@ -527,7 +527,8 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:MaxItems=2000
 	Selected []SelectedImage `json:"selected,omitempty"`
 
-	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get.
+	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get: cut to 24 columns
+	// of a terminal, of which a wide character takes two.
 	// +optional
 	// +kubebuilder:validation:MaxLength=300
 	SelectedSummary string `json:"selectedSummary,omitempty"`

@@ -171,7 +171,7 @@ func (r Rules) onlyNotNormal(id string, v Observation) (catalog.Image, bool) {
 	}
 	normal := v.Listing.Images[i]
 	normal.State = string(imagev1alpha1.ImageStateNormal)
-	return v.Listing.Images[i], r.Matcher.admits(normal)
+	return v.Listing.Images[i], r.Matcher.refusedBy(&normal) == ""
 }
 
 // factsOf are all facts of an image: as the listing shows them, or else a request by its id, or else as they were stored;

@@ -5,6 +5,7 @@
 // It is pure: values in, values out. It knows no Kubernetes client, no clock and no cloud.
 //
 //	match.go        is an image of the listing a member? (spec.match)
+//	funnel.go       what turned the other images of the listing away, and which name came near
 //	checks.go       why is a member not selected? One check for each verdict, in order
 //	select.go       Selector: which members of each group are selected (spec.selection)
 //	order.go        the order of images within a group, and of groups

@@ -69,7 +69,7 @@ func (r Rules) knownInput(k Known, selected []previous, now time.Time) Input {
 	in := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
 	for id := range k.Members {
 		image := k.bestOf(id)
-		if !isSelected[id] && !r.Matcher.admits(image) {
+		if !isSelected[id] && r.Matcher.refusedBy(&image) != "" {
 			continue
 		}
 		in.Members = append(in.Members, image)

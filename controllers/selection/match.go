@@ -33,15 +33,32 @@ func NewMatcher(match *imagev1alpha1.ImageMatch) (Matcher, error) {
 	return m, nil
 }
 
-// admits says whether an image is a member. A condition that isn't given admits every image.
-func (m Matcher) admits(image catalog.Image) bool {
-	return (m.name == nil || m.name.MatchString(image.Name)) &&
-		among(m.Match.States, image.State) &&
-		among(m.Match.Architectures, image.Architecture) &&
-		among(m.Match.Platforms, image.Platform) &&
-		among(m.Match.Families, image.Family) &&
-		among(m.Match.Creators, image.Creator) &&
-		!slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
+const nameRegexField = "nameRegex"
+
+// matchChecks are the fields of spec.match. A field that isn't given admits every image.
+var matchChecks = []struct {
+	field  string
+	admits func(m Matcher, image *catalog.Image) bool
+}{
+	{nameRegexField, func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
+	{"states", func(m Matcher, i *catalog.Image) bool { return among(m.Match.States, i.State) }},
+	{"architectures", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Architectures, i.Architecture) }},
+	{"platforms", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Platforms, i.Platform) }},
+	{"families", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Families, i.Family) }},
+	{"creators", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Creators, i.Creator) }},
+	{"excludeImageIDs", func(m Matcher, i *catalog.Image) bool {
+		return !slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(i.ID))
+	}},
+}
+
+// refusedBy is the first field of spec.match that refuses an image; "" if it is a member.
+func (m Matcher) refusedBy(image *catalog.Image) string {
+	for _, check := range matchChecks {
+		if !check.admits(m, image) {
+			return check.field
+		}
+	}
+	return ""
 }
 
 func among[T ~string](allowed []T, value string) bool {
@@ -51,9 +68,9 @@ func among[T ~string](allowed []T, value string) bool {
 // Members are the images that match, in the order of status.images.
 func (m Matcher) Members(images []catalog.Image) []catalog.Image {
 	var out []catalog.Image
-	for _, image := range images {
-		if m.admits(image) {
-			out = append(out, image)
+	for i := range images {
+		if m.refusedBy(&images[i]) == "" {
+			out = append(out, images[i])
 		}
 	}
 	slices.SortFunc(out, NewestFirst)

@@ -41,8 +41,8 @@ func TestMatchDecidesMembership(t *testing.T) {
 			if bad != nil {
 				t.Fatal(bad.Error())
 			}
-			if got := m.admits(image); got != tc.want {
-				t.Errorf("admits is %v, want %v", got, tc.want)
+			if got := m.refusedBy(&image) == ""; got != tc.want {
+				t.Errorf("member is %v, want %v", got, tc.want)
 			}
 		})
 	}

@@ -64,6 +64,8 @@ var boundaries = map[string]boundary{
 	"controllers": {
 		own: []string{api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache", "controllers/cloudimage/writer", "controllers/selection"},
 		others: []string{
+			// The width of a name in a terminal.
+			"github.com/mattn/go-runewidth",
 			"github.com/go-logr/logr", "github.com/prometheus/client_golang",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "k8s.io/utils/ptr",
 			"sigs.k8s.io/controller-runtime",

@@ -25,7 +25,7 @@ func (s *suite) events() {
 	for range 2 {
 		s.cloud.SetCredential(forbidden)
 		s.expect(func() { s.Poll("foreign") }, denied, statusOf("foreign", 1))
-		query := s.UntilReady("foreign", metav1.ConditionTrue, imagev1alpha1.ReasonSynced) // the data is fresh
+		query := s.UntilReady("foreign", metav1.ConditionTrue, imagev1alpha1.ReasonRetrying) // the data is fresh
 		if got := len(query.Status.Images); got != images || len(s.Images("foreign")) != images {
 			s.t.Errorf("a denied poll left %d images in status and %d CloudImages, want %d", got, len(s.Images("foreign")), images)
 		}

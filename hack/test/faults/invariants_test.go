@@ -165,11 +165,10 @@ func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, im
 		slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == query.UID })
 }
 
-// isSynced says whether the last poll of a query has succeeded. Where it failed, Ready stays True while the data is fresh.
+// isSynced says whether the last poll of a query has succeeded.
 func isSynced(query *imagev1alpha1.ImageQuery) bool {
 	ready := kit.Ready(query)
-	failed := strings.HasPrefix(strings.ToLower(ready.Message), "no poll has succeeded since ")
-	return !failed && query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation &&
+	return query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation &&
 		ready.Status == metav1.ConditionTrue && (ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonRemovalBlocked)
 }
 

@@ -182,8 +182,8 @@ func (w *world) failing(name, reason string) *imagev1alpha1.ImageQuery {
 	before := w.catalogue(name)
 	query := w.Poll(name)
 	ready := kit.Ready(query)
-	if ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, reason) {
-		w.t.Errorf("after a failed poll Ready is %s/%s, want it kept True, and a message with %s: %s",
+	if ready.Status != metav1.ConditionTrue || ready.Reason != imagev1alpha1.ReasonRetrying || !strings.Contains(ready.Message, reason) {
+		w.t.Errorf("after a failed poll Ready is %s/%s, want True/Retrying, and a message with %s: %s",
 			ready.Status, ready.Reason, reason, ready.Message)
 	}
 	w.kept(name, before)

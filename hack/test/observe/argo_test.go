@@ -58,7 +58,15 @@ func tryLua(t *testing.T, file string, object map[string]any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	state.SetContext(ctx)
-	state.SetGlobal("obj", luajson.DecodeValue(state, object))
+	text, err := json.Marshal(object) // DecodeValue knows no int64, and makes nil of it
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := luajson.Decode(state, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.SetGlobal("obj", value)
 	if err := state.DoString(string(script)); err != nil {
 		return nil, err
 	}

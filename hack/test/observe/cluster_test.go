@@ -26,6 +26,7 @@ func testSamples(s *stage) {
 // A record is complete when it appears: nobody has to wait for one.
 func testCloudImage(s *stage) {
 	synced(1)(s, "record", "ap-mumbai")
+	s.Kubectl("", "wait", "--for=condition=Selected", "imagequery", "record", "--timeout=60s")
 	image := s.object("CloudImage", "ap-mumbai-"+imageIDs("", 1)[0])
 	result, err := status.Compute(image)
 	if err != nil || result.Status != status.CurrentStatus {

@@ -39,7 +39,8 @@ type ImageQueryStatusApplyConfiguration struct {
 	// says: the cloud alone never empties it. It has room for 2000 images, fewer with very long names; Ready's message
 	// counts those that are left out.
 	Selected []SelectedImageApplyConfiguration `json:"selected,omitempty"`
-	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get.
+	// selectedSummary is the name of the first selected image, and how many more there are, for kubectl get: cut to 24 columns
+	// of a terminal, of which a wide character takes two.
 	SelectedSummary *string `json:"selectedSummary,omitempty"`
 	// selectedHistory is what has been selected, the present selection first, and why each replaced the one before.
 	SelectedHistory []SelectionRecordApplyConfiguration `json:"selectedHistory,omitempty"`

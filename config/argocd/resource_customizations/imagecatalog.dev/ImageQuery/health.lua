@@ -1,5 +1,5 @@
--- ImageQuery is shaped for kstatus (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus): Ready is always
--- there; Reconciling, Stalled and RemovalBlocked only while True; status.observedGeneration is the generation they speak of.
+-- ImageQuery is shaped for kstatus (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus): Ready
+-- and Selected are always there; Reconciling, Stalled and RemovalBlocked only while True; status.observedGeneration is the generation they speak of.
 local status = obj.status or {}
 if status.observedGeneration ~= obj.metadata.generation then
   return {status = "Progressing", message = "The operator has not seen this generation of the spec yet"}
@@ -9,7 +9,7 @@ local conditions = {}
 for _, condition in ipairs(status.conditions or {}) do
   conditions[condition.type] = condition
 end
-local ready, stalled, blocked = conditions.Ready, conditions.Stalled, conditions.RemovalBlocked
+local ready, stalled, blocked, selected = conditions.Ready, conditions.Stalled, conditions.RemovalBlocked, conditions.Selected
 
 if ready == nil then
   return {status = "Progressing", message = "Ready is not there yet"}
@@ -23,6 +23,10 @@ end
 if ready.status == "True" then
   if blocked ~= nil and blocked.status == "True" then
     return {status = "Healthy", message = "Removals wait for approval: " .. blocked.message}
+  end
+  -- Members, and none of them was ever good enough to boot: whoever applied this waits for something.
+  if selected ~= nil and selected.status == "False" and (status.imageCount or 0) > 0 and status.selectedHistory == nil then
+    return {status = "Degraded", message = selected.reason .. ": " .. selected.message}
   end
   return {status = "Healthy", message = ready.message}
 end
