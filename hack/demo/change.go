@@ -147,11 +147,11 @@ func (cl *cluster) followed(ctx context.Context, query *imagev1alpha1.ImageQuery
 	}
 	for name, image := range before {
 		if name != leaves && !selected[name] && now[name].ResourceVersion != image.ResourceVersion {
-			return hopeless{fmt.Errorf("CloudImage %s was changed or deleted, although its image in the cloud was not", name)}
+			return permanentError{fmt.Errorf("CloudImage %s was changed or deleted, although its image in the cloud was not", name)}
 		}
 	}
 	if len(now) != len(before)+1 {
-		return hopeless{fmt.Errorf("there are %d CloudImages and there were %d, although one came and none goes before its grace period ends", len(now), len(before))}
+		return permanentError{fmt.Errorf("there are %d CloudImages and there were %d, although one came and none goes before its grace period ends", len(now), len(before))}
 	}
 	return nil
 }

@@ -36,11 +36,11 @@ func newChildren(ctx context.Context, dir string) *children {
 }
 
 // died is the end of a child that was not stopped.
-type died struct{ error }
+type childExited struct{ error }
 
 // ended returns why the demo must end: an error only if that is a child's doing, and not the reader's.
 func (c *children) ended() error {
-	if cause := (died{}); errors.As(context.Cause(c.ctx), &cause) {
+	if cause := (childExited{}); errors.As(context.Cause(c.ctx), &cause) {
 		return cause
 	}
 	return nil
@@ -75,7 +75,7 @@ func (c *children) start(path string, args ...string) error {
 		_ = cmd.Wait() // ProcessState says the same, and more when there is no error
 		_, _ = stdin.Close(), log.Close()
 		if ctx.Err() == nil {
-			c.fail(died{fmt.Errorf("%s ended by itself (%s); the last it said:\n%s", name, cmd.ProcessState, c.lastLines(name))})
+			c.fail(childExited{fmt.Errorf("%s ended by itself (%s); the last it said:\n%s", name, cmd.ProcessState, c.lastLines(name))})
 		}
 	}()
 	c.mu.Lock()

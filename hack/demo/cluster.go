@@ -64,7 +64,7 @@ func newEnvironment(assets string) *envtest.Environment {
 		UseExistingCluster:       new(false),
 		CRDDirectoryPaths:        []string{filepath.Join("config", "crd", "bases")},
 		ErrorIfCRDPathMissing:    true,
-		ControlPlaneStartTimeout: patience,
+		ControlPlaneStartTimeout: stateTimeout,
 	}
 	e.ControlPlane.GetAPIServer().Configure().Set("bind-address", "127.0.0.1")
 	return e

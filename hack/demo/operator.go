@@ -60,7 +60,7 @@ func (cl *cluster) untilSynced(ctx context.Context) ([]imagev1alpha1.ImageQuery,
 			return err
 		}
 		if len(list.Items) == 0 {
-			return hopeless{errors.New("there is no ImageQuery")}
+			return permanentError{errors.New("there is no ImageQuery")}
 		}
 		for i := range list.Items {
 			if err := synced(&list.Items[i]); err != nil {
@@ -75,7 +75,7 @@ func (cl *cluster) untilSynced(ctx context.Context) ([]imagev1alpha1.ImageQuery,
 // synced returns why a query doesn't show what the cloud has. Where a person must act there is nothing to wait for.
 func synced(q *imagev1alpha1.ImageQuery) error {
 	if c := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionStalled); c != nil {
-		return hopeless{fmt.Errorf("ImageQuery %s is stalled, %s: %s", q.Name, c.Reason, c.Message)}
+		return permanentError{fmt.Errorf("ImageQuery %s is stalled, %s: %s", q.Name, c.Reason, c.Message)}
 	}
 	ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady)
 	switch {

@@ -174,7 +174,7 @@ func of(account string, id auth.Identity) auth.Identity {
 }
 
 // whose counts how often STS was asked whose keys are.
-func (w *world) whose() int {
+func (w *world) identityRequests() int {
 	asked := 0
 	for _, r := range w.sts.Requests() {
 		if r.Action == "GetCallerIdentity" {
@@ -204,7 +204,7 @@ func TestKeysOfAnotherAccountAreNotHandedOut(t *testing.T) {
 			for range 3 {
 				w.must(of(tc.uin, tc.id))
 			}
-			if asked := w.whose(); asked != 1 {
+			if asked := w.identityRequests(); asked != 1 {
 				t.Errorf("it was asked %d times whose the keys are, want once", asked)
 			}
 			failure := w.mustFail(of("999", tc.id))
@@ -223,7 +223,7 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 		w.mustFail(of(otherUIN, mine()))
 		w.pass(time.Minute)
 	}
-	if asked := w.whose(); asked != 1 {
+	if asked := w.identityRequests(); asked != 1 {
 		t.Errorf("it was asked %d times whose the wrong keys are, want once", asked)
 	}
 	// The metadata service hands out the same keys until shortly before their end. All of it is within the five minutes for
@@ -235,7 +235,7 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 		w.pass(time.Second)
 		return w.must(of(nodeUIN, node)) != first
 	})
-	if asked, issued := w.whose(), w.metadata.Issued(); asked != issued {
+	if asked, issued := w.identityRequests(), w.metadata.Issued(); asked != issued {
 		t.Errorf("it was asked %d times whose %d keys are", asked, issued)
 	}
 }
