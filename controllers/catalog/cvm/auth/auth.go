@@ -4,7 +4,8 @@
 // Package auth obtains the keys that requests to the cloud are signed with, and renews them before they end:
 //
 //	Keys → cached (one renewal for all who ask) → STS or the metadata service
-//  Unlike the SDK's providers, it bounds each renewal by a deadline, lets a waiter give up when its own context ends,
+//
+// Unlike the SDK's providers, it bounds each renewal by a deadline, lets a waiter give up when its own context ends,
 // calls STS in the configured region, and never returns expired keys. Package cvm classifies the errors.
 package auth
 

@@ -16,6 +16,7 @@ type nodeRole struct {
 }
 
 // ControlRoutes returns the routes that the two services add to the simulated cloud's control API.
+//
 //	PUT  /roles               Role: STS.SetRole
 //	PUT  /identity-providers  Provider: STS.SetProvider
 //	PUT  /node-role           {"name", "uin"}: Metadata.SetRole
