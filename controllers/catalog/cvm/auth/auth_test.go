@@ -173,7 +173,7 @@ func of(account string, id auth.Identity) auth.Identity {
 	return id
 }
 
-// whose counts how often STS was asked whose keys are.
+// identityRequests counts the calls of GetCallerIdentity.
 func (w *world) identityRequests() int {
 	asked := 0
 	for _, r := range w.sts.Requests() {
@@ -188,7 +188,7 @@ func TestKeysOfAnotherAccountAreNotHandedOut(t *testing.T) {
 	byNode := auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}
 	for name, tc := range map[string]struct {
 		id  auth.Identity
-		uin string // whose the keys are that sign in the end
+		uin string // the account of the final keys
 	}{
 		"keys":                  {mine(), myUIN},
 		"a role":                {mine(auth.Role{ARN: reader}), otherUIN},
@@ -211,7 +211,7 @@ func TestKeysOfAnotherAccountAreNotHandedOut(t *testing.T) {
 			if failure.Code != auth.CodeOtherAccount || failure.Owner != tc.uin || failure.Want != "999" {
 				t.Errorf("%v: the keys are those of %q, want %q", failure, failure.Owner, failure.Want)
 			}
-			// Who names no account gets whatever keys there are.
+			// Without an account, any keys are returned.
 			w.must(tc.id)
 		})
 	}
@@ -240,7 +240,7 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 	}
 }
 
-// Not knowing whose keys they are is not knowing that they are the right ones.
+// Keys of an unknown account may be the wrong ones.
 func TestKeysWhoseOwnerIsNotKnownAreNotHandedOut(t *testing.T) {
 	text := func(body string) *string { return &body }
 	for name, tc := range map[string]struct {
