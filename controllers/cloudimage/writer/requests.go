@@ -29,7 +29,7 @@ type Tracker interface {
 }
 
 // Requests writes CloudImages and counts the writes. Unlike a client.Client it doesn't decode the answers, of which only
-// the resourceVersion is needed: decoding took a sixth of the CPU time of a first sync.
+// the resourceVersion is needed: decoding was a sixth of the cost of a first sync.
 type Requests struct {
 	api rest.Interface
 
