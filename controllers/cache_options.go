@@ -16,8 +16,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
-// CacheOptions are those of the cache that the operator reads from: Secrets of one namespace, and of each object only what is
-// read. Whoever may annotate queries or create Secrets would else decide how much memory the operator takes.
+// CacheOptions returns the options of the operator's cache. It holds Secrets of one namespace, and of each object only what
+// is read. Otherwise any client that may annotate queries or create Secrets could exhaust the operator's memory.
 func CacheOptions(credentialsNamespace string) ctrlcache.Options {
 	return ctrlcache.Options{
 		DefaultTransform: ctrlcache.TransformStripManagedFields(),
@@ -28,11 +28,11 @@ func CacheOptions(credentialsNamespace string) ctrlcache.Options {
 	}
 }
 
-// compactQuery leaves of a query's metadata what we read. A write of the status changes no metadata, so nothing is lost.
+// compactQuery drops unused metadata. Nothing is lost, because a status write doesn't change metadata.
 func compactQuery(o any) (any, error) {
 	query, ok := o.(*imagev1alpha1.ImageQuery)
 	if !ok {
-		return o, nil // what the watch says of an object that it lost
+		return o, nil // a DeletedFinalStateUnknown
 	}
 	annotations := query.Annotations
 	query.ObjectMeta = cloudimage.Identity(&query.ObjectMeta)
@@ -44,11 +44,11 @@ func compactQuery(o any) (any, error) {
 	return query, nil
 }
 
-// compactSecret leaves of a Secret the parts of a key. Most Secrets of a namespace are none of ours.
+// compactSecret drops all data except the parts of a key. Most Secrets of a namespace are unrelated.
 func compactSecret(o any) (any, error) {
 	secret, ok := o.(*corev1.Secret)
 	if !ok {
-		return o, nil // what the watch says of an object that it lost
+		return o, nil // a DeletedFinalStateUnknown
 	}
 	secret.ObjectMeta = cloudimage.Identity(&secret.ObjectMeta)
 	maps.DeleteFunc(secret.Data, func(key string, _ []byte) bool { return !slices.Contains(secretKeys, key) })

@@ -23,8 +23,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
-// forget gives up what a deleted query leaves behind: Kubernetes' garbage collector deletes what it alone owned, and
-// its label goes off what others own too.
+// forget cleans up after a deleted query. Objects that it owned alone are left to Kubernetes' garbage collector; its label
+// is removed from shared ones.
 func (r *Reconciler) forget(ctx context.Context, name string) (ctrl.Result, error) {
 	r.states.forget(name)
 	r.statuses.forget(name)
@@ -47,14 +47,14 @@ func (r *Reconciler) forget(ctx context.Context, name string) (ctrl.Result, erro
 	}
 	err = fmt.Errorf("taking the label of a deleted query off %d CloudImages (%s)", refused.Count, refused.First)
 	if refused.Invalid == refused.Count {
-		ctrl.LoggerFrom(ctx).Error(err, "The API server calls the CloudImages invalid; they are tried again much later")
+		ctrl.LoggerFrom(ctx).Error(err, "The API server rejected CloudImages as invalid; retrying much later")
 		return ctrl.Result{RequeueAfter: maxRetry}, nil
 	}
 	return ctrl.Result{}, err
 }
 
-// forgetDeleted brings those queries here that were deleted while no operator worked, or whose operator ended before it had
-// given up what they left: no event will ever tell of them.
+// forgetDeleted requeues queries that were deleted while no operator was running, or whose cleanup was interrupted. No
+// event reports these.
 func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 	for _, name := range r.images.Queries() {
 		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &imagev1alpha1.ImageQuery{}); !apierrors.IsNotFound(err) {
@@ -65,8 +65,8 @@ func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 	return nil
 }
 
-// sweepOwnerless registers the controller of CloudImages without an ImageQuery among their owners, as kubectl delete
-// --cascade=orphan and restored backups leave them. No poll ever comes by them.
+// sweepOwnerless registers the controller of CloudImages that no ImageQuery owns, as kubectl delete --cascade=orphan and
+// restored backups leave them. Polls don't visit them.
 func (r *Reconciler) sweepOwnerless(mgr ctrl.Manager) error {
 	concerns := predicate.NewPredicateFuncs(func(o client.Object) bool {
 		image, ok := o.(*cloudimage.Entry)
@@ -82,7 +82,7 @@ func (r *Reconciler) sweepOwnerless(mgr ctrl.Manager) error {
 	return nil
 }
 
-// sweep marks one CloudImage that nobody owns, and deletes it a day later. What it does rests on a live read.
+// sweep marks a CloudImage without owners, and deletes it a day later. It reads the object from the API server first.
 func (r *Reconciler) sweep(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	a, now := r.writer(), r.Clock.Now()
 	current, err := a.Read(ctx, request.Name)
@@ -96,7 +96,7 @@ func (r *Reconciler) sweep(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	if err := a.Write(ctx, current, desired); writer.IsStale(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	} else if apierrors.IsInvalid(err) {
-		ctrl.LoggerFrom(ctx).Error(err, "The API server calls a CloudImage without owners invalid; it is tried again much later")
+		ctrl.LoggerFrom(ctx).Error(err, "The API server rejected a CloudImage without owners as invalid; retrying much later")
 		return ctrl.Result{RequeueAfter: maxRetry}, nil
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("writing a CloudImage without owners: %w", err)

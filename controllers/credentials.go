@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Keys of a credentials Secret. A query's author may not choose them: any key of any Secret could be sent then.
+// Keys of a credentials Secret. They are fixed: if a query could choose them, its author could send any key of any Secret.
 const (
 	keySecretID   = "secretId"
 	keySecretKey  = "secretKey"
@@ -30,20 +30,20 @@ const (
 	keyAccountID  = "accountID"
 )
 
-// accountID is the form of an account's id (uin).
+// accountID matches an account's id (uin).
 var accountID = regexp.MustCompile(`^[0-9]{1,20}$`)
 
-// secretKeys are all of them: what else is in a Secret is not kept in memory.
+// secretKeys are all known keys. Other data of a Secret is not kept in memory.
 var secretKeys = []string{keySecretID, keySecretKey, keyToken, keyRoleArn, keyExternalID, keyAccountID}
 
-// roleArn is the form of the four kinds of roles (CAM, "resource descriptions of a role").
+// roleArn matches the four kinds of role ARNs (CAM, "resource descriptions of a role").
 var roleArn = regexp.MustCompile(`^qcs::cam::uin/[0-9]+:role(Name)?/[^\s]+$`)
 
-// IsAccountID says whether text has the form of an account's id.
+// IsAccountID reports whether text has the form of an account's id.
 func IsAccountID(text string) bool { return accountID.MatchString(text) }
 
-// Credentials turns a query's credentialsRef into an account. It is the only reader of Secrets, and reads those of
-// one namespace only.
+// Credentials resolves a query's credentialsRef to an account. Nothing else reads Secrets, and it reads those of one namespace
+// only.
 type Credentials struct {
 	Reader    client.Reader
 	Namespace string
@@ -67,7 +67,7 @@ func EnvironmentAccount() (catalog.Account, error) {
 	return account, nil
 }
 
-// Account returns the account of a query, or the failure that its status tells.
+// Account returns the account of a query, or the failure to show in its status.
 func (c Credentials) Account(ctx context.Context, query *imagev1alpha1.ImageQuery) (catalog.Account, *failure) {
 	name := c.secretOf(query)
 	if name == "" {
@@ -80,7 +80,7 @@ func (c Credentials) Account(ctx context.Context, query *imagev1alpha1.ImageQuer
 	return c.assumed(ctx, name, account)
 }
 
-// read reads the account in a Secret. One that has a role only has no keys yet.
+// read reads the account in a Secret. An account that has only a role has no keys yet.
 func (c Credentials) read(ctx context.Context, name string) (catalog.Account, *failure) {
 	secret := &corev1.Secret{}
 	err := c.Reader.Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: name}, secret)
@@ -96,8 +96,8 @@ func (c Credentials) read(ctx context.Context, name string) (catalog.Account, *f
 	return c.fromSecret(secret)
 }
 
-// assumed is the account of a Secret that has a role only: the default credentials assume it, after their own role if
-// they have one. Budgets are kept by the Secret still.
+// assumed returns the account of a Secret that has only a role. The default credentials assume the role, after their own role
+// if they have one. The rate limit is still counted per Secret.
 func (c Credentials) assumed(ctx context.Context, name string, account catalog.Account) (catalog.Account, *failure) {
 	role := account.Roles[0]
 	base := catalog.Account{}
@@ -126,7 +126,7 @@ func (c Credentials) assumed(ctx context.Context, name string, account catalog.A
 	return base, nil
 }
 
-// secretOf is the name of the Secret that a query uses, empty if it uses none.
+// secretOf returns the name of the Secret that a query uses, or "" if it uses none.
 func (c Credentials) secretOf(query *imagev1alpha1.ImageQuery) string {
 	if ref := query.Spec.CredentialsRef; ref != nil {
 		return ref.Name
@@ -137,8 +137,8 @@ func (c Credentials) secretOf(query *imagev1alpha1.ImageQuery) string {
 	return imagev1alpha1.DefaultCredentialsSecret
 }
 
-// secretsOf are the names of the Secrets whose changes may be changes of a query's account. The default credentials may assume
-// the role of any other Secret.
+// secretsOf returns the names of the Secrets that may affect a query's account. The default credentials count for every query,
+// since they may assume the role in another Secret.
 func (c Credentials) secretsOf(query *imagev1alpha1.ImageQuery) []string {
 	var names []string
 	if name := c.secretOf(query); name != "" {
@@ -151,7 +151,7 @@ func (c Credentials) secretsOf(query *imagev1alpha1.ImageQuery) []string {
 }
 
 func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failure) {
-	// Keys copied from a console or made by `echo | base64` end in a line break, which no header may have.
+	// Keys copied from a console or made by `echo | base64` end in a line break, which is invalid in a header.
 	value := func(key string) catalog.Secret { return catalog.Secret(strings.TrimSpace(string(secret.Data[key]))) }
 	for _, key := range secretKeys {
 		if garbled(value(key)) {
@@ -183,7 +183,7 @@ func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failur
 	return account, nil
 }
 
-// garbled says whether a value has characters that fit into no header.
+// garbled reports whether a value has characters that are invalid in a header.
 func garbled(s catalog.Secret) bool {
 	return strings.ContainsFunc(s.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -29,48 +29,48 @@ import (
 )
 
 const (
-	// overwriteEvery is how often a status of somebody else's is overwritten, for each query: whoever writes it all the
-	// time must not keep the API server busy through us.
+	// overwriteEvery is the shortest time between two overwrites of one query's status. A client that keeps writing the status
+	// must not make the operator flood the API server.
 	overwriteEvery = time.Minute
 
-	// leaseDuration is how long a leader may not know that another one leads, because it slept: the Lease's own duration. What
-	// the operator's name is on may be the other one's.
+	// leaseDuration is how long a former leader may be unaware that it lost the lease, e.g. because its process was paused. It
+	// is the Lease's own duration. Until it has passed, a status with the operator's name may come from the other leader.
 	leaseDuration = 15 * time.Second
 
-	// maxUnanswered is how many writes of a status without an answer are remembered.
+	// maxUnanswered bounds the status writes without an answer that are remembered.
 	maxUnanswered = 4
 )
 
-// errForeignStatus says that a status is there that somebody else wrote.
-var errForeignStatus = errors.New("somebody else wrote the status meanwhile")
+// errForeignStatus means that another client wrote the status.
+var errForeignStatus = errors.New("another client wrote the status meanwhile")
 
-// ownStatuses remembers the statuses that are ours. Any other one in the cluster was written by somebody else.
+// ownStatuses remembers the statuses that this process wrote. Any other status in the cluster was written by another client.
 type ownStatuses struct {
 	mu     sync.Mutex
 	byName map[string]*ownStatus
 }
 
-// ownStatus is the status of one query as we wrote it last.
+// ownStatus is the status of one query as this process wrote it last.
 type ownStatus struct {
 	uid types.UID
 
-	// checked says that the status found at the start is ours as far as managedFields tell, or was replaced.
+	// checked is set once the status found at the start was accepted, as far as managedFields show who wrote it, or replaced.
 	checked bool
 
-	// status was there at resourceVersion version. It is read only: where the cache has it, it is the cache's.
+	// status is the status as of resourceVersion version. It may be shared with the cache: read only.
 	version string
 	status  *imagev1alpha1.ImageQueryStatus
 
-	// unanswered may have been written: the API server has not answered yet, or its answer was lost.
+	// unanswered are statuses that may have been written: the API server has not answered yet, or its answer was lost.
 	unanswered []*imagev1alpha1.ImageQueryStatus
 
-	// notBefore is when a status of somebody else's may be overwritten next. doubted says that it has the operator's name on
-	// it, and that this was waited for.
+	// notBefore is when a foreign status may be overwritten next. doubted is set while this waits for a status written under
+	// the operator's name.
 	notBefore time.Time
 	doubted   bool
 }
 
-// seen takes note of a query as the watch brings it, and says whether its status is known to be ours.
+// seen records a query as the watch delivers it, and reports whether its status is known to be ours.
 func (s *ownStatuses) seen(object client.Object) bool {
 	query, ok := object.(*imagev1alpha1.ImageQuery)
 	if !ok {
@@ -85,12 +85,12 @@ func (s *ownStatuses) seen(object client.Object) bool {
 	}
 	ours := own.recognises(query)
 	if query.ResourceVersion == own.version {
-		own.status = &query.Status // one copy is enough
+		own.status = &query.Status // share the cache's copy
 	}
 	return ours
 }
 
-// of returns what is remembered of a query; s is locked.
+// of returns the entry of a query. s must be locked.
 func (s *ownStatuses) of(query *imagev1alpha1.ImageQuery) *ownStatus {
 	own := s.byName[query.Name]
 	if own == nil || own.uid != query.UID {
@@ -103,7 +103,7 @@ func (s *ownStatuses) of(query *imagev1alpha1.ImageQuery) *ownStatus {
 	return own
 }
 
-// recognises says whether a query has our status, or one that is older than it.
+// recognises reports whether a query has our status, or one that is older.
 func (own *ownStatus) recognises(query *imagev1alpha1.ImageQuery) bool {
 	for _, status := range append([]*imagev1alpha1.ImageQueryStatus{own.status}, own.unanswered...) {
 		if !equality.Semantic.DeepEqual(status, &query.Status) {
@@ -117,14 +117,14 @@ func (own *ownStatus) recognises(query *imagev1alpha1.ImageQuery) bool {
 	return !newer(query.ResourceVersion, own.version)
 }
 
-// checked says whether it is known whose status was there at the start.
+// checked reports whether the status found at the start was checked.
 func (s *ownStatuses) checked(query *imagev1alpha1.ImageQuery) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.of(query).checked
 }
 
-// begin notes that the status of a query is ours, or which one is to replace it.
+// begin records that the status found at the start is ours, or that it is to be replaced by replacement.
 func (s *ownStatuses) begin(query *imagev1alpha1.ImageQuery, replacement *imagev1alpha1.ImageQueryStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *ownStatuses) begin(query *imagev1alpha1.ImageQuery, replacement *imagev
 	}
 }
 
-// instead returns our status where a query has one of somebody else's, else nil. It is shared: read only.
+// instead returns our status if the query has a foreign one, else nil. The result is shared: read only.
 func (s *ownStatuses) instead(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +150,8 @@ func (s *ownStatuses) instead(query *imagev1alpha1.ImageQuery) *imagev1alpha1.Im
 	return own.status
 }
 
-// heldBack says how long somebody else's status is not to be overwritten yet, and whether that was because of its name.
+// heldBack returns how long a foreign status must not be overwritten yet, and whether that is because it carries the
+// operator's name.
 func (s *ownStatuses) heldBack(query *imagev1alpha1.ImageQuery, now time.Time) (wait time.Duration, doubted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +169,7 @@ func (s *ownStatuses) holdBack(query *imagev1alpha1.ImageQuery, until time.Time,
 	own.notBefore, own.doubted = until, doubted
 }
 
-// sending notes a status before it is written.
+// sending records a status before it is written.
 func (s *ownStatuses) sending(query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +178,7 @@ func (s *ownStatuses) sending(query *imagev1alpha1.ImageQuery, status *imagev1al
 	own.unanswered = own.unanswered[max(0, len(own.unanswered)-maxUnanswered):]
 }
 
-// answered notes what became of the status that was sent last.
+// answered records the result of the last status write.
 func (s *ownStatuses) answered(query *imagev1alpha1.ImageQuery, written *imagev1alpha1.ImageQuery, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +194,7 @@ func (s *ownStatuses) answered(query *imagev1alpha1.ImageQuery, written *imagev1
 	}
 }
 
-// refused says that a write certainly was not done.
+// refused reports whether a write was certainly not executed.
 func refused(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
@@ -205,14 +206,14 @@ func (s *ownStatuses) forget(name string) {
 	delete(s.byName, name)
 }
 
-// newer says whether a resourceVersion is newer than another; one that can't be compared is.
+// newer reports whether a resourceVersion is newer than another. It is true if they can't be compared.
 func newer(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err != nil || order > 0
 }
 
-// reclaim puts our status in the place of one that somebody else wrote: in the query, so that nothing is decided by what
-// they say, and in the cluster, unless that was done within the last minute. Then it says how long to wait.
+// reclaim replaces a status that another client wrote by ours. In the query this happens at once, so that no decision depends
+// on the foreign status; in the cluster, at most once a minute. If it is too early, reclaim returns how long to wait.
 func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuery) (time.Duration, error) {
 	if !r.statuses.checked(query) {
 		if err := r.checkStart(ctx, query); err != nil {
@@ -227,11 +228,11 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 	if wait, err := r.mayOverwrite(ctx, query); wait > 0 || err != nil {
 		return wait, err
 	}
-	ctrl.LoggerFrom(ctx).Info("Somebody else wrote the status; it is overwritten")
+	ctrl.LoggerFrom(ctx).Info("Overwriting a status written by another client")
 	w := r.statusWriter()
 	switch err := w.put(ctx, query, ours); {
 	case apierrors.IsConflict(err):
-		return 0, errForeignStatus // there is a newer one
+		return 0, errForeignStatus // a newer version exists
 	case w.dropped(ctx, err):
 		return overwriteEvery, nil
 	case err != nil:
@@ -243,8 +244,8 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 	return 0, nil
 }
 
-// mayOverwrite says how long to wait before somebody else's status is overwritten; 0 means now, and counts as done. The error
-// is errForeignStatus while it may be another leader's: then nothing at all is to be done for the query.
+// mayOverwrite returns how long to wait before a foreign status is overwritten. 0 means now, and is recorded as an overwrite.
+// The error is errForeignStatus while another leader may have written the status; the query must not be processed then.
 func (r *Reconciler) mayOverwrite(ctx context.Context, query *imagev1alpha1.ImageQuery) (time.Duration, error) {
 	now := r.Clock.Now()
 	wait, doubted := r.statuses.heldBack(query, now)
@@ -267,7 +268,7 @@ func (r *Reconciler) mayOverwrite(ctx context.Context, query *imagev1alpha1.Imag
 	return 0, nil
 }
 
-// checkStart looks whose the status is that was there at the start.
+// checkStart checks who wrote the status that was found at the start.
 func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQuery) error {
 	if query.Status.ObservedGeneration == -1 && len(query.Status.Conditions)+len(query.Status.Selected) == 0 {
 		r.statuses.begin(query, nil) // no status was ever written
@@ -298,7 +299,7 @@ func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQ
 	return err
 }
 
-// liveMetadata has the managedFields of a query, which the cache hasn't.
+// liveMetadata reads a query's managedFields, which the cache omits.
 func (r *Reconciler) liveMetadata(ctx context.Context, query *imagev1alpha1.ImageQuery) (*metav1.PartialObjectMetadata, error) {
 	live := &metav1.PartialObjectMetadata{}
 	live.SetGroupVersionKind(imagev1alpha1.GroupVersion.WithKind("ImageQuery"))
@@ -312,7 +313,7 @@ func (r *Reconciler) liveMetadata(ctx context.Context, query *imagev1alpha1.Imag
 	return live, nil
 }
 
-// foreignFields are the fields of a status, by name, in which there is something that somebody else wrote.
+// foreignFields returns the names of the status fields that contain values of other writers.
 func foreignFields(managers []metav1.ManagedFieldsEntry) []string {
 	var out []string
 	for _, entry := range managers {
@@ -323,7 +324,7 @@ func foreignFields(managers []metav1.ManagedFieldsEntry) []string {
 			Status map[string]json.RawMessage `json:"f:status"`
 		}
 		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
-			return []string{"status"} // as if it were all
+			return []string{"status"} // treat all fields as foreign
 		}
 		for name := range fields.Status {
 			if name != "." {
@@ -334,9 +335,9 @@ func foreignFields(managers []metav1.ManagedFieldsEntry) []string {
 	return out
 }
 
-// withoutForeign is what is left of a status in which somebody else wrote. Conditions are made anew. If there is anything
-// else nothing of it counts: what is selected is then what the labels of CloudImages say, which only the operator writes.
-// The rest comes with the next poll, which is due at once.
+// withoutForeign returns what remains of a status that another client wrote to. Conditions are rebuilt. If any other field is
+// foreign, the whole status is discarded, and the selection is taken from the labels of CloudImages, which only the operator
+// writes. The next poll, which is due at once, restores the rest.
 func (r *Reconciler) withoutForeign(query *imagev1alpha1.ImageQuery, foreign []string) (*imagev1alpha1.ImageQueryStatus, error) {
 	existing, err := r.images.OfQuery(query.Name)
 	if err != nil {
@@ -358,8 +359,7 @@ func (r *Reconciler) withoutForeign(query *imagev1alpha1.ImageQuery, foreign []s
 	return progressing(q, m, known, now), nil
 }
 
-// labelled are the images that the query's CloudImages call selected, and that the spec doesn't rule out, in the order of
-// their groups.
+// labelled returns the images that are labelled as selected and not excluded by the spec, in the order of their groups.
 func labelled(h cloudimage.Owner, m selection.Matcher, existing map[string]*cloudimage.Entry) []catalog.Image {
 	var out []catalog.Image
 	for _, image := range existing {
@@ -370,7 +370,7 @@ func labelled(h cloudimage.Owner, m selection.Matcher, existing map[string]*clou
 	}
 	c, err := selection.NewSelector(&h.Query.Spec)
 	if err != nil {
-		c = selection.Selector{Spec: &h.Query.Spec} // the next poll says what is wrong with it
+		c = selection.Selector{Spec: &h.Query.Spec} // the next poll reports what is wrong with it
 	}
 	c.Arrange(out, nil)
 	return out

@@ -36,8 +36,8 @@ import (
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
-	// Client reads queries and Secrets from the cache and writes status. APIReader reads from the API server, where the cache may
-	// lag behind.
+	// Client reads queries and Secrets from the cache and writes status. APIReader reads from the API server, for when the
+	// cache may lag behind.
 	Client    client.Client
 	APIReader client.Reader
 
@@ -47,13 +47,13 @@ type Reconciler struct {
 	Clock       clock.PassiveClock
 	Metrics     *Metrics
 
-	// MaxStatusImages caps status.images.
+	// MaxStatusImages limits status.images.
 	MaxStatusImages int
 
-	// Concurrent is how many queries of one source of credentials are polled at once.
+	// Concurrent is the number of concurrent polls per credential source.
 	Concurrent int
 
-	// Shard is the part of the queries that is worked on; empty means all.
+	// Shard selects the queries to work on; empty means all.
 	Shard Shard
 
 	images   cache.Cache
@@ -63,11 +63,11 @@ type Reconciler struct {
 	statuses ownStatuses
 	slots    pollSlots
 
-	// requeue brings queries here that another one has made due, or that a poll slot is free for.
+	// requeue carries queries that another query marked due, or that may take a poll slot.
 	requeue chan event.GenericEvent
 }
 
-// Reconcile polls a query if that is due, and says when to come back.
+// Reconcile polls a query if it is due, and schedules the next reconcile.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	query := &imagev1alpha1.ImageQuery{}
 	if err := r.Client.Get(ctx, request.NamespacedName, query); apierrors.IsNotFound(err) {
@@ -92,21 +92,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if wait > 0 && (result.RequeueAfter == 0 || wait < result.RequeueAfter) {
 		result.RequeueAfter = wait
 	}
-	// What comes back by itself makes way for what a person does: that arrives with the queue's normal priority.
+	// Timer requeues get low priority so that user edits, which have normal priority, run first.
 	result.Priority = new(handler.LowPriority)
 	r.states.of(query).written.reconciled(query)
 	r.Metrics.observe(query, lastSuccess(query, r.states.of(query)))
 	return again(ctx, result, err)
 }
 
-// again is what a reconcile ends with.
+// again converts the internal errors of a reconcile.
 func again(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
 	switch {
 	case errors.Is(err, errSuperseded) || ctx.Err() != nil:
-		// The change that moved the query brings it here again, and the end of the process needs no words.
+		// The change requeues the query by itself, and on shutdown there is nothing to report.
 		return ctrl.Result{}, nil //nolint:nilerr // see above
 	case errors.Is(err, errForeignStatus):
-		return ctrl.Result{RequeueAfter: time.Second}, nil // by then the cache has it
+		return ctrl.Result{RequeueAfter: time.Second}, nil // by then the cache has caught up
 	}
 	return result, err
 }
@@ -154,7 +154,7 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 	return r.report(ctx, query, m, o)
 }
 
-// writeInterimStatus writes a status that a new spec asks for before the cloud does.
+// writeInterimStatus writes the status that a new spec requires before the cloud has answered.
 func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus) error {
 	existing, err := r.images.OfQuery(query.Name)
 	if err != nil {

@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	// maxInfo bounds the selected images of one query that are shown by id.
+	// maxInfo bounds the selected images of one query that have series of their own.
 	maxInfo = 50
 
-	// labelOther stands for words of the cloud that are none of those known.
+	// labelOther replaces values of the cloud that are unknown.
 	labelOther = "other"
 )
 
-// The series of a query. They are made from its status whenever Prometheus asks, so they go all at once.
+// The series of a query. They are generated on each scrape, so that they disappear together.
 var (
 	descLastSuccess = prometheus.NewDesc("imagequery_last_success_timestamp_seconds",
 		"When a poll of the query last succeeded; absent as long as none has.", []string{"name"}, nil)
@@ -58,7 +58,7 @@ var (
 		"CloudImages in the cluster. Words of the cloud that are not known count as other.", []string{"region", "platform", "architecture", "state", "presence"}, nil)
 )
 
-// Metrics are what the loop tells Prometheus. Only a process that works has series: a standby has none.
+// Metrics are the metrics of the loop. Only the leader exports series.
 type Metrics struct {
 	polls       *prometheus.CounterVec
 	status      *prometheus.CounterVec
@@ -66,10 +66,10 @@ type Metrics struct {
 	cloudImages *prometheus.CounterVec
 
 	mu      sync.Mutex
-	queries map[string][]prometheus.Metric // by name: a namesake's replace them
+	queries map[string][]prometheus.Metric // by name
 
-	// elected is closed once the process works; images has its cache, and shard says which regions' images are counted
-	// here. All are nil before SetupWithManager.
+	// elected is closed once this process leads. images is its cache, and shard selects the regions whose images are
+	// counted here. All are nil before SetupWithManager.
 	elected <-chan struct{}
 	images  cache.Cache
 	shard   Shard
@@ -129,7 +129,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.collectCloudImages(ch)
 }
 
-// observe takes a query's series from its status and from when a poll last succeeded, which status tells late.
+// observe updates a query's series from its status and from the time of the last success, which status shows late.
 func (m *Metrics) observe(query *imagev1alpha1.ImageQuery, success time.Time) {
 	series := seriesOf(query, success)
 	m.mu.Lock()
@@ -137,7 +137,7 @@ func (m *Metrics) observe(query *imagev1alpha1.ImageQuery, success time.Time) {
 	m.queries[query.Name] = series
 }
 
-// forget takes off the series of a query that is gone.
+// forget removes the series of a deleted query.
 func (m *Metrics) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -149,7 +149,7 @@ func (m *Metrics) cloudImageWritten(operation string, err error) {
 	m.cloudImages.WithLabelValues(operation, writeResult(err)).Inc()
 }
 
-// polled counts a poll by what it came to.
+// polled counts a poll by its result.
 func (m *Metrics) polled(result string) { m.polls.WithLabelValues(result).Inc() }
 
 func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.Metric {
@@ -174,7 +174,7 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 		last := status.SelectedHistory[0]
 		gauge(descSelectionChanged, seconds(last.SelectedTime.Time), string(last.Reason))
 	}
-	// One series twice would make /metrics fail as a whole, whoever wrote the status.
+	// A duplicate series would make the whole /metrics fail. A foreign status may contain duplicates.
 	shown := map[[3]string]bool{}
 	for _, image := range status.Selected[:min(len(status.Selected), maxInfo)] {
 		id := [3]string{image.ImageID, image.Name, image.Architecture}
@@ -191,7 +191,7 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 	return out
 }
 
-// readyReason is the reason of Ready, or none before the first status.
+// readyReason returns the reason of Ready, or "" before the first status.
 func readyReason(status *imagev1alpha1.ImageQueryStatus) string {
 	if ready := meta.FindStatusCondition(status.Conditions, imagev1alpha1.ConditionReady); ready != nil {
 		return ready.Reason
@@ -208,7 +208,7 @@ func one(b bool) float64 {
 	return 0
 }
 
-// platforms are the cloud's words for operating systems, as far as they are known. The set is open.
+// platforms are the known values of the cloud for operating systems. The set is open.
 var platforms = []string{
 	"AlmaLinux", "CentOS", "CentOS Stream", "CoreOS", "Debian", "Fedora", "FreeBSD", "OpenCloudOS", "Other Linux", "Red Hat",
 	"Rocky Linux", "SUSE", "TencentOS", "Ubuntu", "Windows", "openSUSE",
@@ -219,13 +219,13 @@ var (
 	states        = []string{"CREATING", "NORMAL", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED"}
 )
 
-// collectCloudImages counts what the cache holds when Prometheus asks: a count of our own would have to be right over
+// collectCloudImages counts the cached objects on each scrape. A counter of our own would have to stay right over
 // every write, deletion and restart.
 func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
 	select {
 	case <-m.elected:
 	default:
-		return // a standby, whose counts would be added to the leader's
+		return // a standby, or its counts would be added to the leader's
 	}
 	if !m.images.HasSynced() {
 		return

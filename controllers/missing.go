@@ -23,7 +23,7 @@ import (
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// missing makes the queries due whose CloudImages somebody else deleted, or took from all their owners.
+// missing marks queries due when another client deleted their CloudImages or removed all owners.
 func (r *Reconciler) missing() handler.Funcs {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue requestQueue) { r.disowned(e.Object, queue) },
@@ -32,7 +32,7 @@ func (r *Reconciler) missing() handler.Funcs {
 	}
 }
 
-// deleted makes the members' queries of a deleted object due, unless the deletion was our own.
+// deleted marks the owning queries of a deleted object due, unless this process deleted it.
 func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
 	image, ok := o.(*cloudimage.Entry)
 	if !ok {
@@ -47,7 +47,8 @@ func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
 	}
 }
 
-// disowned makes the queries due whose label an object without owners has: those that have the image take it up.
+// disowned marks due the queries whose label an object without owners has. Those that have the image as a member adopt the
+// object.
 func (r *Reconciler) disowned(o client.Object, queue requestQueue) {
 	image, ok := o.(*cloudimage.Entry)
 	if !ok || !cloudimage.Ownerless(image.CloudImage) {
@@ -66,15 +67,15 @@ func (r *Reconciler) lose(name string, query types.UID, queue requestQueue) {
 	}
 }
 
-// lacksObjects says whether a query's status shows members whose CloudImages aren't there, or aren't its own: after a start
-// no event tells of them. Members that never get an object don't count.
+// lacksObjects reports whether a query's status shows members without a CloudImage, or with one that the query doesn't own.
+// After a start no event reports these. Members that never get an object don't count.
 func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 	status, spec := &query.Status, &query.Spec.CloudImages
 	h := cloudimage.OwnerOf(query)
 	if spec.Policy == imagev1alpha1.CloudImagesNone || !selection.SameScope(status.ObservedQuery, selection.ObservedQuery(query)) {
 		return false
 	}
-	// Beyond maxImages, members without trust have no object.
+	// Beyond maxImages, untrusted members have no object.
 	crowded, trust := int(ptr.Deref(status.ImageCount, 0)) > query.Spec.CloudImages.GetMaxImages(), selection.Selector{Spec: &query.Spec}
 	selected := selection.SelectedIDs(status.Selected)
 	for _, shown := range status.Images {
@@ -89,11 +90,11 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 	return spec.Policy == imagev1alpha1.CloudImagesAll && ptr.Deref(status.ImagesTruncated, false) && r.lacksUnshown(h)
 }
 
-// lacksUnshown counts where status doesn't show all members.
+// lacksUnshown compares counts, for when status doesn't list all members.
 func (r *Reconciler) lacksUnshown(h cloudimage.Owner) bool {
 	existing, err := r.images.OfQuery(h.Query.Name)
 	if err != nil {
-		return false // there is always an index
+		return false // the index always exists
 	}
 	members := 0
 	for _, image := range existing {

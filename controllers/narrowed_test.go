@@ -62,8 +62,8 @@ func TestAPolicyThatIsNarrowed(t *testing.T) {
 	}
 }
 
-// An image that is exported is EXPORTING for its time. Whoever asks for NORMAL ones only gets another one meanwhile, and whoever doesn't
-// keeps it.
+// An image is EXPORTING while it is exported. It is no member of a query for NORMAL images then, but stays selected: it only stopped
+// being NORMAL, and no older one takes its place.
 func TestAnImageThatIsExported(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
@@ -86,7 +86,7 @@ func TestAnImageThatIsExported(t *testing.T) {
 			t.Errorf("%s: %d members, want %d", state, got, members)
 		}
 	}
-	turn("EXPORTING", "node-3", "node-2", int(*before.Status.ImageCount)-1)
+	turn("EXPORTING", "node-3", "node-3", int(*before.Status.ImageCount)-1)
 	turn("NORMAL", "node-3", "node-3", int(*before.Status.ImageCount))
 	if got := w.Image(objectName(3)); got.UID != object.UID {
 		t.Error("it has another object now")

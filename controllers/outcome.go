@@ -13,28 +13,29 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// pollResult is what one poll came to, as status tells it.
+// pollResult is the result of one poll, as status shows it.
 type pollResult struct {
 	// began is when the poll began, and requestedAt the value of the annotation at that time.
 	began       time.Time
 	requestedAt string
 
-	// failure is why the poll did not succeed; nil if it did.
+	// failure is why the poll failed; nil if it succeeded.
 	failure *failure
 
 	// funnel is what spec.match made of the listing.
 	funnel selection.Funnel
 
-	// published says that the verdict is there, because the listing was good: with a failure, too, where only writes of
+	// published is set if the decision is valid because the listing was good. It is also set when only writes of
 	// CloudImages failed.
 	published bool
 	selection.Decision
 
-	// removing are the images in their grace period, and nextRemoval is when the next of them ends; zero if none is.
+	// removing are the images in their grace period. nextRemoval is when the first grace period ends; zero if there is
+	// none.
 	removing    []imagev1alpha1.RemovingImage
 	nextRemoval time.Time
 
-	// leftOut is what the query asks for and doesn't get on CloudImages that it shares.
+	// leftOut is what the query asks for but can't get on shared CloudImages.
 	leftOut cloudimage.LeftOut
 }
 
@@ -43,18 +44,18 @@ type failure struct {
 	// reason is one of the condition reasons.
 	reason string
 
-	// message is a sentence without its full stop that says what is wrong and who must act. The same cause gives the
-	// same message.
+	// message says what is wrong and who must act, as a sentence without a full stop. The same cause gives the same
+	// message.
 	message string
 
-	// stalled says that a person must act.
+	// stalled is set if a person must act.
 	stalled bool
 
-	// cause is what the log tells besides, nil if there is nothing more.
+	// cause has more details for the log; nil if there are none.
 	cause *catalog.Error
 }
 
-// reasons gives each class of a cloud's error its condition reason.
+// reasons maps each class of cloud error to a condition reason.
 var reasons = map[catalog.Kind]struct {
 	reason  string
 	stalled bool
@@ -67,7 +68,7 @@ var reasons = map[catalog.Kind]struct {
 	catalog.Incomplete:      {imagev1alpha1.ReasonIncompleteListing, false},
 }
 
-// failureOf is the failure of a listing.
+// failureOf returns the failure for a listing's error.
 func failureOf(err error) *failure {
 	cause := (*catalog.Error)(nil)
 	if !errors.As(err, &cause) {

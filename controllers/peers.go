@@ -18,8 +18,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
-// enqueue brings a query here. Where many are on their way it waits, but not beyond the end of the process: nobody
-// receives any more then.
+// enqueue requeues a query. It blocks while the channel is full, but not after ctx is done, because the channel then has no
+// receiver.
 func (r *Reconciler) enqueue(ctx context.Context, name string) {
 	select {
 	case r.requeue <- event.GenericEvent{Object: &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
@@ -27,8 +27,9 @@ func (r *Reconciler) enqueue(ctx context.Context, name string) {
 	}
 }
 
-// markPeersDue makes the other queries due that have an image which one has found to be gone: each asks for itself, and soon. It is
-// made due once for an image, until that has come back: an image that is held back is found to be gone at every poll.
+// markPeersDue marks the other queries due that share an image which this query found to be gone, so that each confirms it soon
+// with its own credentials. A query is marked once per image until the image reappears, because an image that is held back is
+// found to be gone at every poll.
 func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *pollResult, existing map[string]*cloudimage.Entry) {
 	isGone := func(name string) bool {
 		image := existing[name]
@@ -54,9 +55,8 @@ func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *po
 	}
 }
 
-// peersOf returns the queries that objects name in labels and in what they remember of leaving, nil for those that do not
-// exist. The cache may not have a new one yet, so only the API server says that one doesn't exist; it is asked for names that
-// the cache lacks, which are few.
+// peersOf returns the queries that objects name in labels and leaving records, nil for those that don't exist. The cache may
+// lack a new query, so the API server is asked for the names that the cache lacks, which are few.
 func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	peers := map[string]*imagev1alpha1.ImageQuery{}
 	for _, image := range existing {
@@ -67,8 +67,8 @@ func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimag
 	return peers, nil
 }
 
-// morePeers are the queries that are known and those that a newer state of an object names. One that was known not to exist
-// may have been created since.
+// morePeers adds the queries that a newer version of an object names. Queries known not to exist are looked up again, since
+// they may have been created meanwhile.
 func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	if image == nil {
 		return known, nil
@@ -103,5 +103,5 @@ func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.Imag
 			return nil, fmt.Errorf("looking for the ImageQuery %s: %w", name, err)
 		}
 	}
-	return nil, nil //nolint:nilnil // absence is an answer here
+	return nil, nil //nolint:nilnil // nil means not found
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// poll asks the cloud and brings the CloudImages to its answer. The error is one that says nothing of the cloud: the
-// query moved, the process ends, or the API server can't be read.
+// poll lists the images and syncs the CloudImages. The error is never about the cloud: the query was superseded, the process
+// is shutting down, or the API server can't be read.
 func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, missing *failure) (*pollResult, error) {
 	o := &pollResult{began: r.Clock.Now(), requestedAt: requestOf(query), failure: missing}
 	if missing != nil {
@@ -27,7 +27,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	decider, err := selection.NewRules(&query.Spec)
 	if err != nil {
 		o.failure = &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: err.Error()}
-		return o, nil //nolint:nilerr // the status says what is wrong with the spec
+		return o, nil //nolint:nilerr // reported in status
 	}
 	existing, err := r.images.OfQuery(query.Name)
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	return o, err
 }
 
-// observe looks at the cloud within the time a poll may take.
+// observe observes the cloud within the time limit of a poll.
 func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m selection.Matcher, known selection.Known, fresh bool) (selection.Observation, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
 	defer cancel()
@@ -67,7 +67,7 @@ func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuer
 	return a.observe(ctx, m, known, selected, query.Spec.GetMinImages())
 }
 
-// tooMany is the failure of a listing that asks for more CloudImages than a query may have, nil if it doesn't.
+// tooMany returns the failure of a listing that needs more CloudImages than a query may have, or nil.
 func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
 	objects, most := 0, query.Spec.CloudImages.GetMaxImages()
 	for _, image := range v.WithObjects(query.Spec.CloudImages.Policy) {
@@ -85,8 +85,8 @@ func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
 	}
 }
 
-// syncCloudImages brings the CloudImages to the verdict. What the query keeps is written before what it lets go; images
-// of a former region or account are let go only once all that replaces them is there.
+// syncCloudImages makes the CloudImages match the decision. What the query keeps is written before what it releases. Images
+// of a former region or account are released only once all their replacements exist.
 func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.ImageQuery, o *pollResult) (*failure, error) {
 	existing, err := r.existing(cloudimage.OwnerOf(query), o)
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 	o.removing, o.nextRemoval, o.leftOut = p.Removing, cloudimage.NextRemoval(p.Removing, o.began), p.LeftOut
 	defer r.markPeersDue(ctx, c, o, existing)
 	if p.Empty() {
-		return nil, nil //nolint:nilnil // neither failed
+		return nil, nil //nolint:nilnil // success
 	}
 	if _, err := reread(ctx, r.APIReader, c.Query); err != nil {
 		return nil, err
@@ -127,8 +127,8 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 	return writeFailure(refused, notReleased), nil
 }
 
-// existing are the CloudImages that an outcome concerns, by name: those that have something of the query, and those that only
-// others have of its images and of images that it asked for by id.
+// existing returns the CloudImages affected by a poll result, by name: those that refer to the query, and those of other
+// queries for its images and for images that it requested by id.
 func (r *Reconciler) existing(h cloudimage.Owner, o *pollResult) (map[string]*cloudimage.Entry, error) {
 	existing, err := r.images.OfQuery(h.Query.Name)
 	if err != nil {

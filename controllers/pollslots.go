@@ -18,17 +18,17 @@ func (r *Reconciler) releaseSlot(ctx context.Context, source string) {
 }
 
 const (
-	// sourcesAtOnce is for how many sources of credentials there are workers enough that none waits for another.
+	// sourcesAtOnce is the number of credential sources that the workers can serve without one waiting for another.
 	sourcesAtOnce = 8
 
-	// slotRetry is when a query that waits for a slot tries again by itself. It is requeued earlier, unless those that were
-	// requeued instead turned out to have nothing to do.
+	// slotRetry is when a query without a slot tries again. It is requeued earlier when a slot becomes free, unless the
+	// queries requeued for that slot have nothing to do.
 	slotRetry = 30 * time.Second
 )
 
-// pollSlots bounds how many queries of one source of credentials are polled at once. A poll waits for the cloud most of its
-// time, and while the cloud throttles a key, or a long listing uses up its budget, all queries of that key wait. Queries
-// without a slot wait without a worker, so that queries of other keys find one.
+// pollSlots bounds the concurrent polls per credential source. A poll mostly waits for the cloud, and while a key is
+// throttled or a long listing uses up its rate limit, all queries of that key wait. Queries without a slot occupy no
+// worker, so queries of other keys can proceed.
 type pollSlots struct {
 	mu      sync.Mutex
 	polling map[string]int
@@ -39,15 +39,15 @@ type pollSlots struct {
 type waiter struct {
 	name string
 
-	// first says that this generation of the query was never tried: somebody waits for it.
+	// first is set if this generation was never polled, so a user is probably waiting for it.
 	first bool
 
-	// due is since when the query is due.
+	// due is when the query became due.
 	due time.Time
 }
 
-// compare orders waiters: first tries before all others, and then who is overdue for the longest time. What fails for ever
-// is tried for ever, so nobody may go before others more than once for that.
+// compare orders first polls before all others, and then by how long they are overdue. A first poll is preferred only once,
+// because a query that always fails is retried forever.
 func (w waiter) compare(other waiter) int {
 	switch {
 	case w.first && !other.first:
@@ -58,7 +58,7 @@ func (w waiter) compare(other waiter) int {
 	return w.due.Compare(other.due)
 }
 
-// acquire takes a slot for a query, or queues the query for one.
+// acquire takes a slot for a query, or adds the query to the waiters.
 func (t *pollSlots) acquire(source string, query waiter, most int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,7 @@ func (t *pollSlots) acquire(source string, query waiter, most int) bool {
 	return false
 }
 
-// release frees a slot, and returns the names of the queries that may take one now.
+// release frees a slot and returns the names of the queries that may now take one.
 func (t *pollSlots) release(source string, most int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -18,75 +18,75 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// pollState is what the process remembers of a query. It may be lost at any time: after a restart, status tells enough.
+// pollState is the in-memory state of a query. It may be lost at any time: after a restart, status is sufficient.
 type pollState struct {
-	// attempt is when the last poll began, zero if there was none; the next three are what it began with.
+	// lastAttempt is when the last poll began, zero if there was none. The next three fields are what it began with.
 	lastAttempt time.Time
 	generation  int64
 	requestedAt string
 	account     catalog.Account
 
-	// success is when a poll last succeeded: exact, while status may lag behind.
+	// success is when a poll last succeeded. It is exact, while status may lag behind.
 	success time.Time
 
-	// failures counts failed polls since.
+	// failures counts the failed polls since then.
 	failures int
 
-	// due is when the next poll is, by the interval or as a retry.
+	// due is when the next poll is due, by the interval or as a retry.
 	due time.Time
 
-	// approval is the value of the annotation that approves a removal, when the last poll began.
+	// approval is the value of the annotation that approves a removal, as of the start of the last poll.
 	approval string
 
 	// recordedApproval is the last one that an event was considered for.
 	recordedApproval string
 
-	// peerDue says that another query has found an image of this one to be gone.
+	// peerDue is set when another query found that an image of this query is gone.
 	peerDue bool
 
-	// lost says that somebody else deleted CloudImages of the query, or that a start finds them missing; losses counts the
-	// polls in a row that began so.
+	// lost is set when another client deleted CloudImages of the query, or when they are missing after a start. losses
+	// counts the consecutive polls that this triggered.
 	lost   bool
 	losses int
 
-	// fresh says that the poll must not be answered by a listing that was begun before it.
+	// fresh requires a listing that begins after the poll does.
 	fresh bool
 
-	// members are those of the last good listing, and departed the images in their grace period, where no CloudImages have
-	// their facts.
+	// members are the members of the last good listing, and departed the images in their grace period, whose facts are in no
+	// CloudImage.
 	members  []catalog.Image
 	departed map[string]selection.Departed
 
 	// request is what the last good listing answered, as a hash.
 	request string
 
-	// lastReason is the reason that the last poll ended with. An event is due when it changes.
+	// lastReason is the reason of the last poll's result. An event is emitted when it changes.
 	lastReason string
 
-	// unwritten is the outcome of a poll whose status could not be written yet.
+	// unwritten is the result of a poll whose status is not written yet.
 	unwritten *pollResult
 
-	// written is what the caches must show before the next poll.
+	// written is what the caches must contain before the next poll.
 	written *written
 }
 
-// pollStates holds the state of each query, by UID: a namesake is another query.
+// pollStates holds the state of each query by UID, because a query may be deleted and recreated under the same name.
 type pollStates struct {
 	mu    sync.Mutex
 	byUID map[types.UID]*pollState
 	names map[string]types.UID
 
-	// nudges are the queries, by name, that another one has made due.
+	// due are the names of the queries that another query marked due.
 	due map[string]bool
 
-	// gone are the images, by query and the name of their object, that it has found to be gone or was made due for.
+	// gone are the object names of the images, by query, that the query found to be gone or was marked due for.
 	gone map[string]map[string]bool
 
-	// losses are the queries, by UID, that lost a CloudImage to somebody else.
+	// losses are the UIDs of the queries that lost a CloudImage to another client.
 	losses map[types.UID]bool
 }
 
-// of returns the state of a query, which only the query's own reconcile may use.
+// of returns the state of a query. Only the query's own reconcile may use it.
 func (m *pollStates) of(query *imagev1alpha1.ImageQuery) *pollState {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +114,7 @@ func (m *pollStates) forget(name string) {
 	delete(m.gone, name)
 }
 
-// noteGone notes that an image of a query is gone; it says whether that was news.
+// noteGone records that an image of a query is gone, and reports whether that is new.
 func (m *pollStates) noteGone(query, image string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,12 +124,12 @@ func (m *pollStates) noteGone(query, image string) bool {
 	if m.gone[query] == nil {
 		m.gone[query] = map[string]bool{}
 	}
-	news := !m.gone[query][image]
+	added := !m.gone[query][image]
 	m.gone[query][image] = true
-	return news
+	return added
 }
 
-// retainGone forgets the images that are not gone any more.
+// retainGone forgets the images that are no longer gone.
 func (m *pollStates) retainGone(query string, still func(image string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -139,29 +139,29 @@ func (m *pollStates) retainGone(query string, still func(image string) bool) {
 	}
 }
 
-// markDue notes that a query is due; it says whether that was news.
+// markDue records that a query is due, and reports whether that is new.
 func (m *pollStates) markDue(query string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.due == nil {
 		m.due = map[string]bool{}
 	}
-	news := !m.due[query]
+	added := !m.due[query]
 	m.due[query] = true
-	return news
+	return added
 }
 
-// takeDue says whether a query was made due since it was last asked.
+// takeDue reports whether a query was marked due since the last call.
 func (m *pollStates) takeDue(query string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	nudged := m.due[query]
+	due := m.due[query]
 	delete(m.due, query)
-	return nudged
+	return due
 }
 
-// lose notes that a query lost a CloudImage; it says whether there is such a query. One without a state is still to look
-// for itself.
+// lose records that a query lost a CloudImage, and reports whether the query has a state. A query without a state checks
+// for missing objects itself.
 func (m *pollStates) lose(query types.UID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -175,14 +175,14 @@ func (m *pollStates) lose(query types.UID) bool {
 	return true
 }
 
-// named is the UID of the query of a name, "" if it has no state.
+// named returns the UID of the query with a name, or "" if it has no state.
 func (m *pollStates) named(name string) types.UID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.names[name]
 }
 
-// takeLoss says whether a query lost CloudImages since it was last asked.
+// takeLoss reports whether a query lost CloudImages since the last call.
 func (m *pollStates) takeLoss(query types.UID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,18 +191,18 @@ func (m *pollStates) takeLoss(query types.UID) bool {
 	return lost
 }
 
-// isNew says whether this generation of a query was never tried.
+// isNew reports whether this generation of a query was never polled.
 func (m *pollState) isNew(query *imagev1alpha1.ImageQuery) bool {
 	return m.generation != query.Generation && query.Status.SyncedGeneration != query.Generation
 }
 
-// pollStarted notes what a poll begins with.
+// pollStarted records what a poll begins with.
 func (m *pollState) pollStarted(query *imagev1alpha1.ImageQuery, account catalog.Account, now time.Time) {
 	if query.Generation != m.generation || account != m.account {
 		m.failures = 0
 	}
 	requestedAt, approval := requestOf(query), approvalOf(query)
-	// Whoever asks for a poll wants the state of now, and so does whatever deletes or looks for what is gone.
+	// A requested poll must see the current state, and so must one that deletes or that checks for images that are gone.
 	m.fresh = m.peerDue || requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt ||
 		approval != "" && approval != m.approval || removalDue(query, now)
 	m.losses++
@@ -213,7 +213,7 @@ func (m *pollState) pollStarted(query *imagev1alpha1.ImageQuery, account catalog
 	m.requestedAt, m.approval = requestedAt, approval
 }
 
-// pollFinished notes what a poll came to, and sets when the next one is due.
+// pollFinished records the result of a poll, and sets when the next one is due.
 func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult, now time.Time) {
 	interval := query.Spec.Interval.Duration
 	if o.published {
@@ -227,7 +227,7 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	}
 	m.failures++
 	m.due = now.Add(wait.Jitter(retryAfter(m.failures, interval), jitter))
-	// The moment at which failing data stops being fresh changes the conditions: be there.
+	// Poll when the data becomes stale, because that changes the conditions.
 	if stale := staleAt(query, lastSuccess(query, m)); stale.After(now) && stale.Before(m.due) {
 		m.due = stale
 	}
@@ -254,7 +254,7 @@ func (m *pollState) remember(query *imagev1alpha1.ImageQuery, o *pollResult, now
 	maps.DeleteFunc(m.departed, func(_ string, d selection.Departed) bool { return o.Blocked == nil && !d.Since.Add(grace).After(now) })
 }
 
-// pollAborted sets when a poll that came to nothing, because the API server could not be asked, is tried again.
+// pollAborted schedules the retry of a poll that had no result because the API server was not available.
 func (m *pollState) pollAborted(query *imagev1alpha1.ImageQuery, now time.Time) {
 	m.failures++
 	m.due = now.Add(retryAfter(m.failures, query.Spec.Interval.Duration))

@@ -18,30 +18,29 @@ import (
 )
 
 const (
-	// firstRetry and maxRetry bound the time after a failed poll, which doubles between them. Stalled queries are tried
-	// again, too: a corrected policy in the cloud makes no event in Kubernetes.
+	// firstRetry and maxRetry bound the delay after a failed poll, which doubles between them. Stalled queries are
+	// retried too, because a policy corrected in the cloud causes no event in Kubernetes.
 	firstRetry = 5 * time.Second
 	maxRetry   = 10 * time.Minute
 
-	// pollFloor is the shortest time between two polls of one query, whoever asks for them.
+	// pollFloor is the shortest time between two polls of one query, whatever triggers them.
 	pollFloor = time.Second
 
-	// jitter is how much is added to an interval at the most. Without it queries that were applied together would
-	// come due together for ever.
+	// jitter is the largest fraction added to an interval. Without it, queries applied together would stay due together.
 	jitter = 0.2
 
-	// maxSpread bounds how long overdue queries wait after a start, so that a restart is no burst.
+	// maxSpread bounds how long overdue queries wait after a start, so that a restart causes no burst.
 	maxSpread = 60 * time.Second
 
-	// maxClockError is how far the clocks of two nodes may be apart. A last poll that is later than that was stamped by a
-	// wrong clock: nobody should wait for that time to come.
+	// maxClockError is the tolerated clock difference between two nodes. A last poll further in the future was stamped by
+	// a wrong clock and must not delay the next one.
 	maxClockError = time.Minute
 
-	// maxPoll bounds one poll; it ends before the next is due in any case.
+	// maxPoll bounds one poll. A poll also ends before the next one is due.
 	maxPoll = 5 * time.Minute
 )
 
-// nextPoll says when a query is to be polled, and why then. A time that isn't after now means now.
+// nextPoll returns when a query is due and why. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	requestedAt, approval := requestOf(query), approvalOf(query)
 	if !m.lastAttempt.IsZero() {
@@ -60,7 +59,7 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 		case m.failures > 0:
 			return m.due, "the last poll failed"
 		case m.lost:
-			// Whoever deletes all the time must not drive polls: as after failures, the pauses double.
+			// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
 			return selection.Earlier(m.due, m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
 		}
 		return m.due, "the interval has passed"
@@ -90,7 +89,8 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 	return due, "the interval has passed"
 }
 
-// nextMove is when status says that a grace period ends or an image passes minAge next; zero if neither comes.
+// nextMove returns when, according to status, the next grace period ends or the next image passes minAge; zero if neither
+// is pending.
 func nextMove(query *imagev1alpha1.ImageQuery) time.Time {
 	synced := query.Status.LastSyncTime.Time
 	next := cloudimage.NextRemoval(query.Status.Removing, synced)
@@ -104,12 +104,12 @@ func nextMove(query *imagev1alpha1.ImageQuery) time.Time {
 	return next
 }
 
-// removalDue says whether a grace period has ended: what deletes must be a listing made after that.
+// removalDue reports whether a grace period has ended. Only a listing made after its end may cause the deletion.
 func removalDue(query *imagev1alpha1.ImageQuery, now time.Time) bool {
 	return slices.ContainsFunc(query.Status.Removing, func(r imagev1alpha1.RemovingImage) bool { return !r.DeleteAfter.After(now) })
 }
 
-// spreadOf is a query's own part of the time over which overdue queries are spread.
+// spreadOf returns a query's share of the time over which overdue queries are spread.
 func spreadOf(query *imagev1alpha1.ImageQuery) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(query.UID)) // a hash never fails
@@ -117,7 +117,7 @@ func spreadOf(query *imagev1alpha1.ImageQuery) time.Duration {
 	return time.Duration(float64(span) * float64(h.Sum32()) / (1 << 32))
 }
 
-// retryAfter doubles from firstRetry to the interval or maxRetry, whichever is shorter.
+// retryAfter doubles from firstRetry up to the shorter of interval and maxRetry.
 func retryAfter(failures int, interval time.Duration) time.Duration {
 	limit := min(interval, maxRetry)
 	delay := firstRetry
@@ -129,8 +129,8 @@ func retryAfter(failures int, interval time.Duration) time.Duration {
 	return min(delay, limit)
 }
 
-// lastSuccess is when a poll last succeeded, as exactly as is known; zero if none ever did. What this process has seen
-// counts more than what status says, which may lag behind or come from a clock that was ahead.
+// lastSuccess returns when a poll last succeeded; zero if none has. The time in memory takes precedence over status,
+// which may lag behind or come from a clock that was ahead.
 func lastSuccess(query *imagev1alpha1.ImageQuery, m *pollState) time.Time {
 	if m.success.IsZero() && query.Status.LastSyncTime != nil {
 		return query.Status.LastSyncTime.Time
@@ -138,7 +138,7 @@ func lastSuccess(query *imagev1alpha1.ImageQuery, m *pollState) time.Time {
 	return m.success
 }
 
-// staleAt is when data of the last success stops being fresh.
+// staleAt returns when the data of the last success becomes stale.
 func staleAt(query *imagev1alpha1.ImageQuery, success time.Time) time.Time {
 	if success.IsZero() {
 		return time.Time{}

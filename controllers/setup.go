@@ -26,7 +26,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
-// indexSecret files an ImageQuery under the name of every Secret that its account may come from.
+// indexSecret indexes ImageQueries by the names of all Secrets that their account may come from.
 const indexSecret = "secret"
 
 func (r *Reconciler) writer() writer.Writer {
@@ -68,13 +68,13 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Complete(r)
 }
 
-// secretsOf are the keys of a query in the index by Secrets.
+// secretsOf returns the index keys of a query.
 func (r *Reconciler) secretsOf(o client.Object) []string {
 	return r.Credentials.secretsOf(o.(*imagev1alpha1.ImageQuery))
 }
 
-// asksForWork lets through what a person changes: the spec, or an annotation that asks for a poll or approves a removal; and
-// a status that somebody else wrote. Our own writes of the status would otherwise come back as work.
+// asksForWork selects changes made by a user (the spec, or an annotation that requests a poll or approves a removal) and
+// statuses written by other clients. It drops the events of our own status writes.
 func (r *Reconciler) asksForWork() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {
@@ -82,22 +82,23 @@ func (r *Reconciler) asksForWork() predicate.Predicate {
 			return true
 		},
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			ours := r.statuses.seen(e.ObjectNew) // of every event: it remembers what the cache has
+			ours := r.statuses.seen(e.ObjectNew) // must see every event, to remember what the cache has
 			return !ours || changedByUser(e.ObjectOld, e.ObjectNew)
 		},
 	}
 }
 
-// changedByUser says whether a query was changed by a person.
+// changedByUser reports whether a user changed a query.
 func changedByUser(before, now client.Object) bool {
 	return before.GetGeneration() != now.GetGeneration() ||
-		// A query that was deleted and made anew while the watch was away shows as a change, of the same generation.
+		// A query that was deleted and recreated while the watch was down appears as an update with the same generation.
 		before.GetUID() != now.GetUID() ||
 		before.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] != now.GetAnnotations()[imagev1alpha1.AnnotationRequestedAt] ||
 		before.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval] != now.GetAnnotations()[imagev1alpha1.AnnotationApproveRemoval]
 }
 
-// changesKeys lets through what may change keys. Operators of all kinds annotate Secrets, and release their own in the namespace.
+// changesKeys selects events that may change keys. Other operators annotate Secrets, or keep their own Secrets in the
+// namespace.
 func changesKeys() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, isSecret := e.ObjectOld.(*corev1.Secret)
@@ -106,11 +107,10 @@ func changesKeys() predicate.Predicate {
 	}}
 }
 
-// queriesOf are the queries that may use a Secret. They look at once whether its keys are others than those of their last
-// poll.
+// queriesOf returns the queries that may use a Secret. Each then checks whether its keys differ from those of its last poll.
 func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
 	var queries imagev1alpha1.ImageQueryList
-	// They are only looked at: a copy of each, with all its images, would cost more than all the rest of an event.
+	// Read only: deep copies of all queries with their images would dominate the cost of an event.
 	err := r.Client.List(ctx, &queries, client.MatchingFields{indexSecret: secret.GetName()}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the queries of a Secret")

@@ -17,12 +17,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// Shard is the part of all queries that one operator works on: those of some regions. An empty one is all of them.
+// Shard is the set of regions whose queries an operator works on. An empty Shard means all regions.
 type Shard []string
 
 var regionForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 
-// ParseShard reads regions separated by commas. The same regions are the same shard, in whatever order.
+// ParseShard parses regions separated by commas. Their order doesn't matter.
 func ParseShard(regions string) (Shard, error) {
 	var s Shard
 	for region := range strings.SplitSeq(regions, ",") {
@@ -41,9 +41,10 @@ func ParseShard(regions string) (Shard, error) {
 	return s, nil
 }
 
-// LeaseName is the name of the Lease for which the operators of one shard compete: shards must not wait for each other.
+// LeaseName returns the name of the Lease for the operators of a shard. Each shard has its own, so that shards don't
+// wait for each other.
 func (s Shard) LeaseName(base string) string {
-	const longest = 253 // of a name in Kubernetes
+	const longest = 253 // limit of a name in Kubernetes
 	name := strings.Join(append([]string{base}, s...), ".")
 	if len(name) > longest {
 		name = base + "." + selection.Hash([]string(s))
@@ -53,9 +54,9 @@ func (s Shard) LeaseName(base string) string {
 
 func (s Shard) covers(region string) bool { return len(s) == 0 || slices.Contains(s, region) }
 
-// concerns lets through what happens to the shard's queries. One whose region was edited concerns the shard that it
-// leaves, too, which forgets it; the shard of its new region polls it and lets go of what it had in the old one. The
-// cache holds all queries, since images are shared between them and labels of deleted ones are taken off.
+// concerns selects the events of the shard's queries. A query whose region was edited concerns both shards: the old one
+// forgets it; the new one polls it and releases what it had in the old region. The cache holds all queries, because
+// images are shared between them and labels of deleted ones must be removed.
 func (s Shard) concerns() predicate.Predicate {
 	has := func(o client.Object) bool {
 		query, ok := o.(*imagev1alpha1.ImageQuery)

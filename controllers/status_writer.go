@@ -20,17 +20,16 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// writeTries bounds how often a status is read again after a conflict. Others write it once per poll.
+// writeTries bounds the attempts to write a status that conflicts. Other writers write it once per poll.
 const writeTries = 5
 
 // fieldOwner names the operator in managedFields.
 const fieldOwner = "image-catalog-operator"
 
-// errSuperseded says that the query is not the one that was read: it was deleted, or its spec changed. What was found out
-// for it answers nothing any more.
+// errSuperseded means that the query was deleted or its spec changed since it was read. Results for it are obsolete.
 var errSuperseded = errors.New("the query changed meanwhile")
 
-// statusWriter writes the status of ImageQueries. Nothing else of an ImageQuery is ever written.
+// statusWriter writes the status of ImageQueries. The operator writes nothing else of an ImageQuery.
 type statusWriter struct {
 	client  client.Client
 	live    client.Reader
@@ -38,9 +37,9 @@ type statusWriter struct {
 	metrics *Metrics
 }
 
-// write brings the status of a query to what next says, in one write, and in none if it is there already. After a conflict
-// the query is read again and next asked anew. The query is afterwards as the API server has it, but where that called the
-// status invalid: such a status is dropped, since it would be refused again.
+// write sets the status of a query to what next returns, in one write, or in none if nothing changed. After a conflict it
+// reads the query again and calls next again. Afterwards the query is as the API server has it. A status that the API
+// server rejects as invalid is dropped, since it would be rejected again.
 func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery, next func(*imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus) error {
 	for range writeTries {
 		status := next(query)
@@ -66,8 +65,7 @@ func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery
 	return fmt.Errorf("writing the status: the query changed %d times meanwhile", writeTries)
 }
 
-// put replaces the whole status, so that nothing stays of what others wrote there. It carries the resourceVersion that
-// was read.
+// put replaces the whole status, so that nothing written by others remains. It carries the resourceVersion that was read.
 func (w statusWriter) put(ctx context.Context, query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) error {
 	desired := &imagev1alpha1.ImageQuery{ObjectMeta: *query.ObjectMeta.DeepCopy(), Spec: *query.Spec.DeepCopy(), Status: *status.DeepCopy()}
 	w.own.sending(query, status)
@@ -80,23 +78,23 @@ func (w statusWriter) put(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	return err
 }
 
-// dropped says whether the API server called a status invalid, and tells of it: that is a fault of this program, which no
-// retry mends.
+// dropped reports whether the API server rejected a status as invalid, and logs it. That is a bug in the operator, which
+// retries don't fix.
 func (w statusWriter) dropped(ctx context.Context, err error) bool {
 	if !isInvalid(err) {
 		return false
 	}
 	w.metrics.invalid.Inc()
-	ctrl.LoggerFrom(ctx).Error(errors.New(shorten(err.Error())), "The API server called a status invalid. This is a fault of the operator: please report it. "+
-		"The query's status stays as it was, and the next poll tries again")
+	ctrl.LoggerFrom(ctx).Error(errors.New(shorten(err.Error())), "The API server rejected a status as invalid. This is a bug in the operator: please report it. "+
+		"The query's status stays unchanged, and the next poll tries again")
 	return true
 }
 
-// etcdTooLarge is in what the API server answers where etcd doesn't take an object, with code 500.
+// etcdTooLarge is part of the API server's message when etcd rejects an object because of its size, with code 500.
 const etcdTooLarge = "request is too large"
 
-// isInvalid says whether a write was refused by the schema or because of its size. An admission policy's refusal has the
-// same code, but names no field; it may be another one the next time.
+// isInvalid reports whether the schema rejected a write, or its size did. A rejection by an admission policy has the same
+// code but names no field, and may not repeat.
 func isInvalid(err error) bool {
 	if apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsInternalError(err) && strings.Contains(err.Error(), etcdTooLarge) {
 		return true
@@ -108,7 +106,7 @@ func isInvalid(err error) bool {
 	return slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field != "" })
 }
 
-// reread returns the query as the API server has it now, or errMoved.
+// reread returns the current query from the API server, or errSuperseded.
 func reread(ctx context.Context, live client.Reader, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, error) {
 	now := &imagev1alpha1.ImageQuery{}
 	err := live.Get(ctx, types.NamespacedName{Name: query.Name}, now)

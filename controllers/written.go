@@ -16,37 +16,39 @@ import (
 )
 
 const (
-	// maxCacheLag bounds how long a query waits for the caches to show its own writes: client-go tries a lost watch again after
-	// a minute at the most (30 s, and as much jitter). Then the query is polled all the same, since every write carries the
+	// maxCacheLag bounds how long a query waits for the caches to show its own writes. client-go restores a lost watch within a
+	// minute (30 s plus as much jitter). After that the query is polled anyway; this is safe because every write carries the
 	// resourceVersion that was read.
 	maxCacheLag = time.Minute
 
-	// cacheLagRetry is when a query that waits looks again.
+	// cacheLagRetry is when a waiting query checks the caches again.
 	cacheLagRetry = time.Second
 )
 
-// written is what one query's polls wrote last: the next plan is made from caches that show it. After a watch was lost a plan
-// would otherwise repeat writes that are done, and read a status that is not the last. (A client of controller-runtime with
-// EnableReadYourWritesConsistency does the same by blocking; CloudImages are neither read nor written by a client.)
+// written tracks the last writes of one query's polls, so that the next plan is made from caches that show them. Otherwise,
+// after a lost watch, a plan would repeat finished writes and read an outdated status. (A client of controller-runtime with
+// EnableReadYourWritesConsistency achieves the same by blocking, but CloudImages are neither read nor written by a client.)
 type written struct {
 	mu sync.Mutex
 
-	// query is the resourceVersion of the query after its last reconcile, and image the latest one of a CloudImage that it wrote.
+	// query is the resourceVersion of the query after its last reconcile. image is the latest resourceVersion of a CloudImage
+	// that it wrote.
 	query, image string
 
-	// deleted are the CloudImages that it deleted, by name: the answer to a deletion has no resourceVersion.
+	// deleted are the UIDs of the deleted CloudImages, by name. They are tracked separately because a deletion returns no
+	// resourceVersion.
 	deleted map[string]types.UID
 
-	// behindSince is when the caches were first found to lack something of this; zero if they don't.
+	// behindSince is when the caches were first found to be behind; zero if they are not.
 	behindSince time.Time
 }
 
-// reconciled notes the query as it was written or read last.
+// reconciled records the query as it was written or read last.
 func (w *written) reconciled(query *imagev1alpha1.ImageQuery) {
 	w.query = later(w.query, query.ResourceVersion)
 }
 
-// Stored notes the API server's answer to a write.
+// Stored records the API server's answer to a write.
 func (w *written) Stored(answer []byte) {
 	var object struct {
 		Metadata struct {
@@ -54,14 +56,14 @@ func (w *written) Stored(answer []byte) {
 		} `json:"metadata"`
 	}
 	if json.Unmarshal(answer, &object) != nil {
-		return // it is stored all the same, and only the next plan is made too early
+		return // it is stored anyway; at worst the next plan is made too early
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.image = later(w.image, object.Metadata.ResourceVersion)
 }
 
-// Deleted notes a deletion.
+// Deleted records a deletion.
 func (w *written) Deleted(image *imagev1alpha1.CloudImage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +73,7 @@ func (w *written) Deleted(image *imagev1alpha1.CloudImage) {
 	w.deleted[image.Name] = image.UID
 }
 
-// shownBy says whether a query and CloudImages, as the caches have them, show what was written.
+// shownBy reports whether the cached query and CloudImages show what was written.
 func (w *written) shownBy(query *imagev1alpha1.ImageQuery, images cache.Cache) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,7 +86,7 @@ func (w *written) shownBy(query *imagev1alpha1.ImageQuery, images cache.Cache) b
 	return !older(query.ResourceVersion, w.query) && !older(images.ResourceVersion(), w.image)
 }
 
-// awaits says whether a query has to wait for the caches, and no longer than it should.
+// awaits reports whether a query must wait for the caches. It is false after maxCacheLag.
 func (w *written) awaits(query *imagev1alpha1.ImageQuery, images cache.Cache, now time.Time) bool {
 	if w.shownBy(query, images) {
 		w.behindSince = time.Time{}
@@ -103,7 +105,8 @@ func later(a, b string) string {
 	return a
 }
 
-// older says whether a resourceVersion came before another one of the same resource; false where that can't be told.
+// older reports whether a resourceVersion is older than another one of the same resource. It is false if they can't be
+// compared.
 func older(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && order < 0

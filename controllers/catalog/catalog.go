@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package catalog is the boundary between the loop and the cloud: what an image, a query and an account are, and the
-// one thing that is asked of a cloud, a complete listing. It knows neither Kubernetes nor Tencent.
+// Package catalog is the boundary between the loop and the cloud: it defines images, queries and accounts, and the only
+// operation on a cloud, a complete listing. It depends on neither Kubernetes nor Tencent.
 package catalog
 
 import (
@@ -12,34 +12,33 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
-// Lister lists images. A listing is complete or it is an error; the error is an *Error, or the context's own when
-// the caller gave up.
+// Lister lists images. It returns a complete listing or an error. The error is an *Error, or the context's error when the
+// caller gave up.
 type Lister interface {
 	List(ctx context.Context, account Account, query Query) (Listing, error)
 }
 
-// Secret is a part of a key; it prints as REDACTED.
+// Secret is a part of a key. It prints as REDACTED.
 type Secret = secret.String
 
-// Account says with whose keys the cloud is asked. Equal accounts ask with the same rights.
+// Account identifies who sends requests to the cloud. Equal accounts have equal permissions.
 type Account struct {
-	// Source names where the keys come from, such as secret/acct2 or env. Budgets are kept by it: it stays the same
-	// when keys are rotated.
+	// Source names the origin of the keys, such as secret/acct2 or env. Rate limits are kept per Source, because it stays
+	// the same when keys are rotated.
 	Source string
 
 	// SecretID and SecretKey are the key pair; Token is set for temporary keys only.
 	SecretID, SecretKey, Token Secret
 
-	// Ambient, if set, names an identity that the operator finds where it runs, in the cloud's words; there are no
-	// keys then.
+	// Ambient, if set, names an identity that the environment provides, such as cvm-role. There are no keys then.
 	Ambient string
 
-	// Roles are assumed one after the other by what is above, and the last one asks. Those without ARN are left out.
-	// There are two for a Secret that has only a role, when the default credentials assume one themselves.
+	// Roles are assumed one after the other, starting from the identity above; the last one sends the requests. Roles
+	// without an ARN are skipped. There are two if a Secret has only a role and the default credentials assume a role
+	// themselves.
 	Roles [2]Role
 
-	// AccountID, if set, is the account (uin) that the keys must belong to that ask in the end. Nothing is listed with
-	// another's.
+	// AccountID, if set, is the account (uin) that the final keys must belong to. Otherwise nothing is listed.
 	AccountID string
 }
 
@@ -48,45 +47,46 @@ type Role struct {
 	// ARN names the role.
 	ARN string
 
-	// ExternalID is the word that the role's owner may demand of who assumes it.
+	// ExternalID is the external ID that the role's trust policy may require.
 	ExternalID Secret
 }
 
-// Query is what the cloud is asked.
+// Query selects the images to list.
 type Query struct {
 	// Region is the cloud region, such as ap-guangzhou.
 	Region string
 
-	// Filters are the API's own; ImageIDs, at most 100, exclude them. With neither, everything visible is listed.
+	// Filters are filters of the API. ImageIDs, at most 100, can't be combined with them. With neither, everything visible
+	// is listed.
 	Filters  []Filter
 	ImageIDs []string
 
-	// InstanceType, if set, asks for images that this instance type can boot.
+	// InstanceType, if set, selects images that this instance type can boot.
 	InstanceType string
 
-	// Fresh asks for a listing that begins after the call: one that others began or finished does not do.
+	// Fresh requires a listing that begins after the call, so the result is not shared with earlier callers.
 	Fresh bool
 }
 
-// Filter is one filter of the API: the image has one of the values.
+// Filter is a filter of the API. It matches images that have one of the values.
 type Filter struct {
 	Name   string
 	Values []string
 }
 
-// Listing is the answer to a Query.
+// Listing is the result of a Query.
 type Listing struct {
 	// Images are the distinct images, in no particular order. They may be shared between callers: read only.
 	Images []Image
 
-	// Skipped counts entries whose id is no image id; they are not among Images.
+	// Skipped counts entries with an invalid image id. They are not in Images.
 	Skipped int
 
-	// Unsettled says that the cloud's count and the images it listed disagreed, twice, with the same images both
-	// times: what is in Images is there, but nothing may be concluded from what is not.
+	// Unsettled is set if two consecutive readings found the same images but disagreed with the cloud's count. Everything
+	// in Images exists, but nothing may be concluded from what is absent.
 	Unsettled bool
 
-	// TagKeyNotFound says that the cloud knows no image with a tag key that was asked for; Images is empty then.
+	// TagKeyNotFound is set if the cloud knows no image with a tag key of the query. Images is empty then.
 	TagKeyNotFound bool
 }
 
@@ -104,7 +104,7 @@ type Image struct {
 	OSName      string `json:"osName,omitzero"`
 	Platform    string `json:"platform,omitzero"`
 
-	// Architecture is amd64, arm64 or 386; a word of the cloud's that is none of its known ones is passed on.
+	// Architecture is amd64, arm64 or 386. Unknown values of the cloud are passed on.
 	Architecture string `json:"architecture,omitzero"`
 
 	SizeGiB     int64  `json:"sizeGiB,omitzero"`
@@ -113,7 +113,7 @@ type Image struct {
 	Family      string `json:"family,omitzero"`
 	Deprecated  bool   `json:"deprecated,omitzero"`
 
-	// CreatedTime is in UTC with whole seconds; zero where the cloud names none, as for public images.
+	// CreatedTime is in UTC with whole seconds; zero if the cloud has none, as for public images.
 	CreatedTime time.Time `json:"createdTime,omitzero"`
 
 	// Tags are sorted by key and value, Snapshots by id.
@@ -127,7 +127,7 @@ type Tag struct {
 	Value string `json:"value,omitzero"`
 }
 
-// Snapshot is a disk snapshot that an image consists of.
+// Snapshot is a disk snapshot of an image.
 type Snapshot struct {
 	ID          string `json:"id,omitzero"`
 	DiskUsage   string `json:"diskUsage,omitzero"`

@@ -3,44 +3,44 @@
 
 package catalog
 
-// Kind is the class of a failed listing. It is decided once, where the cloud's answer is seen.
+// Kind is the class of a failed listing. It is determined once, where the cloud's answer is read.
 type Kind string
 
 const (
-	// Invalid: the cloud can't answer this query; only another query helps.
+	// Invalid: the cloud can't answer this query. The query must be changed.
 	Invalid Kind = "Invalid"
-	// Unauthenticated: the cloud doesn't accept the keys; somebody must correct them.
+	// Unauthenticated: the cloud doesn't accept the keys. They must be corrected.
 	Unauthenticated Kind = "Unauthenticated"
-	// Forbidden: the keys are good but not allowed to ask; somebody must grant it.
+	// Forbidden: the keys are valid but lack a permission.
 	Forbidden Kind = "Forbidden"
-	// Throttled: too many requests; it passes by itself.
+	// Throttled: too many requests. Temporary.
 	Throttled Kind = "Throttled"
-	// Unavailable: the cloud was not reached or could not answer; it passes by itself.
+	// Unavailable: the cloud was not reached or could not answer. Temporary.
 	Unavailable Kind = "Unavailable"
-	// Incomplete: the cloud answered, but its pages do not add up.
+	// Incomplete: the cloud answered, but its pages are inconsistent.
 	Incomplete Kind = "Incomplete"
 )
 
-// Error is a failed listing in our own words. Nothing of what the cloud wrote is in it but the code and, for the
-// log, the id of the request: messages of the cloud are unstable, may hold whole response bodies, and would be shown
-// to everybody who may read a status.
+// Error describes a failed listing. Of the cloud's text it contains only the code and, for the log, the request id:
+// the cloud's messages are unstable, may contain whole response bodies, and would be visible to every reader of a
+// status.
 type Error struct {
 	Kind Kind
 
-	// Code is the cloud's or the SDK's code, such as AuthFailure.SignatureFailure.
+	// Code is the code of the cloud or the SDK, such as AuthFailure.SignatureFailure.
 	Code string
 
-	// Message says what is wrong and who must act, as a sentence without its full stop. The same cause always gives
+	// Message says what is wrong and who must act, as a sentence without a full stop. The same cause always gives
 	// the same message.
 	Message string
 
-	// RequestID identifies the request at the cloud. It belongs into the log only.
+	// RequestID identifies the request at the cloud. It is for the log only.
 	RequestID string
 
-	// UnknownImageID says that the cloud refused the request because of an image id in it.
+	// UnknownImageID is set if the cloud rejected the request because of one of its image ids.
 	UnknownImageID bool
 
-	// Cause is the context's error where one ended the request, else nil.
+	// Cause is the context's error if it ended the request, else nil.
 	Cause error
 }
 

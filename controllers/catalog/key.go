@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Key is the identity of what a query asks with these keys, as text: equal meaning gives equal text, and different
-// meaning different text. It is no hash, so two queries never share an answer by accident. Other keys behind the same
-// source are another question: they may be another account's, or wrong. Of the secret parts it holds a digest.
+// Key returns the cache key of a query with an account: equal meaning gives equal text, and different meaning
+// different text. It is not a hash, so two queries never share an answer by accident. Keys are included because
+// rotated keys of the same source may be invalid or belong to another account. Secret parts are included as a digest.
 func Key(account Account, query Query) string {
 	var b strings.Builder
 	field := func(name, value string) { fmt.Fprintf(&b, "%s=%q\n", name, value) }
@@ -30,7 +30,7 @@ func Key(account Account, query Query) string {
 	for _, id := range set(query.ImageIDs) {
 		field("id", id)
 	}
-	// Filters are combined by AND and the values of one by OR: neither order nor repetition means anything.
+	// Filters are combined by AND and the values of one by OR, so order and repetition don't matter.
 	filters := make([]string, len(query.Filters))
 	for i, f := range query.Filters {
 		filters[i] = fmt.Sprintf("filter=%q values=%q\n", f.Name, set(f.Values))
@@ -49,7 +49,7 @@ func digest(parts ...Secret) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// set is in, sorted and without repetitions.
+// set returns in, sorted and without duplicates.
 func set(in []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(in)))
 }

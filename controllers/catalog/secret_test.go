@@ -17,7 +17,7 @@ import (
 
 const canary = "canary-5e2d"
 
-// leaks says whether text holds the canary as it is, quoted, in hex or as a list of bytes.
+// leaks reports whether text holds the canary as it is, quoted, in hex or as a list of bytes.
 func leaks(text string) bool {
 	lower := strings.ToLower(text)
 	return strings.Contains(lower, canary) ||

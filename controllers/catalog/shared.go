@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// sharedFor is how long a finished listing answers identical queries. Queries that are due together, after a
-	// restart or because one template made them, fall into it; ten seconds are nothing beside an interval of minutes.
+	// sharedFor is how long a finished listing answers identical queries. It covers queries that are due together
+	// after a restart or because one template created them, and is short compared to intervals of minutes.
 	sharedFor = 10 * time.Second
 
-	// sharedTimeout bounds a listing that nobody may be waiting for any more. 100 000 images at ten pages a second
-	// take less than two minutes.
+	// sharedTimeout bounds a listing, which may have no waiters left. 100 000 images at ten pages a second take less
+	// than two minutes.
 	sharedTimeout = 5 * time.Minute
 )
 
-// Shared is a Lister that lets identical queries share one listing of another Lister. A shared listing runs on a
-// context of its own: a waiter whose context ends leaves without taking the others' answer along.
+// Shared is a Lister that lets identical queries share one listing of another Lister. A shared listing has its own
+// context, so a waiter that gives up doesn't cancel it for the others.
 type Shared struct {
 	lister Lister
 	flight singleflight.Group
@@ -33,11 +33,11 @@ type Shared struct {
 	coalesced atomic.Uint64
 
 	mu     sync.Mutex
-	begun  int // listings so far
+	begun  int // number of listings so far
 	recent map[string]*finished
 }
 
-// finished is a listing, when it was there, and the how manieth it was by its beginning.
+// finished is a listing with its end time and the sequence number of its call.
 type finished struct {
 	listing Listing
 	at      time.Time
@@ -46,7 +46,7 @@ type finished struct {
 
 var _ Lister = &Shared{}
 
-// NewShared returns a Shared in front of lister that reads the time from now.
+// NewShared returns a Shared that wraps lister and reads the time from now.
 func NewShared(lister Lister, now func() time.Time) *Shared {
 	return &Shared{lister: lister, now: now, recent: map[string]*finished{}}
 }
@@ -58,7 +58,7 @@ func (s *Shared) List(ctx context.Context, account Account, query Query) (Listin
 		return s.ask(ctx, key, account, query)
 	}
 	asked := false
-	answer := s.flight.DoChan(key, func() (any, error) { //nolint:contextcheck // others wait for it, too
+	answer := s.flight.DoChan(key, func() (any, error) { //nolint:contextcheck // shared with other waiters
 		if listing, ok := s.fromRecent(key); ok {
 			return listing, nil
 		}
@@ -76,15 +76,15 @@ func (s *Shared) List(ctx context.Context, account Account, query Query) (Listin
 	}
 }
 
-// Coalesced counts the listings that were answered by one that another query had asked for.
+// Coalesced returns the number of listings that were answered by a listing for another query.
 func (s *Shared) Coalesced() uint64 { return s.coalesced.Load() }
 
-// lead answers a key for all who wait for it.
+// lead lists on behalf of all waiters of a key.
 func (s *Shared) lead(key string, account Account, query Query) (listing Listing, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
 	defer cancel()
 	defer func() {
-		// A panic here would end the process: nobody above this goroutine could recover it.
+		// A panic in this goroutine would end the process, since no caller can recover it.
 		if recover() != nil {
 			listing, err = Listing{}, &Error{Kind: Unavailable, Code: "ClientError.Panic", Message: "the listing broke off"}
 		}
@@ -92,7 +92,7 @@ func (s *Shared) lead(key string, account Account, query Query) (listing Listing
 	return s.ask(ctx, key, account, query)
 }
 
-// ask asks the other Lister and remembers a good answer.
+// ask calls the wrapped Lister and caches a successful result.
 func (s *Shared) ask(ctx context.Context, key string, account Account, query Query) (Listing, error) {
 	s.mu.Lock()
 	s.begun++
@@ -114,8 +114,8 @@ func (s *Shared) fromRecent(key string) (Listing, bool) {
 	return Listing{}, false
 }
 
-// remember keeps a listing for sharedFor and no longer: a listing of ten thousand images takes megabytes. One that
-// began before the one that is there, but took longer, does not replace it.
+// remember keeps a listing for sharedFor and no longer, since a listing of ten thousand images takes megabytes. A
+// listing that began earlier doesn't replace a later one, even if it ended later.
 func (s *Shared) remember(key string, f *finished) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// newLeaseLock returns the lock for leader election. Controller-runtime's default lock also writes core/v1 events to the Lease's
-// namespace, which needs one more permission and tells nothing that the log doesn't.
+// newLeaseLock returns the lock for leader election. Controller-runtime's default lock also writes core/v1 events to the
+// Lease's namespace, which needs one more permission and adds nothing to the log.
 func newLeaseLock(config *rest.Config, namespace, name string) (resourcelock.Interface, error) {
 	host, err := os.Hostname()
 	if err != nil {

@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command has the commands of the binary manager. So far there is one, the operator: operator.go reads its flags
-// (options.go) and wires cvm → catalog → controllers. What the operator does is described in controllers/doc.go.
+// Package command has the commands of the binary manager. At present there is one, the operator: operator.go parses its flags
+// (options.go) and wires cvm → catalog → controllers. controllers/doc.go describes the operator.
 package command
 
 import (
@@ -43,7 +43,8 @@ func Operator(args []string) error {
 	return run(ctrl.SetupSignalHandler(), o)
 }
 
-// run wires the operator and blocks until ctx is done. The cloud's flags and environment are checked first: that needs no cluster.
+// run wires the operator and blocks until ctx is done. It checks the cloud's flags and environment first, which needs no
+// cluster.
 func run(ctx context.Context, o options) error {
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
 	account, err := defaultAccount(&o)

@@ -17,7 +17,7 @@ import (
 
 const root = "../.."
 
-// The linker ignores a variable that it doesn't find, so that a wrong name shows only in what the binary prints.
+// The linker ignores unknown variables, so a wrong name shows only in the output of the binary.
 func TestTheBuildTellsItsVersion(t *testing.T) {
 	values := map[string]string{}
 	for _, name := range []string{"version", "commit"} {

@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, the metadata service of a
-// simulated node, and a control API to change what there is. See docs/simulator.md.
+// Command cvmsim serves a simulated DescribeImages of Tencent Cloud's CVM, a simulated STS that knows its keys, a simulated
+// node's metadata service, and an API to control them. See docs/simulator.md.
 package main
 
 import (
@@ -35,7 +35,7 @@ type config struct {
 	detach      bool
 }
 
-// ready is what is printed, and written to -ready-file, once requests are answered.
+// ready is printed, and written to -ready-file, once requests are answered.
 type ready struct {
 	URL       string `json:"url"`
 	STS       string `json:"sts"`
@@ -96,7 +96,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	return c, loopback(c.control)
 }
 
-// loopback refuses other addresses: the control API asks for no credentials.
+// loopback rejects other addresses, because the control API has no authentication.
 func loopback(addr string) error {
 	if addr == "" {
 		return nil
@@ -113,7 +113,7 @@ func loopback(addr string) error {
 
 // run serves until ctx ends.
 func run(ctx context.Context, c config, out io.Writer) error {
-	s, err := cvmtest.Start(c.options) //nolint:contextcheck // it serves until Close, whatever the context
+	s, err := cvmtest.Start(c.options) //nolint:contextcheck // it serves until Close
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 		defer func() { _ = control.Close() }()
 		r.Control = "http://" + control.Addr
 	}
-	if err := announce(r, c.readyFile, out); err != nil {
+	if err := writeReady(r, c.readyFile, out); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -150,7 +150,7 @@ func fill(s *cvmtest.Server, c config) {
 	s.Put(inv.Regions[0], cvmtest.PageExample()...)
 }
 
-// serveControl listens on addr; the returned server's Addr is the real one.
+// serveControl listens on addr. The returned server's Addr is the actual address.
 func serveControl(ctx context.Context, handler http.Handler, addr string) (*http.Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -161,8 +161,8 @@ func serveControl(ctx context.Context, handler http.Handler, addr string) (*http
 	return control, nil
 }
 
-// announce writes r to the file, if one is named, whole or not at all, and then prints it.
-func announce(r ready, file string, out io.Writer) error {
+// writeReady writes r atomically to the file, if one is given, and then prints it.
+func writeReady(r ready, file string, out io.Writer) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err

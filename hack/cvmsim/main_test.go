@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// TestMain lets the test binary be cvmsim, so that the tests run it as a process without building it.
+// TestMain runs cvmsim if the variable is set, so that tests can run it as a process without building it.
 func TestMain(m *testing.M) {
 	if os.Getenv("CVMSIM_TEST_RUN") != "" {
 		main()

@@ -9,7 +9,8 @@ import (
 	"os"
 )
 
-// untilClosed ends the context when stdin, if it is a pipe, is closed: whoever held its other end wants the simulator no more.
+// untilClosed returns a context that ends when stdin, if it is a pipe, is closed: the process that started the simulator no
+// longer needs it.
 func untilClosed(ctx context.Context, stdin *os.File) context.Context {
 	if !isPipe(stdin) {
 		return ctx

@@ -10,7 +10,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// catalogue shows what the operator made of the queries.
+// catalogue shows the results of the queries.
 func (cl *cluster) catalogue(ctx context.Context, say *story, queries []imagev1alpha1.ImageQuery, example string) error {
 	for i := range queries {
 		if err := cl.agrees(ctx, &queries[i]); err != nil {
@@ -37,7 +37,7 @@ func (cl *cluster) catalogue(ctx context.Context, say *story, queries []imagev1a
 	return nil
 }
 
-// stay leaves everything running until the reader has seen enough.
+// stay keeps everything running until the reader interrupts it.
 func stay(c *children, cl *cluster, s settings, say *story, hints ...string) error {
 	if s.once {
 		say.chapter("Done")

@@ -16,7 +16,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// privateQuery is the sample that asks for the account's own images.
+// privateQuery returns the sample that queries the account's own images.
 func (cl *cluster) privateQuery(queries []imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, error) {
 	for i := range queries {
 		for _, f := range queries[i].Spec.Filters {
@@ -28,7 +28,7 @@ func (cl *cluster) privateQuery(queries []imagev1alpha1.ImageQuery) (*imagev1alp
 	return nil, errors.New("config/samples has no query for private images that matches two or more")
 }
 
-// tagged is the name of the query's newest CloudImage that has tags: one that shows what can be known of an image.
+// tagged returns the name of the query's newest CloudImage with tags, which is the best example.
 func (cl *cluster) tagged(ctx context.Context, query *imagev1alpha1.ImageQuery) (string, error) {
 	images, err := cl.images(ctx, query.Name)
 	if err != nil {
@@ -42,7 +42,7 @@ func (cl *cluster) tagged(ctx context.Context, query *imagev1alpha1.ImageQuery) 
 	return "", fmt.Errorf("no CloudImage of ImageQuery %s has tags, although some of the simulated images have", query.Name)
 }
 
-// changeCloud adds an image to the cloud and removes another, and shows what follows in the cluster.
+// changeCloud adds an image to the cloud and removes another, and shows the effects in the cluster.
 func changeCloud(ctx context.Context, cl *cluster, cloud *simulator, say *story, query *imagev1alpha1.ImageQuery) error {
 	before, err := cl.images(ctx, "")
 	if err != nil {
@@ -76,7 +76,7 @@ func changeCloud(ctx context.Context, cl *cluster, cloud *simulator, say *story,
 	return cl.showChange(ctx, say, query.Name, objectName(comes.ImageID), objectName(leaves.ImageID))
 }
 
-// newImage is what an image build of the account's own would leave in the cloud.
+// newImage returns an image as an image build of the account would create it.
 func newImage() cvmtest.Image {
 	return cvmtest.Image{
 		ImageID: "img-demo0001", ImageName: "golden-node-v1.37.2", ImageDescription: "built while you watch",
@@ -89,7 +89,7 @@ func newImage() cvmtest.Image {
 	}
 }
 
-// control makes an error of the panic that the simulator's client, made for tests, reports failure with.
+// control converts a panic of the simulator's client, which is made for tests, to an error.
 func control(f func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -100,7 +100,7 @@ func control(f func()) (err error) {
 	return nil
 }
 
-// requestPoll asks for a poll now and waits for its end.
+// requestPoll requests a poll and waits for its end.
 func (cl *cluster) requestPoll(ctx context.Context, say *story, query string) error {
 	token := time.Now().UTC().Format(time.RFC3339)
 	if err := cl.show(ctx, say, 0, "annotate", "imagequery", query, imagev1alpha1.AnnotationRequestedAt+"="+token, "--overwrite"); err != nil {
@@ -118,7 +118,7 @@ func (cl *cluster) requestPoll(ctx context.Context, say *story, query string) er
 	})
 }
 
-// oldest is the last member that isn't selected: one whose end nobody regrets.
+// oldest returns the last member that isn't selected.
 func oldest(query *imagev1alpha1.ImageQuery) (imagev1alpha1.ImageSummary, error) {
 	for _, member := range slices.Backward(query.Status.Images) {
 		if member.Selection != imagev1alpha1.VerdictSelected {
@@ -128,7 +128,7 @@ func oldest(query *imagev1alpha1.ImageQuery) (imagev1alpha1.ImageSummary, error)
 	return imagev1alpha1.ImageSummary{}, fmt.Errorf("ImageQuery %s selects all of its images", query.Name)
 }
 
-// followed returns what distinguishes the CloudImages from those before, but for one that came, one that left and those
+// followed returns how the CloudImages differ from those before, except for the new image, the deleted one, and those
 // that were selected until now.
 func (cl *cluster) followed(ctx context.Context, query *imagev1alpha1.ImageQuery, before map[string]imagev1alpha1.CloudImage, comes, leaves string) error {
 	now, err := cl.images(ctx, "")
@@ -147,11 +147,11 @@ func (cl *cluster) followed(ctx context.Context, query *imagev1alpha1.ImageQuery
 	}
 	for name, image := range before {
 		if name != leaves && !selected[name] && now[name].ResourceVersion != image.ResourceVersion {
-			return hopeless{fmt.Errorf("CloudImage %s was changed or deleted, although its image in the cloud was not", name)}
+			return permanentError{fmt.Errorf("CloudImage %s was changed or deleted, although its image in the cloud was not", name)}
 		}
 	}
 	if len(now) != len(before)+1 {
-		return hopeless{fmt.Errorf("there are %d CloudImages and there were %d, although one came and none goes before its grace period ends", len(now), len(before))}
+		return permanentError{fmt.Errorf("there are %d CloudImages and there were %d, although one came and none goes before its grace period ends", len(now), len(before))}
 	}
 	return nil
 }

@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// stopPatience is how long a child may take to end after SIGTERM before it is killed; the manager's own limit is 30 s.
-const stopPatience = 10 * time.Second
+// stopTimeout is how long a child may take to end after SIGTERM before it is killed. The manager's own limit is 30 s.
+const stopTimeout = 10 * time.Second
 
-// children are the processes that the demo started and that end with it. When one ends by itself, ctx does, too.
+// children are the processes that the demo started. When one ends by itself, ctx ends too.
 type children struct {
-	ctx   context.Context //nolint:containedctx // it is what the children share: one of them ends, all waiting ends
+	ctx   context.Context //nolint:containedctx // shared by all children
 	fail  context.CancelCauseFunc
 	dir   string
 	mu    sync.Mutex
@@ -35,32 +35,32 @@ func newChildren(ctx context.Context, dir string) *children {
 	return c
 }
 
-// died is the end of a child that was not stopped.
-type died struct{ error }
+// childExited is the end of a child that was not stopped.
+type childExited struct{ error }
 
-// ended returns why the demo must end: an error only if that is a child's doing, and not the reader's.
+// ended returns the reason why the demo ends: an error if a child ended, nil if the user interrupted it.
 func (c *children) ended() error {
-	if cause := (died{}); errors.As(context.Cause(c.ctx), &cause) {
+	if cause := (childExited{}); errors.As(context.Cause(c.ctx), &cause) {
 		return cause
 	}
 	return nil
 }
 
-// start runs a program. What it prints goes into a file, of which the end is shown should the program fail.
+// start runs a program. Its output goes to a file, whose end is shown if the program fails.
 func (c *children) start(path string, args ...string) error {
 	name := filepath.Base(path)
 	log, err := os.Create(c.log(name))
 	if err != nil {
 		return err
 	}
-	// Not c.ctx: a child ends in its turn, not because another one did.
+	// Not c.ctx: children are stopped in order, not all at once.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopPatience
+	cmd.WaitDelay = stopTimeout
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = endWithUs()
-	// Held open as long as we live: cvmsim ends when it is closed.
+	cmd.SysProcAttr = childAttributes()
+	// cvmsim ends when its stdin is closed.
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -72,10 +72,10 @@ func (c *children) start(path string, args ...string) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // ProcessState says the same, and more when there is no error
+		_ = cmd.Wait() // ProcessState has the same information and more
 		_, _ = stdin.Close(), log.Close()
 		if ctx.Err() == nil {
-			c.fail(died{fmt.Errorf("%s ended by itself (%s); the last it said:\n%s", name, cmd.ProcessState, c.lastLines(name))})
+			c.fail(childExited{fmt.Errorf("%s ended by itself (%s); the last it said:\n%s", name, cmd.ProcessState, c.lastLines(name))})
 		}
 	}()
 	c.mu.Lock()
@@ -89,7 +89,7 @@ func (c *children) start(path string, args ...string) error {
 
 func (c *children) log(name string) string { return filepath.Join(c.dir, name+".log") }
 
-// lastLines is the end of what a child printed.
+// lastLines returns the last lines of a child's output.
 func (c *children) lastLines(name string) string {
 	f, err := os.Open(c.log(name))
 	if err != nil {
@@ -104,7 +104,7 @@ func (c *children) lastLines(name string) string {
 	return "  " + strings.Join(lines[max(0, len(lines)-8):], "\n  ")
 }
 
-// because puts the end of a child, which explains all that follows, in the place of an error; nil stays nil.
+// because replaces an error by the end of a child, if one ended, since that caused it. nil stays nil.
 func (c *children) because(err error) error {
 	if err != nil && c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
@@ -112,7 +112,7 @@ func (c *children) because(err error) error {
 	return err
 }
 
-// stop ends all children, the youngest first, and returns when they are gone.
+// stop stops all children, the last one first, and waits for them.
 func (c *children) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,7 +5,8 @@ package main
 
 import "syscall"
 
-// endWithUs keeps a terminal's Ctrl-C from the children, which are stopped in their turn, and kills them should the demo be killed.
-func endWithUs() *syscall.SysProcAttr {
+// childAttributes shields children from a terminal's Ctrl-C, since they are stopped in order, and kills them if the demo is
+// killed.
+func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

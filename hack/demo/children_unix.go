@@ -7,7 +7,7 @@ package main
 
 import "syscall"
 
-// endWithUs keeps a terminal's Ctrl-C from the children, which are stopped in their turn.
-func endWithUs() *syscall.SysProcAttr {
+// childAttributes shields children from a terminal's Ctrl-C, since they are stopped in order.
+func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -20,7 +20,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// cluster is a control plane without nodes, and the means to look into it.
+// cluster is a control plane without nodes, and the clients to inspect it.
 type cluster struct {
 	client.Client
 
@@ -30,7 +30,7 @@ type cluster struct {
 	environ     []string
 }
 
-// startCluster starts etcd and kube-apiserver with our CRDs, and the garbage collector beside them.
+// startCluster starts etcd and kube-apiserver with our CRDs, and the garbage collector.
 func startCluster(c *children, s settings, say *story) (*cluster, error) {
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"} {
 		if _, err := os.Stat(filepath.Join(s.assets, name)); err != nil {
@@ -60,11 +60,11 @@ func startCluster(c *children, s settings, say *story) (*cluster, error) {
 func newEnvironment(assets string) *envtest.Environment {
 	e := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
-		// A variable in the caller's environment must not make the demo play in a real cluster.
+		// KUBECONFIG or the like in the caller's environment must not make the demo use a real cluster.
 		UseExistingCluster:       new(false),
 		CRDDirectoryPaths:        []string{filepath.Join("config", "crd", "bases")},
 		ErrorIfCRDPathMissing:    true,
-		ControlPlaneStartTimeout: patience,
+		ControlPlaneStartTimeout: stateTimeout,
 	}
 	e.ControlPlane.GetAPIServer().Configure().Set("bind-address", "127.0.0.1")
 	return e
@@ -80,17 +80,17 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// connect writes the kubeconfig that kubectl and the processes use.
+// connect writes the kubeconfig for kubectl and the processes.
 func (cl *cluster) connect(dir, assets string) error {
 	cl.kubeconfig = filepath.Join(dir, "kubeconfig")
 	cl.kubectlPath = filepath.Join(assets, "kubectl")
-	// kubectl's cache and preferences in the home folder are none of the demo's business.
+	// Keep kubectl's cache and preferences out of the home folder.
 	cl.environ = append(os.Environ(), "KUBECONFIG="+cl.kubeconfig, "KUBECACHEDIR="+filepath.Join(dir, "cache"), "KUBERC=off")
 	return os.WriteFile(cl.kubeconfig, cl.environment.KubeConfig, 0o600)
 }
 
-// startGarbageCollector starts what deletes the CloudImages of a deleted ImageQuery. It looks for kinds every 30 s, so the CRDs are there
-// before it.
+// startGarbageCollector starts the garbage collector, which deletes the CloudImages of a deleted ImageQuery. It discovers kinds
+// every 30 s, so the CRDs must exist before it starts.
 func (cl *cluster) startGarbageCollector(c *children, assets string, say *story) error {
 	say.step("Starting kube-controller-manager for its garbage collector")
 	return c.start(filepath.Join(assets, "kube-controller-manager"),
@@ -98,7 +98,7 @@ func (cl *cluster) startGarbageCollector(c *children, assets string, say *story)
 		"--leader-elect=false", "--secure-port=0")
 }
 
-// kubectl runs it, with what goes to its standard input, and returns all that it printed.
+// kubectl runs kubectl with the given standard input and returns its output.
 func (cl *cluster) kubectl(ctx context.Context, input string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, cl.kubectlPath, args...)
 	cmd.Env = cl.environ
@@ -111,7 +111,7 @@ func (cl *cluster) kubectl(ctx context.Context, input string, args ...string) (s
 	return out.String(), nil
 }
 
-// show runs kubectl and prints the command with the first lines of its answer; 0 means all.
+// show runs kubectl and prints the command with the first lines of its output; 0 means all.
 func (cl *cluster) show(ctx context.Context, say *story, most int, args ...string) error {
 	out, err := cl.kubectl(ctx, "", args...)
 	if err != nil {

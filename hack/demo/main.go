@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo shows the operator at work: a control plane, a cloud, the manager and the sample queries, then the catalogue as kubectl
-// prints it, then what follows in the cluster when the cloud changes. "make demo" runs it from the top of the repository.
+// Command demo shows the operator at work: it starts a control plane, a cloud and the manager, applies the sample queries,
+// prints the catalogue with kubectl, and then changes the cloud. "make demo" runs it from the top of the repository.
 package main
 
 import (
@@ -19,11 +19,11 @@ import (
 )
 
 func main() {
-	// SIGHUP and SIGPIPE are a terminal, or a pager, that went away: then, too, the children must end.
+	// SIGHUP and SIGPIPE mean that the terminal or a pager is gone. The children must end then too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
-	ctrl.SetLogger(logr.Discard()) // envtest's; what matters comes back as an error
-	// "go run" doesn't pass on every signal.
+	ctrl.SetLogger(logr.Discard()) // envtest's log; failures are returned as errors
+	// "go run" doesn't forward every signal.
 	if err := run(orphan.Context(ctx, os.Getppid), readSettings(os.Getenv)); err != nil {
 		fmt.Fprintln(os.Stderr, "\nThe demo failed:", err)
 		os.Exit(1)
@@ -36,7 +36,7 @@ type settings struct {
 	assets  string
 	manager string
 	cvmsim  string
-	// real asks Tencent Cloud instead of the simulator.
+	// real uses Tencent Cloud instead of the simulator.
 	real   bool
 	region string
 }
@@ -59,14 +59,14 @@ func readSettings(getenv func(string) string) settings {
 	}
 }
 
-// run is the whole demo. Whatever it starts ends before it returns, in the opposite order.
+// run runs the demo. It stops everything that it started, in reverse order.
 func run(ctx context.Context, s settings) error {
 	dir, err := os.MkdirTemp("", "image-catalog-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	// envtest makes temporary folders of its own; in ours they go with it.
+	// envtest creates temporary folders. Inside ours they are removed with it.
 	if err := os.Setenv("TMPDIR", dir); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func run(ctx context.Context, s settings) error {
 		return children.because(err)
 	}
 	defer cluster.stop()
-	// Deferred once more so that they end before the API server; the second time there is nothing left to stop.
+	// Deferred again so that they end before the API server. The second call does nothing.
 	defer children.stop()
 
 	play := playSimulated

@@ -16,15 +16,15 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// namespace is where the operator is installed, and where it looks for credentials.
+// namespace is the namespace of the operator and its credentials.
 const namespace = "image-catalog-system"
 
-// createNamespace makes what "make deploy" would.
+// createNamespace creates the namespace, as "make deploy" does.
 func (cl *cluster) createNamespace(ctx context.Context) error {
 	return cl.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 }
 
-// startManager runs the built operator with the flags a deployment could have, and waits until it is ready.
+// startManager runs the built operator with the flags of a deployment, and waits until it is ready.
 func startManager(c *children, cl *cluster, s settings, flags ...string) error {
 	probe, err := freeAddress(c.ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func startManager(c *children, cl *cluster, s settings, flags ...string) error {
 	})
 }
 
-// untilSynced waits until every ImageQuery shows what the cloud has.
+// untilSynced waits until all ImageQueries are synced.
 func (cl *cluster) untilSynced(ctx context.Context) ([]imagev1alpha1.ImageQuery, error) {
 	var list imagev1alpha1.ImageQueryList
 	err := until(ctx, "all queries are synced", func(ctx context.Context) error {
@@ -60,7 +60,7 @@ func (cl *cluster) untilSynced(ctx context.Context) ([]imagev1alpha1.ImageQuery,
 			return err
 		}
 		if len(list.Items) == 0 {
-			return hopeless{errors.New("there is no ImageQuery")}
+			return permanentError{errors.New("there is no ImageQuery")}
 		}
 		for i := range list.Items {
 			if err := synced(&list.Items[i]); err != nil {
@@ -72,10 +72,10 @@ func (cl *cluster) untilSynced(ctx context.Context) ([]imagev1alpha1.ImageQuery,
 	return list.Items, err
 }
 
-// synced returns why a query doesn't show what the cloud has. Where a person must act there is nothing to wait for.
+// synced returns why a query is not synced yet. A stalled query is a permanent error, since a person must act.
 func synced(q *imagev1alpha1.ImageQuery) error {
 	if c := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionStalled); c != nil {
-		return hopeless{fmt.Errorf("ImageQuery %s is stalled, %s: %s", q.Name, c.Reason, c.Message)}
+		return permanentError{fmt.Errorf("ImageQuery %s is stalled, %s: %s", q.Name, c.Reason, c.Message)}
 	}
 	ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady)
 	switch {
@@ -87,7 +87,7 @@ func synced(q *imagev1alpha1.ImageQuery) error {
 	return nil
 }
 
-// images returns the CloudImages of a query by name; all of them for no query.
+// images returns the CloudImages of a query by name, or all of them if query is empty.
 func (cl *cluster) images(ctx context.Context, query string) (map[string]imagev1alpha1.CloudImage, error) {
 	var list imagev1alpha1.CloudImageList
 	if err := cl.List(ctx, &list); err != nil {
@@ -102,7 +102,7 @@ func (cl *cluster) images(ctx context.Context, query string) (map[string]imagev1
 	return found, nil
 }
 
-// agrees returns why a query's status and its CloudImages are not the same images.
+// agrees returns an error if a query's status and its CloudImages differ.
 func (cl *cluster) agrees(ctx context.Context, q *imagev1alpha1.ImageQuery) error {
 	images, err := cl.images(ctx, q.Name)
 	if err != nil {

@@ -5,7 +5,7 @@ package main
 
 import "fmt"
 
-// publicImages asks for all public images of a region.
+// publicImages queries all public images of a region.
 const publicImages = `apiVersion: imagecatalog.dev/v1alpha1
 kind: ImageQuery
 metadata:
@@ -17,7 +17,7 @@ spec:
     values: [PUBLIC_IMAGE]
 `
 
-// playReal shows the public images of a region of Tencent Cloud. The manager finds the keys in the environment, as it would in a pod.
+// playReal shows the public images of a region of Tencent Cloud. The manager reads the keys from the environment, as in a pod.
 func playReal(c *children, cl *cluster, s settings, say *story) error {
 	if err := cl.createNamespace(c.ctx); err != nil {
 		return err

@@ -17,10 +17,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// region is the one that the simulator fills.
+// region is the region that the simulator fills.
 const region = "ap-guangzhou"
 
-// simulator is a running cvmsim, as its ready file describes it.
+// simulator is a running cvmsim, as described by its ready file.
 type simulator struct {
 	*cvmtest.Control `json:"-"`
 
@@ -31,7 +31,7 @@ type simulator struct {
 	SecretKey string `json:"secretKey"`
 }
 
-// playSimulated shows the samples against the simulated cloud, and a change in it.
+// playSimulated shows the samples with the simulated cloud, and the effects of a change.
 func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 	say.step("Starting cvmsim, a simulated Tencent Cloud, with images in %s", region)
 	cloud, err := startSimulator(c, s.cvmsim)
@@ -89,7 +89,7 @@ func startSimulator(c *children, path string) (*simulator, error) {
 	return cloud, err
 }
 
-// giveCredentials stores the keys where queries without credentialsRef have them looked up.
+// giveCredentials stores the keys in the default credentials Secret.
 func (cl *cluster) giveCredentials(ctx context.Context, cloud *simulator) error {
 	if err := cl.createNamespace(ctx); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (cl *cluster) giveCredentials(ctx context.Context, cloud *simulator) error 
 	})
 }
 
-// applySamples applies config/samples as a user would, and waits for what comes of it.
+// applySamples applies config/samples as a user would, and waits until they are synced.
 func applySamples(ctx context.Context, cl *cluster, say *story) ([]imagev1alpha1.ImageQuery, error) {
 	const folder = "config/samples"
 	example, err := os.ReadFile(folder + "/private_golden_images.yaml")

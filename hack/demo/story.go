@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// story prints what happens, for people.
+// story prints the progress of the demo.
 type story struct {
 	out   io.Writer
 	began time.Time
@@ -20,22 +20,22 @@ func newStory(out io.Writer) *story {
 	return &story{out: out, began: time.Now()}
 }
 
-// step is a line of progress, with the seconds since the start.
+// step prints a line of progress with the seconds since the start.
 func (s *story) step(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, "%5.1f s  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// chapter is a heading: what the reader is to see in what follows.
+// chapter prints a heading.
 func (s *story) chapter(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, "\n== %s\n", fmt.Sprintf(format, args...))
 }
 
-// text is shown as it is.
+// text prints lines unchanged.
 func (s *story) text(lines string) {
 	_, _ = fmt.Fprintln(s.out, strings.TrimRight(lines, "\n"))
 }
 
-// command shows a command and the first lines it printed; 0 means all. A reader learns nothing from the four hundredth image.
+// command prints a command and the first lines of its output; 0 means all.
 func (s *story) command(line, output string, most int) {
 	_, _ = fmt.Fprintf(s.out, "\n$ %s\n", line)
 	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")

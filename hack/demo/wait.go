@@ -13,21 +13,21 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// patience is how long the demo waits for a state; on an idle machine each takes a second or two.
-const patience = 60 * time.Second
+// stateTimeout bounds the wait for a state. On an idle machine each takes a second or two.
+const stateTimeout = 60 * time.Second
 
-// hopeless is why a state can't be reached any more, however long one waits.
-type hopeless struct{ error }
+// permanentError means that a state can't be reached any more.
+type permanentError struct{ error }
 
-// until waits until reached returns no error; what it returned last is why the wait failed.
+// until waits until reached returns no error. If it times out, it returns the last error of reached.
 func until(ctx context.Context, what string, reached func(context.Context) error) error {
 	var why error
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, stateTimeout, true, func(ctx context.Context) (bool, error) {
 		err := reached(ctx)
-		if stop := (hopeless{}); errors.As(err, &stop) {
+		if stop := (permanentError{}); errors.As(err, &stop) {
 			return false, err
 		}
-		// The last try of all is cut off by the deadline, and knows less than the one before.
+		// The deadline cuts off the last try, so its error is less useful than the one before.
 		if err != nil && (why == nil || ctx.Err() == nil) {
 			why = err
 		}
@@ -39,12 +39,12 @@ func until(ctx context.Context, what string, reached func(context.Context) error
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case wait.Interrupted(err):
-		return fmt.Errorf("%s: not within %s: %w", what, patience, why)
+		return fmt.Errorf("%s: not within %s: %w", what, stateTimeout, why)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// freeAddress is a loopback address that nobody listens on at this moment.
+// freeAddress returns a loopback address with a port that is free at present.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

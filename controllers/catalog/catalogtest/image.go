@@ -1,7 +1,7 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package catalogtest has images for the tests of what decides about them.
+// Package catalogtest has images for tests.
 package catalogtest
 
 import (
@@ -11,11 +11,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Noon is the present of these tests.
+// Noon is the current time in these tests.
 var Noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// Image is a golden image, by its name and how many hours before Noon it was made. What a case is about follows: arm64,
-// other architectures, deprecated, SYNCING, undated, shared (by account 7), untyped and other types (of account 7).
+// Image returns a golden image with a name and an age in hours at Noon. The remaining arguments set other properties:
+// arm64, other architectures, deprecated, SYNCING, undated, shared (by account 7), untyped and other types (of account
+// 7).
 func Image(name string, hours int, more ...string) catalog.Image {
 	image := catalog.Image{
 		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",

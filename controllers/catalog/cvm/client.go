@@ -5,7 +5,7 @@
 //
 //	List → listing (pages, checked) → limit (one token per page) → auth (keys) → SDK (signs) → transport (guards) → cloud
 //
-// What goes up are catalog's types; what fails goes up as a *catalog.Error whose class is decided in errors.go.
+// It returns catalog's types, and errors as *catalog.Error, classified in errors.go.
 package cvm
 
 import (
@@ -29,52 +29,51 @@ import (
 )
 
 const (
-	// DefaultEndpoint is the host of the nearest gateway; the region asked for travels in a header.
+	// DefaultEndpoint is the host of the nearest gateway. The requested region is sent in a header.
 	DefaultEndpoint = "cvm.tencentcloudapi.com"
 
-	// DefaultSTS is the same for keys of roles.
+	// DefaultSTS is the default host of STS, which issues the keys of roles.
 	DefaultSTS = "sts.tencentcloudapi.com"
 
-	// DefaultMetadata is where a node finds its metadata service: the address of the name metadata.tencentyun.com, which
-	// whoever answers for DNS could move elsewhere.
+	// DefaultMetadata is the metadata service of a node: the address of metadata.tencentyun.com, so that DNS can't redirect it.
 	DefaultMetadata = "http://169.254.0.23"
 
-	// metadataName is the name that the cloud's documentation has for it.
+	// metadataName is its documented name.
 	metadataName = "metadata.tencentyun.com"
 
-	// defaultSTSRegion is the one that STS is asked in where nothing names another. Roles belong to no region.
+	// defaultSTSRegion is the region of STS unless another is configured. Roles belong to no region.
 	defaultSTSRegion = "ap-guangzhou"
 )
 
-// requestTimeout bounds one request as a whole, so a server that drips is cut off as well as one that is silent.
-// The API answers a page within a second.
+// requestTimeout bounds one request as a whole, so that slow responses are cut off as well as silent servers. The API answers a
+// page within a second.
 const requestTimeout = 20 * time.Second
 
-// requestClient is how requests name themselves in the cloud's audit trail. The SDK drops names with a '/'.
+// requestClient identifies the operator's requests in the cloud's audit trail. The SDK drops names with a '/'.
 const requestClient = "image-catalog-operator"
 
 // Options configure a Client.
 type Options struct {
-	// Endpoint is the API's host, with https:// or without; http:// is accepted for a loopback address only. {region} in
-	// it is the region that is asked for. Default DefaultEndpoint, and for each finance region its own host.
+	// Endpoint is the host of the API, with https:// or without; http:// is accepted for a loopback address only. {region} in
+	// it is replaced by the requested region. Defaults to DefaultEndpoint, and for each finance region to its own host.
 	Endpoint string
 
-	// QPS and Burst bound the requests per second of each credential source at each host. The cloud's own limit is 40 for each API,
-	// region of the gateway and sub-account, shared by everything that uses it. Default 10 and 10.
+	// QPS and Burst bound the requests per second of each credential source at each host. The cloud's own limit is 40 per API,
+	// gateway region and sub-account, shared by all its clients. Defaults to 10 and 10.
 	QPS   float64
 	Burst int
 
-	// STS is the host of the service that gives keys of roles, written like Endpoint. Default DefaultSTS.
+	// STS is the host of STS, written like Endpoint. Defaults to DefaultSTS.
 	STS string
 
-	// Metadata is the address of the node's metadata service. Default DefaultMetadata.
+	// Metadata is the address of the node's metadata service. Defaults to DefaultMetadata.
 	Metadata string
 
 	// WebIdentity is the pod's identity in TKE, for accounts whose Ambient is auth.TKEOIDC.
 	WebIdentity auth.WebIdentity
 }
 
-// Client lists images over the SDK. It is safe for concurrent use.
+// Client lists images with the SDK. It is safe for concurrent use.
 type Client struct {
 	endpoint  endpoint
 	sts       endpoint
@@ -89,8 +88,8 @@ type Client struct {
 
 var _ catalog.Lister = &Client{}
 
-// An SDK client belongs to one source of keys and one region. Rotated keys replace the client instead of adding one, and
-// one that nobody uses any more goes, so the cache is bounded by the sources and regions in use.
+// There is one SDK client per source of keys and region. Rotated keys replace the client, and unused clients expire, so the
+// cache is bounded by the sources and regions in use.
 type clientKey struct{ source, region string }
 
 type cachedClient struct {
@@ -98,7 +97,7 @@ type cachedClient struct {
 	sdk  *sdk.Client
 }
 
-// New returns a Client, or an error that says how an endpoint must be written.
+// New returns a Client, or an error that explains how to write an endpoint.
 func New(o Options) (*Client, error) {
 	o.Endpoint, o.STS, o.Metadata = cmp.Or(o.Endpoint, DefaultEndpoint), cmp.Or(o.STS, DefaultSTS), cmp.Or(o.Metadata, DefaultMetadata)
 	o.QPS, o.Burst = cmp.Or(o.QPS, 10), cmp.Or(o.Burst, 10)
@@ -162,7 +161,7 @@ func (c *Client) List(ctx context.Context, account catalog.Account, query catalo
 	return listing, c.endpoint.explain(err, query.Region)
 }
 
-// client returns the SDK's client for an account and a region. It is asked for each page: a long listing outlives
+// client returns the SDK client of an account and a region. It is called for each page, because a long listing may outlive
 // temporary keys.
 func (c *Client) client(ctx context.Context, account catalog.Account, region string) (*sdk.Client, error) {
 	if !sendable(account.SecretID) || !sendable(account.Token) {
@@ -190,7 +189,7 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 	return client, nil
 }
 
-// identityOf is the account in the words of auth, for requests to a region.
+// identityOf converts an account to an auth.Identity for requests to a region.
 func (c *Client) identityOf(a catalog.Account, region string) auth.Identity {
 	id := auth.Identity{
 		Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient, AccountID: a.AccountID,
@@ -204,15 +203,15 @@ func (c *Client) identityOf(a catalog.Account, region string) auth.Identity {
 	return id
 }
 
-// sendable says whether a part of a key fits into a header. One with a line's end in it would look like a network that
-// doesn't work.
+// sendable reports whether a part of a key is valid in a header. A line break in it would otherwise look like a network
+// failure.
 func sendable(s catalog.Secret) bool {
 	return !strings.ContainsFunc(s.Reveal(), func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// newProfile switches off everything in the SDK that would act on its own: retries would spend the budget unseen and
-// sleep without looking at the context, the region breaker counts successes as failures, debug prints signatures.
-// Names of public images are localised, and only one language may ever be stored.
+// newProfile disables everything that the SDK would do on its own: retries consume the rate limit unnoticed and sleep without
+// checking the context, the region breaker counts successes as failures, debug output prints signatures. The names of public
+// images are localised, so the language is fixed.
 func newProfile(e endpoint) *profile.ClientProfile {
 	p := profile.NewClientProfile()
 	p.HttpProfile.Endpoint = e.host

@@ -224,7 +224,7 @@ func TestOneSDKClientForEachSourceAndRegionHoweverOftenKeysAreRotated(t *testing
 	}
 }
 
-// Nothing tells the client that a query or a Secret is gone.
+// The client is not notified when a query or a Secret is deleted.
 func TestWhatNoQueryUsesAnyMoreGoes(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(3)...)
 	c := connect(t, s)

@@ -17,12 +17,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// imageIDPattern is what an id must look like to become part of an object's name. The cloud's are img- and eight
-// characters; the bound is what CloudImage admits.
+// imageIDPattern matches ids that may become part of an object's name. The cloud's are img- and eight characters; the bound is
+// that of CloudImage.
 var imageIDPattern = regexp.MustCompile(`^img-[0-9a-z]{1,32}$`)
 
-// Bounds in characters, those of CloudImage's schema. The cloud's own are 60 for names and 256 for descriptions
-// (API pages CreateImage and ModifyImageAttribute); what others share with us is held to nothing we can rely on.
+// Bounds in characters, as in CloudImage's schema. The cloud's limits are 60 for names and 256 for descriptions (API pages
+// CreateImage and ModifyImageAttribute), but may not apply to shared images.
 const (
 	maxWord        = 64
 	maxPlatform    = 128
@@ -31,13 +31,13 @@ const (
 	maxItems       = 64
 )
 
-// architectures translates the API's words to those of Kubernetes: x86_64, arm and i386 are on the page DescribeImages, arm_64
-// is ImportImage's, and the others are the usual names of the same.
+// architectures maps the API's values to those of Kubernetes: x86_64, arm and i386 are on the page DescribeImages, arm_64 is
+// on ImportImage's, and the others are usual synonyms.
 var architectures = map[string]string{
 	"x86_64": "amd64", "amd64": "amd64", "arm": "arm64", "arm_64": "arm64", "arm64": "arm64", "aarch64": "arm64", "i386": "386",
 }
 
-// convertImage reads an image. Every field may be null or absent, whatever the API's page says: public images have no
+// convertImage converts an image. Every field may be null or absent, contrary to the API's page: public images have no
 // CreatedTime, creator or tags, and some private ones no SnapshotSet.
 func convertImage(i *sdk.Image) catalog.Image {
 	architecture := normalise(value(i.Architecture), maxWord)
@@ -96,9 +96,9 @@ func convertSnapshots(in []*sdk.Snapshot) []catalog.Snapshot {
 	return out[:min(len(out), maxItems)]
 }
 
-// parseTime reads a time as the API writes it, "2022-09-22T15:10:55Z" or "2020-09-22T00:00:00+00:00". The start of
-// Unix time is how old images say that they have none; what can't be read counts as none too, and so does what UTC
-// pushes over the end of the year 9999, since it could be written but not read again.
+// parseTime parses a time of the API, "2022-09-22T15:10:55Z" or "2020-09-22T00:00:00+00:00". Old images have the start of Unix
+// time for none. Invalid times count as none too, and so do times after the year 9999 in UTC, which can be written but not
+// read again.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if t = t.UTC(); err != nil || t.Unix() <= 0 || t.Year() > 9999 {
@@ -107,8 +107,8 @@ func parseTime(s string) time.Time {
 	return t.Truncate(time.Second)
 }
 
-// normalise makes text of the cloud's fit to be stored and shown: valid UTF-8 without characters that control a
-// terminal or turn the direction of what follows (Unicode classes Cc, Cf, Zl and Zp), of at most limit characters.
+// normalise makes untrusted text safe to store and show: valid UTF-8 of at most limit characters, without characters that
+// control a terminal or change the text direction (Unicode classes Cc, Cf, Zl and Zp).
 func normalise(s string, limit int) string {
 	if !plain(s) {
 		s = strings.Map(func(r rune) rune {
@@ -124,8 +124,8 @@ func normalise(s string, limit int) string {
 	return strings.TrimSpace(s)
 }
 
-// plain says that text has printable ASCII characters only, as nearly all has: looking each up in Unicode's tables would
-// be most of what a page costs after it is decoded.
+// plain reports whether text is printable ASCII, as nearly all text is. The check avoids Unicode table lookups, which would
+// dominate the cost of a page after decoding.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -135,7 +135,7 @@ func plain(s string) bool {
 	return true
 }
 
-// value is what p points to, or the zero value.
+// value dereferences p. It returns the zero value for nil.
 func value[T any](p *T) T {
 	if p == nil {
 		var zero T

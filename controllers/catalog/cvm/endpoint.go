@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// endpoint is an API's address as the SDK wants it: a scheme in capitals and a host with an optional port. The host may
-// contain placeholder; in finds the address for a region.
+// endpoint is the address of an API as the SDK expects it: an upper-case scheme and a host with an optional port. The
+// host may contain placeholder, which in replaces.
 type endpoint struct{ scheme, host string }
 
-// placeholder stands for the region that is asked for.
+// placeholder is replaced by the requested region.
 const placeholder = "{region}"
 
-// in is the endpoint for a region. The finance regions are apart from all others and answer at hosts of their own, which
-// the SDK never derives; the cloud's common hosts therefore mean those for them.
+// in returns the endpoint for a region. Finance regions are isolated and have hosts of their own, which the SDK doesn't
+// derive. The default hosts are therefore replaced for them.
 func (e endpoint) in(region string) endpoint {
 	if isFinance(region) && (e.host == DefaultEndpoint || e.host == DefaultSTS) {
 		service, domain, _ := strings.Cut(e.host, ".")
@@ -30,25 +30,25 @@ func (e endpoint) in(region string) endpoint {
 	return e
 }
 
-// serves says whether a region can be there at all: a finance region is nowhere but at its own host, and nothing else is
-// at that.
+// serves reports whether a region can be available at the endpoint: a finance region only at its own host, and no other
+// region there.
 func (e endpoint) serves(region string) bool {
 	host := regionOf(e.in(region).host)
 	return host == region || !isFinance(host) && !isFinance(region)
 }
 
-// isFinance says whether a region is one of the finance regions.
+// isFinance reports whether a region is one of the finance regions.
 func isFinance(region string) bool { return strings.HasSuffix(region, "-fsi") }
 
-// fitsHost is what a region must look like to be a part of a host.
+// fitsHost matches regions that can be part of a host.
 var fitsHost = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// hostPattern admits DNS names and IPv4 addresses. The SDK would take anything else apart in its own way: of "a.b/c"
-// it makes a host and a path.
+// hostPattern matches DNS names and IPv4 addresses. The SDK would parse anything else differently, e.g. "a.b/c" as a
+// host and a path.
 var hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// parseEndpoint reads the value of --cvm-endpoint or --sts-endpoint. Keys are signed, not sent, yet an answer over
-// plain HTTP could be anybody's, and images are booted from it: http:// is for the simulator on the same machine.
+// parseEndpoint parses the value of --cvm-endpoint or --sts-endpoint. Keys are signed, not sent, but over plain HTTP
+// anyone could forge an answer, and images are booted from it. http:// is for the simulator on the same machine.
 func parseEndpoint(value, example string) (endpoint, error) {
 	refuse := func(why string) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("the endpoint %q %s; write a host such as %s, with https:// or without, %s in it "+
@@ -77,10 +77,10 @@ func parseEndpoint(value, example string) (endpoint, error) {
 	return endpoint{scheme: strings.ToUpper(u.Scheme), host: strings.ReplaceAll(u.Host, placeholderRegion, placeholder)}, nil
 }
 
-// placeholderRegion is in the place of placeholder while an endpoint is read. It is no region and no host has it.
+// placeholderRegion replaces placeholder while an endpoint is parsed. No region or host contains it.
 const placeholderRegion = "xx-placeholder-for-the-region"
 
-// usablePort says whether there is no port and no colon, or a port that can be connected to.
+// usablePort reports whether the URL has no port and no colon, or a valid port.
 func usablePort(u *url.URL) bool {
 	if u.Host == u.Hostname() {
 		return true
@@ -89,8 +89,8 @@ func usablePort(u *url.URL) bool {
 	return err == nil && port > 0
 }
 
-// parseMetadata reads the value of --metadata-endpoint. The metadata service speaks plain HTTP and its answers are
-// keys, so it is nowhere but on the node: under its own name, at a link-local address, or simulated at a loopback one.
+// parseMetadata parses the value of --metadata-endpoint. The metadata service answers keys over plain HTTP, so it must
+// be on the node: under its own name, at a link-local address, or simulated at a loopback address.
 func parseMetadata(value string) (string, error) {
 	text := value
 	if !strings.Contains(text, "://") {
@@ -107,7 +107,7 @@ func parseMetadata(value string) (string, error) {
 		"write %s or another link-local address, http://%s, or http:// and a loopback address", value, DefaultMetadata, metadataName)
 }
 
-// regionOf is the region in a regional endpoint, such as sts.ap-shanghai-fsi.tencentcloudapi.com, empty in others.
+// regionOf returns the region in a regional endpoint such as sts.ap-shanghai-fsi.tencentcloudapi.com, or "" for others.
 func regionOf(host string) string {
 	for label := range strings.SplitSeq(host, ".") {
 		if regionPattern.MatchString(label) {
@@ -117,7 +117,7 @@ func regionOf(host string) string {
 	return ""
 }
 
-// regionPattern is the form of all regions. No other label of the cloud's hosts has a dash.
+// regionPattern matches all regions. No other label of the cloud's hosts contains a dash.
 var regionPattern = regexp.MustCompile(`^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$`)
 
 func loopback(host string) bool {

@@ -15,7 +15,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 )
 
-// Codes of our own, in the SDK's manner.
+// Codes of our own, in the SDK's style.
 const (
 	codePanic      = "ClientError.Panic"
 	codeMalformed  = "ClientError.MalformedAnswer"
@@ -25,7 +25,7 @@ const (
 	codeBudget     = "ClientError.RequestBudget"
 	codeUnknown    = "ClientError.Unknown"
 
-	// The SDK's, where it would lose them on the way.
+	// Codes of the SDK that it would lose on the way.
 	codeCutOff     = "ClientError.IOError"
 	codeCredential = "ClientError.CredentialError"
 	codeNetwork    = "ClientError.NetworkError"
@@ -39,7 +39,7 @@ type verdict struct {
 	message string
 }
 
-// Sentences that several codes share.
+// Messages shared by several codes.
 const (
 	badKeys     = "the cloud does not accept the credentials; check secretId and secretKey in the Secret"
 	badToken    = "the cloud does not accept the credentials' token; temporary keys need their own token, and end with it"
@@ -58,10 +58,9 @@ const (
 	badQuery    = "the cloud refuses the query; correct its spec"
 )
 
-// verdicts is the whole truth about codes: those of the API page DescribeImages (document 213/15715, "business
-// errors"), the common ones of API 3.0 (documents 213/30435 and 1388/114322) and those the SDK makes itself. A code
-// that isn't listed is judged by the part before its first '.', and else is Unavailable: a new code must not make
-// anybody edit a query that is right.
+// verdicts classifies codes: those of the API page DescribeImages (document 213/15715, "business errors"), the common ones
+// of API 3.0 (documents 213/30435 and 1388/114322) and those of the SDK. A code that isn't listed is classified by the part
+// before its first '.', or else as Unavailable, so that a new code doesn't make users edit a valid query.
 var verdicts = map[string]verdict{
 	// DescribeImages' own.
 	"FailedOperation.IllegalTagKey":                           {catalog.Invalid, "a tag key in a filter has characters the cloud does not admit; correct spec.filters"},
@@ -83,7 +82,7 @@ var verdicts = map[string]verdict{
 	"UnauthorizedOperation.PermissionDenied":                  {catalog.Forbidden, forbidden},
 	"UnsupportedOperation":                                    {catalog.Invalid, "the cloud does not support this query in this region; correct its spec"},
 
-	// Too fast. The part before '.' covers the main account's, the region's and the address' limits.
+	// Throttling. The part before '.' covers the main account's, the region's and the address' limits.
 	"RequestLimitExceeded": {catalog.Throttled, tooFast},
 
 	// Keys.
@@ -98,7 +97,7 @@ var verdicts = map[string]verdict{
 	"UnauthorizedOperation.MFANotFound": {catalog.Unauthenticated, mfa},
 	codeCredential:                      {catalog.Unauthenticated, badKeys},
 
-	// Clocks: nobody's key is wrong, and it is mended on the node.
+	// Clocks. The keys are valid; the node must be fixed.
 	"AuthFailure.SignatureExpire": {catalog.Unavailable, "the operator's clock and the cloud's are more than five minutes apart; correct the clock of the node"},
 
 	// Permissions.
@@ -120,7 +119,7 @@ var verdicts = map[string]verdict{
 	"UnknownParameter":      {catalog.Invalid, badQuery},
 	"LimitExceeded":         {catalog.Invalid, badQuery},
 
-	// The endpoint. Not the query's fault, and mended by whoever runs the operator.
+	// The endpoint. The operator's administrator must fix it, not the query's author.
 	"InvalidAction":            {catalog.Unavailable, badEndpoint},
 	"InvalidRequest":           {catalog.Unavailable, badEndpoint},
 	"NoSuchProduct":            {catalog.Unavailable, badEndpoint},
@@ -129,7 +128,7 @@ var verdicts = map[string]verdict{
 	"UnsupportedProtocol":      {catalog.Unavailable, badEndpoint},
 	"RequestSizeLimitExceeded": {catalog.Unavailable, badEndpoint},
 
-	// What passes by itself.
+	// Temporary failures.
 	"FailedOperation":           {catalog.Unavailable, broken},
 	"InternalError":             {catalog.Unavailable, broken},
 	"InternalServerError":       {catalog.Unavailable, broken},
@@ -140,14 +139,14 @@ var verdicts = map[string]verdict{
 	"ResourcesSoldOut":          {catalog.Unavailable, broken},
 	"ResponseSizeLimitExceeded": {catalog.Unavailable, "the cloud's answer would be too large for it"},
 
-	// The SDK's own.
+	// Codes of the SDK.
 	codeNetwork:                       {catalog.Unavailable, "the cloud was not reached"},
 	codeCutOff:                        {catalog.Unavailable, "the cloud's answer was cut off"},
 	"ClientError.ParseJsonError":      {catalog.Unavailable, "the cloud's answer could not be read"},
 	"ClientError.HttpStatusCodeError": {catalog.Unavailable, broken},
 }
 
-// classify decides what a failed call means. Of what the SDK says only the code and the request's id are kept.
+// classify classifies a failed call. Of the SDK's error only the code and the request id are kept.
 func classify(err error) *catalog.Error {
 	if failure := (*auth.Error)(nil); errors.As(err, &failure) {
 		return classifyKeys(failure)
@@ -155,7 +154,7 @@ func classify(err error) *catalog.Error {
 	return classifyBy(err, judge)
 }
 
-// classifyBy is classify for one of the tables.
+// classifyBy is classify with a given table.
 func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 	if already := (*catalog.Error)(nil); errors.As(err, &already) {
 		return already
@@ -178,7 +177,7 @@ func classifyBy(err error, judge func(code string) verdict) *catalog.Error {
 	}
 }
 
-// explain blames the endpoint, and not the query, for a region that can't be there.
+// explain blames the endpoint, and not the query, for a region that the endpoint can't serve.
 func (e endpoint) explain(err error, region string) error {
 	failure := (*catalog.Error)(nil)
 	if !errors.As(err, &failure) || failure.Message != badRegion || e.serves(region) {
@@ -189,11 +188,12 @@ func (e endpoint) explain(err error, region string) error {
 	return &elsewhere
 }
 
-// namesRegion tells errors about the region from others with the codes InvalidParameter and InvalidParameterValue. Seen are
-// "A value specified in `Region` is not valid, is unsupported, or cannot be used." and the same of `X-TC-Region`.
+// namesRegion distinguishes errors about the region from others with the codes InvalidParameter and InvalidParameterValue.
+// Known messages are "A value specified in `Region` is not valid, is unsupported, or cannot be used." and the same with
+// `X-TC-Region`.
 var namesRegion = regexp.MustCompile("(?i)[`'\"](X-TC-)?Region[`'\"]")
 
-// refusesRegion says whether an answer with the code and the message is about the region.
+// refusesRegion reports whether an answer with the code and the message is about the region.
 func refusesRegion(code, message string) bool {
 	v := judge(code).message
 	return v == badRegion || v == badQuery && namesRegion.MatchString(message)
@@ -206,7 +206,7 @@ func judge(code string) verdict {
 	return verdict{catalog.Unavailable, "the cloud answered with an error that the operator does not know"}
 }
 
-// lookUp finds the row of a code, or of the part before its first '.'.
+// lookUp returns the row of a code, or of the part before its first '.'.
 func lookUp(table map[string]verdict, code string) (verdict, bool) {
 	if v, ok := table[code]; ok {
 		return v, true
@@ -216,11 +216,11 @@ func lookUp(table map[string]verdict, code string) (verdict, bool) {
 	return v, ok
 }
 
-// codePattern is what codes look like, all that are known among them.
+// codePattern matches the form of all known codes.
 var codePattern = regexp.MustCompile(`^[A-Za-z0-9]+(\.[A-Za-z0-9_]+)*$`)
 
-// boundCode keeps a hostile endpoint from writing what it likes into a status: a code is shown as it came, and
-// anything else as codeUnknown.
+// boundCode prevents a hostile endpoint from writing arbitrary text to a status: a valid code is kept, and anything else
+// becomes codeUnknown.
 func boundCode(s string) string {
 	if len(s) > maxPlatform || !codePattern.MatchString(s) {
 		return codeUnknown
@@ -228,7 +228,7 @@ func boundCode(s string) string {
 	return s
 }
 
-// contextError is the context's error that ended a request, or nil.
+// contextError returns the context's error that ended a request, or nil.
 func contextError(err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -239,7 +239,7 @@ func contextError(err error) error {
 	return nil
 }
 
-// waitError says why no token could be had. The limiter refuses at once when the deadline would pass while waiting.
+// waitError explains why no token was available. The limiter fails at once if the deadline would pass while waiting.
 func waitError(ctx context.Context) *catalog.Error {
 	return &catalog.Error{
 		Kind: catalog.Throttled, Code: codeBudget, Cause: ctx.Err(),

@@ -10,7 +10,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
 )
 
-// Sentences that several codes of keys share.
+// Messages shared by several codes of keys.
 const (
 	noRole    = "the cloud knows no such role; correct its ARN, or create it in CAM"
 	noTrust   = "the cloud doesn't let the caller assume the role; name the caller in the role's trust policy in CAM, allow sts:AssumeRole to it, and check externalId"
@@ -20,9 +20,9 @@ const (
 	stsRegion = "the service isn't there in this region; correct TKE_REGION, or name a regional --sts-endpoint"
 )
 
-// keyVerdicts are the codes that mean something else when keys are asked for than when images are: those of the API
-// pages AssumeRole (1312/48197) and AssumeRoleWithWebIdentity (1312/73070), the common ones whose sentence would name
-// another flag or field, and those of package auth. A role that is not there is InternalError.GetRoleError.
+// keyVerdicts has the codes that mean something else for requests for keys than for images: those of the API pages
+// AssumeRole (1312/48197) and AssumeRoleWithWebIdentity (1312/73070), common codes with a message that would name another
+// flag or field, and those of package auth. A role that doesn't exist is InternalError.GetRoleError.
 var keyVerdicts = map[string]verdict{
 	"InternalError.GetRoleError":             {catalog.Unauthenticated, noRole},
 	"InternalError.IllegalRole":              {catalog.Unauthenticated, noRole},
@@ -67,14 +67,14 @@ var keyVerdicts = map[string]verdict{
 	auth.CodeNoToken:     {catalog.Unauthenticated, "the pod's token can't be read; TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts"},
 }
 
-// identityVerdicts are the codes that have a meaning of their own when it is asked whose the keys are.
+// identityVerdicts has the codes with their own meaning for GetCallerIdentity.
 var identityVerdicts = map[string]verdict{
 	auth.CodeWaited:  {catalog.Unavailable, "the answer did not come in time"},
 	auth.CodeNoOwner: {catalog.Unavailable, "the answer does not name it"},
 	auth.CodePanic:   {catalog.Unavailable, "the answer could not be read"},
 }
 
-// providers begin a sentence that keyVerdicts ends.
+// providers are the beginnings of messages that keyVerdicts completes.
 var providers = map[string]string{
 	auth.AssumedRole: "the role of roleArn gives no keys",
 	auth.CVMRole:     "the CVM role of the node gives no keys",
@@ -83,7 +83,7 @@ var providers = map[string]string{
 	auth.CallerIdentity: "it is not known which account the keys belong to, and accountID names one",
 }
 
-// classifyKeys decides what it means for a listing that there are no keys to sign it.
+// classifyKeys classifies a listing that failed because keys could not be obtained.
 func classifyKeys(failure *auth.Error) *catalog.Error {
 	if failure.Code == auth.CodeOtherAccount {
 		return &catalog.Error{Kind: catalog.Unauthenticated, Code: failure.Code, Message: fmt.Sprintf(
@@ -98,7 +98,7 @@ func classifyKeys(failure *auth.Error) *catalog.Error {
 		v := judge(failure.Code)
 		e = &catalog.Error{Kind: v.kind, Code: failure.Code, Message: v.message, Cause: contextError(failure.Err)}
 	} else {
-		// What the transport found is not to be changed: others may hold it.
+		// Copy, since others may hold the transport's error.
 		found := *classifyBy(failure.Err, judge)
 		e = &found
 	}
@@ -106,8 +106,8 @@ func classifyKeys(failure *auth.Error) *catalog.Error {
 	return e
 }
 
-// judgeIdentity blames the keys only where they are wrong: what else STS refuses leaves open whose they are, and that passes
-// or is for whoever runs the operator.
+// judgeIdentity blames the keys only if they are wrong. With any other error of STS the owner of the keys is unknown, which
+// is temporary or for the operator's administrator.
 func judgeIdentity(code string) verdict {
 	if v, ok := identityVerdicts[code]; ok {
 		return v
@@ -121,7 +121,7 @@ func judgeIdentity(code string) verdict {
 	return verdict{catalog.Unavailable, "the cloud refuses to tell; allow sts:GetCallerIdentity to them in CAM"}
 }
 
-// judgeKeys never blames the query: what STS calls an invalid parameter is the role or the token.
+// judgeKeys never blames the query: a parameter that STS calls invalid is the role or the token.
 func judgeKeys(code string) verdict {
 	if v, ok := lookUp(keyVerdicts, code); ok {
 		return v

@@ -268,7 +268,7 @@ var (
 	fullStop   = regexp.MustCompile(`[.!?]$|[.!?] [A-Z]`)
 )
 
-// wantSentence checks that a message reads as part of one sentence and tells somebody what to do, or nobody anything.
+// wantSentence checks that a message reads as part of one sentence, and contains the required action, if any.
 func wantSentence(t *testing.T, message, act string) {
 	t.Helper()
 	switch {
@@ -301,7 +301,7 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 		"ResourcesSoldOut.ANewOne":                          {catalog.Unavailable, "", false},
 		"FailedOperation.ANewOne":                           {catalog.Unavailable, "", false},
 		"LimitExceeded.a.b.c":                               {catalog.Invalid, "correct its spec", false},
-		// By nothing: a new code must not make anybody edit a query that is right.
+		// Unknown: a new code must not make users edit a valid query.
 		"ANewFamily.ANewOne":   {catalog.Unavailable, "", true},
 		"ANewFamily":           {catalog.Unavailable, "", true},
 		"AuthFailureButOther":  {catalog.Unavailable, "", true},

@@ -204,8 +204,8 @@ func FuzzConvertPage(f *testing.F) {
 			}
 			return
 		}
-		if p.total < 0 || p.total > maxImages || len(p.images)+len(p.unfit) != len(response.Response.ImageSet) {
-			t.Errorf("TotalCount %d; %d images and %d unfit of %d", p.total, len(p.images), len(p.unfit), len(response.Response.ImageSet))
+		if p.total < 0 || p.total > maxImages || len(p.images)+len(p.invalidIDs) != len(response.Response.ImageSet) {
+			t.Errorf("TotalCount %d; %d images and %d invalid of %d", p.total, len(p.images), len(p.invalidIDs), len(response.Response.ImageSet))
 		}
 		for _, image := range p.images {
 			wantFit(t, image)

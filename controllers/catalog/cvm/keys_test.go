@@ -153,7 +153,7 @@ func TestRevokedKeysAreReplacedByTheNextListing(t *testing.T) {
 	}
 }
 
-// What is said where there are no keys: the class, the provider, and who must do what.
+// The message without keys: the class, the provider, and who must do what.
 func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 	text := func(body string) *string { return &body }
 	sts := func(f authtest.Fault) func(*keyring) { return func(k *keyring) { k.sts.Inject(f) } }

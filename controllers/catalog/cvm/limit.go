@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// A throttled bucket pauses between half of this and the whole, and twice as long each time it is throttled
-	// again, up to maxPause. The cloud counts per second, so one short pause is often enough.
+	// A throttled bucket pauses for half of firstPause up to all of it, and for twice as long each time it is
+	// throttled again, up to maxPause. The cloud counts per second, so one short pause is often enough.
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
 
-	// maxRefill bounds how long a bucket is taken to need until it is full; more only overflows.
+	// maxRefill bounds the computed time until a bucket is full, to avoid an overflow.
 	maxRefill = 365 * 24 * time.Hour
 )
 
-// limits holds one bucket per source of keys and host: the cloud counts requests per sub-account and region of the
-// gateway, not per region of a query.
+// limits holds one bucket per source of keys and host: the cloud counts requests per sub-account and gateway region,
+// not per region of a query.
 type limits struct {
 	qps   float64
 	burst int
@@ -35,7 +35,7 @@ type limits struct {
 	buckets expiring.Map[string, *bucket]
 }
 
-// newLimits returns limits whose buckets go once they are full again and nobody uses them: a new one is no different.
+// newLimits returns limits that drop an idle bucket once it is full again, since it is then equal to a new one.
 func newLimits(qps float64, burst int, meter *meter) *limits {
 	refill := time.Duration(min(float64(burst)/qps, maxRefill.Seconds()) * float64(time.Second))
 	l := &limits{qps: qps, burst: burst, meter: meter}
@@ -43,7 +43,7 @@ func newLimits(qps float64, burst int, meter *meter) *limits {
 	return l
 }
 
-// bucket is the one of a source of keys at a host, as bucketOf names it.
+// bucket returns the bucket of a source of keys at a host, named as in bucketOf.
 func (l *limits) bucket(source string) *bucket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *limits) bucket(source string) *bucket {
 	return b
 }
 
-// bucketOf names the bucket of a source of keys at a host.
+// bucketOf returns the name of the bucket of a source of keys at a host.
 func bucketOf(source, host string) string { return source + "@" + host }
 
 // bucket is a token bucket that can be paused.
@@ -64,13 +64,13 @@ type bucket struct {
 	meter  *meter
 
 	mu     sync.Mutex
-	pause  time.Duration // the last pause; 0 when the cloud is content
+	pause  time.Duration // the last pause; 0 after a successful answer
 	resume time.Time
 }
 
-// wait returns once the bucket is not paused and a token is taken, or with an error when ctx ends first. It comes
-// before signing: a signature carries the time, and the cloud refuses one older than five minutes. A token that comes
-// during a pause is given up: kept ones would all be spent the moment the pause ends.
+// wait blocks until the bucket is not paused and a token is taken, or until ctx ends. It must precede signing,
+// because a signature contains the time and the cloud refuses one older than five minutes. A token granted during a
+// pause is discarded: otherwise all of them would be spent at once when the pause ends.
 func (b *bucket) wait(ctx context.Context) error {
 	began := time.Now()
 	defer func() { b.meter.waited(time.Since(began)) }()
@@ -92,14 +92,14 @@ func (b *bucket) wait(ctx context.Context) error {
 	}
 }
 
-// paused is how long the bucket is still paused.
+// paused returns how long the bucket remains paused.
 func (b *bucket) paused() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return time.Until(b.resume)
 }
 
-// throttled pauses the bucket. Requests that were under way together count as one: they were all sent too early.
+// throttled pauses the bucket. Concurrent requests that are throttled together count once.
 func (b *bucket) throttled() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,8 +110,8 @@ func (b *bucket) throttled() {
 	b.resume = time.Now().Add(b.pause/2 + rand.N(b.pause/2)) //nolint:gosec // jitter needs no secrecy
 }
 
-// content ends the doubling: the cloud has answered.
-func (b *bucket) content() {
+// succeeded resets the pause after a successful answer.
+func (b *bucket) succeeded() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if time.Now().After(b.resume) {

@@ -146,7 +146,7 @@ func TestAPauseDoublesUpTo30SecondsAndHeals(t *testing.T) {
 			wantPause(fmt.Sprintf("throttled %d times", i+1), time.Duration(seconds)*time.Second)
 		}
 		<-time.After(time.Nanosecond)
-		b.content()
+		b.succeeded()
 		wantPause("after a good answer", time.Second)
 		wantPause("throttled at once again", 2*time.Second)
 	})
@@ -160,7 +160,7 @@ func TestAnswersThatComeDuringAPauseChangeNothing(t *testing.T) {
 		resume := b.resume
 		for range 10 { // of requests that were under way
 			b.throttled()
-			b.content()
+			b.succeeded()
 		}
 		if b.resume != resume || b.pause != time.Second {
 			t.Errorf("the pause is %v to %v, want %v to %v", b.pause, b.resume, time.Second, resume)

@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	// pagesAtOnce bounds the pages of one listing that are under way together. One page takes the SDK 3 ms; with a
-	// round trip of up to 200 ms, eight keep the cloud's limit of 40 requests a second busy.
+	// pagesAtOnce bounds the concurrent pages of one listing. One page takes the SDK 3 ms; with a round trip of up to
+	// 200 ms, eight use up the cloud's limit of 40 requests a second.
 	pagesAtOnce = 8
 
-	// maxImages bounds what is believed of TotalCount. An account has at most some thousand images in a region.
+	// maxImages bounds the accepted TotalCount. An account has at most some thousand images in a region.
 	maxImages = 100_000
 )
 
-// fetchFunc asks for the page that begins at offset.
+// fetchFunc fetches the page that begins at offset.
 type fetchFunc func(ctx context.Context, offset int) (page, error)
 
-// countFunc asks how many images a query has when it names no instance type. It is nil where it names none.
+// countFunc counts the images of a query without its instance type. It is nil if the query has none.
 type countFunc func(ctx context.Context) (int, error)
 
-// list reads a complete listing. The API's pages are cut out of a list that may change between two of them, in an
-// order that nothing promises, so an image can fall between two pages. A reading therefore counts only if all of its
-// pages name the same TotalCount and hold that many distinct ids, or if the TotalCount is that of the query without its
-// instance type. A reading that doesn't count is repeated once.
+// list reads a complete listing. Pages are cut from a list that may change between two requests and has no guaranteed
+// order, so an image can be missed between two pages. A reading is therefore accepted only if all of its pages have the
+// same TotalCount and contain that many distinct ids, or if the TotalCount is that of the query without its instance
+// type. A rejected reading is repeated once.
 func list(ctx context.Context, fetch fetchFunc, untyped countFunc) (catalog.Listing, error) {
-	first, err := readAtOnce(ctx, fetch)
+	first, err := readConcurrent(ctx, fetch)
 	if err != nil {
 		return catalog.Listing{}, err
 	}
@@ -44,7 +44,7 @@ func list(ctx context.Context, fetch fetchFunc, untyped countFunc) (catalog.List
 	case complete:
 		return first.listing(), nil
 	}
-	second, err := readInTurn(ctx, fetch)
+	second, err := readSequential(ctx, fetch)
 	if err != nil {
 		return catalog.Listing{}, err
 	}
@@ -62,7 +62,7 @@ func list(ctx context.Context, fetch fetchFunc, untyped countFunc) (catalog.List
 	}
 }
 
-// hint names a part of the query that may be why a list doesn't add up.
+// hint names a part of the query that may explain an inconsistent list.
 func hint(untyped countFunc) string {
 	if untyped == nil {
 		return ""
@@ -70,15 +70,15 @@ func hint(untyped countFunc) string {
 	return "; if it stays so, leave spec.instanceType out and name the images otherwise"
 }
 
-// reading is what the pages of one pass over the list held.
+// reading is the result of one pass over the list.
 type reading struct {
-	images map[string]catalog.Image
-	unfit  map[string]struct{}
-	totals map[int]struct{}
+	images     map[string]catalog.Image
+	invalidIDs map[string]struct{}
+	totals     map[int]struct{}
 }
 
 func newReading() reading {
-	return reading{images: map[string]catalog.Image{}, unfit: map[string]struct{}{}, totals: map[int]struct{}{}}
+	return reading{images: map[string]catalog.Image{}, invalidIDs: map[string]struct{}{}, totals: map[int]struct{}{}}
 }
 
 func (r reading) add(p page) {
@@ -86,21 +86,21 @@ func (r reading) add(p page) {
 	for _, image := range p.images {
 		r.images[image.ID] = image
 	}
-	for _, key := range p.unfit {
-		r.unfit[key] = struct{}{}
+	for _, key := range p.invalidIDs {
+		r.invalidIDs[key] = struct{}{}
 	}
 }
 
-// size is the number of distinct entries, those without a usable id counted.
-func (r reading) size() int { return len(r.images) + len(r.unfit) }
+// size returns the number of distinct entries, including those with an invalid id.
+func (r reading) size() int { return len(r.images) + len(r.invalidIDs) }
 
 func (r reading) settled() bool {
 	_, promised := r.totals[r.size()]
 	return promised && len(r.totals) == 1
 }
 
-// complete says whether the reading is all there is. Whether the cloud counts before it applies the instance type is not
-// known; one more request tells where that may be why fewer images are there than it counts.
+// complete reports whether the reading is complete. It is not documented whether TotalCount includes images that the
+// instance type excludes. One more request decides that if fewer images were found than counted.
 func (r reading) complete(ctx context.Context, untyped countFunc) (bool, error) {
 	if untyped == nil || r.settled() || len(r.totals) != 1 {
 		return r.settled(), nil
@@ -116,15 +116,15 @@ func (r reading) complete(ctx context.Context, untyped countFunc) (bool, error) 
 func (r reading) sameIDs(other reading) bool {
 	return r.size() == other.size() &&
 		maps.EqualFunc(r.images, other.images, func(a, b catalog.Image) bool { return a.ID == b.ID }) &&
-		maps.Equal(r.unfit, other.unfit)
+		maps.Equal(r.invalidIDs, other.invalidIDs)
 }
 
 func (r reading) listing() catalog.Listing {
-	return catalog.Listing{Images: slices.Collect(maps.Values(r.images)), Skipped: len(r.unfit)}
+	return catalog.Listing{Images: slices.Collect(maps.Values(r.images)), Skipped: len(r.invalidIDs)}
 }
 
-// readAtOnce reads the first page and then all that its TotalCount promises, several at once.
-func readAtOnce(ctx context.Context, fetch fetchFunc) (reading, error) {
+// readConcurrent reads the first page, and then all others that its TotalCount promises concurrently.
+func readConcurrent(ctx context.Context, fetch fetchFunc) (reading, error) {
 	r, ctx := newReading(), withAllowance(ctx)
 	first, err := fetch(ctx, 0)
 	if err != nil {
@@ -149,9 +149,9 @@ func readAtOnce(ctx context.Context, fetch fetchFunc) (reading, error) {
 	return r, nil
 }
 
-// readInTurn reads page after page, each beginning after the ids that are known so far: where a page was short,
-// nothing is passed over, and where images left meanwhile, pages overlap rather than gape.
-func readInTurn(ctx context.Context, fetch fetchFunc) (reading, error) {
+// readSequential reads page after page. Each begins after the ids known so far: a short page leaves no gap, and if
+// images disappeared meanwhile, pages overlap.
+func readSequential(ctx context.Context, fetch fetchFunc) (reading, error) {
 	r, ctx := newReading(), withAllowance(ctx)
 	for pages := 0; ; pages++ {
 		p, err := fetch(ctx, r.size())
@@ -160,7 +160,7 @@ func readInTurn(ctx context.Context, fetch fetchFunc) (reading, error) {
 		}
 		before := r.size()
 		r.add(p)
-		// A page without news is the end, or a server that ignores Offset.
+		// A page without new ids is the end, or the server ignores Offset.
 		if r.size() == before || r.size() >= p.total {
 			return r, nil
 		}

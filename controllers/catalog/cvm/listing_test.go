@@ -337,9 +337,9 @@ func TestAnEmptiedCloudIsAnEmptyListing(t *testing.T) {
 	}
 }
 
-// The one thing that counting can't see: an image leaves from before a page's edge and another comes behind it in the
-// same moment, so the count stays, and the image at the edge falls through. It is why nothing may be removed on one
-// listing's word. Images that are created come first in the API's order, which takes this case away for them.
+// The one thing that counting can't see: an image leaves from before a page's edge and another comes behind it in the same
+// moment, so the count stays, and the image at the edge falls through. It is why nothing may be removed because of one listing.
+// Images that are created come first in the API's order, which takes this case away for them.
 func TestASwapAcrossAnEdgeIsBeyondWhatAListingCanKnow(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(150)...)
 	edge := s.Images(region)[100].ImageID

@@ -33,7 +33,7 @@ func accountOf(c cvmtest.Credential) catalog.Account {
 }
 
 // start is a simulated cloud, without a limit of requests unless o has one, that at the end must not have been asked
-// anything whose real answer nobody knows.
+// anything with an unknown real answer.
 func start(t testing.TB, o cvmtest.Options, images ...cvmtest.Image) *cvmtest.Server {
 	t.Helper()
 	if o.RateLimit == 0 {

@@ -16,21 +16,20 @@ import (
 )
 
 const (
-	// codeOK stands for an answer without an error, and labelOther for whatever would add one value after another.
+	// codeOK is the label of an answer without an error. labelOther replaces values that would create series without bound.
 	codeOK     = "OK"
 	labelOther = "other"
 
-	// maxRegions bounds the regions that have series of their own. The cloud has about thirty; a spec may name what it
-	// likes.
+	// maxRegions bounds the regions that have series of their own. The cloud has about thirty, but a spec may name any.
 	maxRegions = 64
 )
 
-// ownCodes are the codes that are no verdict of the cloud's.
+// ownCodes are the codes that don't come from the cloud.
 var ownCodes = map[string]bool{
 	codeOK: true, codePanic: true, codeMalformed: true, codeIncomplete: true, codeRefused: true, codeTimeout: true, codeUnknown: true,
 }
 
-// meter counts what goes out to the cloud. A nil meter counts nothing.
+// meter counts the requests to the cloud. A nil meter counts nothing.
 type meter struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -60,12 +59,12 @@ func newMeter() *meter {
 	}
 }
 
-// Collectors are the metrics of a Client, for the process to register.
+// Collectors returns the metrics of a Client, for registration.
 func (c *Client) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{c.meter.requests, c.meter.duration, c.meter.wait}
 }
 
-// sent notes a request that has ended. Where no answer came to be read, err says why.
+// sent records a finished request. err is set if no answer was read.
 func (m *meter) sent(req *http.Request, took time.Duration, body []byte, err error) {
 	if m == nil {
 		return
@@ -79,15 +78,15 @@ func (m *meter) sent(req *http.Request, took time.Duration, body []byte, err err
 	m.duration.WithLabelValues(action).Observe(took.Seconds())
 }
 
-// waited notes how long a request waited for its token.
+// waited records how long a request waited for its token.
 func (m *meter) waited(d time.Duration) {
 	if m != nil {
 		m.wait.Observe(d.Seconds())
 	}
 }
 
-// region is the label of a region. One that the cloud doesn't know, or that may be why nobody knows the host, gets none of
-// its own: series outlive the query that named it.
+// region returns the label of a region. A region that the cloud doesn't know, or that may be the reason why a host doesn't
+// resolve, has no label of its own, because series outlive the query that named it.
 func (m *meter) region(name string, doubtful bool) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +99,7 @@ func (m *meter) region(name string, doubtful bool) string {
 	return name
 }
 
-// failureCode is the code of a request without an answer.
+// failureCode returns the code of a request without an answer.
 func failureCode(err error) string {
 	if code := classify(err).Code; code != codeUnknown {
 		return boundLabel(code)
@@ -108,8 +107,8 @@ func failureCode(err error) string {
 	return codeNetwork
 }
 
-// answerCode is the code in an answer, and whether it is about the region. The quotation mark before and after tells a key from a word in somebody's text,
-// where it would be escaped, so that a good page is not decoded twice.
+// answerCode returns the code in an answer, and whether it is about the region. The quotation marks distinguish a key from text
+// in a value, where they would be escaped, so a successful page needn't be decoded twice.
 func answerCode(body []byte) (code string, noRegion bool) {
 	if !bytes.Contains(body, []byte(`"RequestId"`)) {
 		return codeMalformed, false
@@ -132,7 +131,7 @@ func answerCode(body []byte) (code string, noRegion bool) {
 	return boundLabel(failure.Code), refusesRegion(failure.Code, failure.Message)
 }
 
-// boundLabel keeps whoever answers from adding series: a code that is in no table counts under its family, or under
+// boundLabel prevents the endpoint from creating series without bound: an unknown code counts under its family, or under
 // labelOther.
 func boundLabel(code string) string {
 	family, _, _ := strings.Cut(code, ".")

@@ -88,7 +88,7 @@ func TestANameThatCannotBeResolvedIsACloudThatWasNotReached(t *testing.T) {
 			if !strings.Contains(failure.Message, "DNS") || !strings.Contains(failure.Message, DefaultEndpoint) {
 				t.Errorf("it doesn't name DNS and the host: %s", failure)
 			}
-			// Whoever names regions must not add series by hosts that are none.
+			// Unknown hosts in specs must not add series.
 			label := region
 			if tc.code == "ClientError.UnknownHost" {
 				label = labelOther

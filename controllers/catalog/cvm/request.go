@@ -13,27 +13,27 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// pageSize is the API's maximum; its default of 20 also holds for requests by id.
+// pageSize is the API's maximum. Its default of 20 also applies to requests by id.
 const pageSize = 100
 
-// throttledTries is how often a page is asked for while the cloud throttles: a listing of a hundred pages would never
-// end if one refusal ended it. The bucket's pause, about 0.75 s and then 1.5 s, lies between the tries.
+// throttledTries is how often a page is tried while the cloud throttles, so that one refusal doesn't fail a listing of a
+// hundred pages. The pauses of the bucket, about 0.75 s and 1.5 s, separate the tries.
 const throttledTries = 3
 
-// span is the part of a list that a page is.
+// span is the position of a page in a list.
 type span struct{ offset, limit int }
 
 // page is one answer of DescribeImages.
 type page struct {
 	total  int
 	images []catalog.Image
-	// unfit are entries whose id is no image id, by what identifies them.
-	unfit []string
+	// invalidIDs identifies the entries with an invalid image id.
+	invalidIDs []string
 }
 
-// fetch asks for one page, again while throttled, and once more where the connection ended before an answer came: gateways
-// close idle connections, and asking for a page changes nothing. Each try has a token and a signature of its own. Keys
-// come after the wait, which they might not outlive.
+// fetch fetches one page. It retries while throttled, and once if the connection ended before an answer: gateways close
+// idle connections, and the request is safe to repeat. Each try takes its own token and signature. Keys are obtained after
+// the wait, since they might expire during it.
 func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error), b *bucket, query catalog.Query, at span) (page, error) {
 	for try, hungUp := 1, false; ; {
 		if err := b.wait(ctx); err != nil {
@@ -45,7 +45,7 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 		}
 		response, err := describeImages(ctx, client, newRequest(query, at))
 		if err == nil {
-			b.content()
+			b.succeeded()
 			return convertPage(response, at.offset)
 		}
 		switch failure := classify(err); {
@@ -62,11 +62,11 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 	}
 }
 
-// describeImages is the SDK's call with a deadline and without its panics: it dereferences nil when a body is `null`.
+// describeImages calls the SDK with a deadline and recovers its panics: it dereferences nil when a body is `null`.
 func describeImages(ctx context.Context, client *sdk.Client, request *sdk.DescribeImagesRequest) (response *sdk.DescribeImagesResponse, err error) {
 	defer func() {
 		if recover() != nil {
-			// The panic's text may hold what the cloud wrote; the code says all that is known.
+			// The panic's text may contain text of the cloud, so only the code is kept.
 			response, err = nil, &catalog.Error{Kind: catalog.Unavailable, Code: codePanic, Message: "the cloud's answer could not be read"}
 		}
 	}()
@@ -75,7 +75,7 @@ func describeImages(ctx context.Context, client *sdk.Client, request *sdk.Descri
 	return client.DescribeImagesWithContext(ctx, request)
 }
 
-// newRequest leaves out what is empty: the SDK sends an empty list as one, and the API refuses it.
+// newRequest omits empty lists: the SDK sends them as [], which the API rejects.
 func newRequest(query catalog.Query, at span) *sdk.DescribeImagesRequest {
 	r := sdk.NewDescribeImagesRequest()
 	r.Offset = new(uint64(at.offset))
@@ -92,8 +92,8 @@ func newRequest(query catalog.Query, at span) *sdk.DescribeImagesRequest {
 	return r
 }
 
-// convertPage takes a page apart. The SDK reports no error for answers that carry nothing, such as `{}`: only an
-// answer with Response, RequestId and TotalCount is one (the API's page lists all three as always present).
+// convertPage converts a page. The SDK reports no error for empty answers such as `{}`: a valid answer has Response,
+// RequestId and TotalCount (the API's page lists all three as always present).
 func convertPage(response *sdk.DescribeImagesResponse, offset int) (page, error) {
 	malformed := func(what string) (page, error) {
 		return page{}, &catalog.Error{Kind: catalog.Incomplete, Code: codeMalformed, Message: "the cloud's answer has " + what}
@@ -120,7 +120,7 @@ func convertPage(response *sdk.DescribeImagesResponse, offset int) (page, error)
 			return malformed("an image that is null")
 		}
 		if id := value(image.ImageId); !imageIDPattern.MatchString(id) {
-			p.unfit = append(p.unfit, unfitKey(id, offset+i))
+			p.invalidIDs = append(p.invalidIDs, invalidIDKey(id, offset+i))
 			continue
 		}
 		p.images = append(p.images, convertImage(image))
@@ -128,8 +128,8 @@ func convertPage(response *sdk.DescribeImagesResponse, offset int) (page, error)
 	return p, nil
 }
 
-// unfitKey identifies an entry without a usable id: by the id, or by its place where there is none.
-func unfitKey(id string, place int) string {
+// invalidIDKey identifies an entry with an invalid image id: by the id, or by its position if there is none.
+func invalidIDKey(id string, place int) string {
 	if id == "" {
 		return fmt.Sprintf("#%d", place)
 	}

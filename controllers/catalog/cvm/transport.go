@@ -17,24 +17,25 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// maxBody bounds a response, after decompression. A page of 100 images is about 80 KiB; the API's own bound is 50 MiB.
+// maxBody bounds a response, after decompression. A page of 100 images has about 80 KiB; the API's own limit is 50 MiB.
 const maxBody = 8 << 20
 
-// maxListing bounds the answers of one reading of a list together. It is 20 000 images, as many as a query may have objects
-// of, of twice the size that they usually have.
+// maxListing bounds the total size of the answers of one reading of a list. It suffices for 20 000 images, the most objects
+// of a query, of twice their usual size.
 const maxListing = 32 << 20
 
-// maxValues bounds the members and elements in one answer: each costs memory, however few bytes it has. A hundred images
-// with all the tags and snapshots that they can have are 40 000.
+// maxValues bounds the members and elements in one answer, since each costs memory however short it is. A hundred images
+// with the maximum of tags and snapshots have 40 000.
 const maxValues = 100_000
 
-// maxConnections bounds connections to the gateway: as many as one listing fetches pages at once, for four listings.
+// maxConnections bounds connections to the gateway: enough for four listings that fetch pages concurrently.
 const maxConnections = 4 * pagesAtOnce
 
-// idleTimeout ends idle connections. The SDK's own client has it, too: gateways close them earlier than Go's usual 90 s.
+// idleTimeout closes idle connections. The SDK's own client uses the same value, because gateways close them earlier than
+// Go's usual 90 s.
 const idleTimeout = 30 * time.Second
 
-// refusal is an answer that the transport doesn't hand to the SDK. Its text is ours: it may be shown.
+// refusal is an answer that the transport doesn't pass to the SDK. Its text is ours and may be shown.
 type refusal struct{ what string }
 
 func (r *refusal) Error() string { return r.what }
@@ -51,14 +52,14 @@ var (
 
 type allowanceKey struct{}
 
-// withAllowance lets the answers to all requests with the context have maxListing bytes together.
+// withAllowance limits the total size of the answers to all requests with the context to maxListing.
 func withAllowance(ctx context.Context) context.Context {
 	left := &atomic.Int64{}
 	left.Store(maxListing)
 	return context.WithValue(ctx, allowanceKey{}, left)
 }
 
-// allowed reads what is left of an allowance.
+// allowed is a reader limited by an allowance.
 type allowed struct {
 	io.ReadCloser
 	left *atomic.Int64
@@ -72,11 +73,11 @@ func (a allowed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// guard hands on to the SDK only what the API is known to answer, because the SDK believes too much (seen with
-// common v1.3.210): it follows redirects to other hosts and takes their JSON for the cloud's, leaks a reader for
-// every event stream, copies bodies that aren't JSON into its errors, and unpacks encodings without a bound.
-// It also reads the body, since the SDK drops the cause of a read that fails and doesn't close the body then.
-// The API answers 200 for everything it has processed, errors among it.
+// guard passes to the SDK only answers that the API is known to give, because the SDK is too lenient (seen with common
+// v1.3.210): it follows redirects to other hosts and accepts their JSON, leaks a reader for every event stream, copies
+// bodies that aren't JSON into its errors, and decompresses without a bound. guard also reads the body, since the SDK drops
+// the cause of a failed read and then doesn't close the body. The API answers 200 for everything it has processed,
+// including errors.
 type guard struct {
 	next  http.RoundTripper
 	meter *meter
@@ -88,7 +89,7 @@ func newTransport(m *meter) http.RoundTripper {
 	t.MaxConnsPerHost = maxConnections
 	t.IdleConnTimeout = idleTimeout
 	t.MaxResponseHeaderBytes = 64 << 10
-	t.OnProxyConnectResponse = askedProxy
+	t.OnProxyConnectResponse = onProxyConnectResponse
 	return guard{next: t, meter: m}
 }
 
@@ -100,7 +101,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Header.Del("Content-Encoding") // the SDK refuses identity, too
+	resp.Header.Del("Content-Encoding") // the SDK rejects even identity
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
@@ -113,7 +114,7 @@ func (g guard) exchange(req *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, p.unanswered(err, req.URL.Hostname())
 	}
 	if why := refuse(resp); why != nil {
-		// Closing without reading drops the connection, which is what an answer like this deserves.
+		// Closing without reading drops the connection, which is intended here.
 		return nil, nil, errors.Join(why, resp.Body.Close())
 	}
 	if left, ok := req.Context().Value(allowanceKey{}).(*atomic.Int64); ok {
@@ -126,7 +127,7 @@ func (g guard) exchange(req *http.Request) (*http.Response, []byte, error) {
 	return resp, body, err
 }
 
-// readBody reads a body to its end, or says why it has none that can be used.
+// readBody reads a body to its end. It returns an error if the body is unusable.
 func readBody(body io.ReadCloser) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, maxBody+1))
 	err = errors.Join(err, body.Close())
@@ -142,10 +143,11 @@ func readBody(body io.ReadCloser) ([]byte, error) {
 	return content, nil
 }
 
-// tooManyEntries says whether a JSON text has more entries than a page, or more values than any page. It is asked before
-// anything is decoded: an entry of three bytes becomes one of two hundred.
+// tooManyEntries reports whether a JSON text has more entries than a page, or more values than any page. It runs before
+// decoding, because an entry of three bytes decodes to two hundred.
 func tooManyEntries(body []byte) bool {
-	// {"Response":{"ImageSet":[ is three deep. As many commas as entries in a page separate one more than that.
+	// {"Response":{"ImageSet":[ is three levels deep. A page is too long once it has as many commas as a full page has
+	// entries.
 	const entry = 3
 	depth, entries, values, quoted := 0, 0, 0, false
 	for i := 0; i < len(body); i++ {

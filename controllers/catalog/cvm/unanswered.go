@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Codes of our own for what stands between the operator and the cloud.
+// Codes of our own for failures between the operator and the cloud.
 const (
 	codeUnknownHost      = "ClientError.UnknownHost"
 	codeNoDNS            = "ClientError.NoDNSAnswer"
@@ -36,19 +36,19 @@ const (
 	codeHungUp           = "ClientError.ConnectionClosed"
 )
 
-// unansweredCodes are all of them, as labels of metrics.
+// unansweredCodes lists these codes, as labels of metrics.
 var unansweredCodes = []string{
 	codeUnknownHost, codeNoDNS, codeRefusedByHost, codeNoRoute, codeNotConnected, codeUnknownAuthority, codeCertificateTime,
 	codeCertificateName, codeProxyPassword, codeProxyRefused, codeHungUp,
 }
 
-// maxAuthority bounds the name of a certificate's authority, which whoever answers may choose.
+// maxAuthority bounds the name of a certificate authority, which is untrusted input.
 const maxAuthority = 64
 
-// progress is how far a request came.
+// progress tracks how far a request came.
 type progress struct{ reached atomic.Int32 }
 
-// The steps of a request, in their order.
+// The steps of a request, in order.
 const (
 	stepBegun int32 = iota
 	stepResolving
@@ -57,7 +57,7 @@ const (
 	stepAnswering
 )
 
-// watch lets p follow a request with the context.
+// watch returns a context that reports the progress of a request to p.
 func (p *progress) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { p.reached.Store(stepResolving) },
@@ -67,7 +67,7 @@ func (p *progress) watch(ctx context.Context) context.Context {
 	})
 }
 
-// unanswered says in our words why a request got no answer, or returns err where there are none.
+// unanswered classifies why a request got no answer. It returns err unchanged if the cause is unknown.
 func (p *progress) unanswered(err error, host string) error {
 	if already := (*catalog.Error)(nil); errors.As(err, &already) {
 		return already
@@ -120,7 +120,7 @@ func network(err error, who string) (code, message string) {
 	return "", ""
 }
 
-// certificate explains why the host is not believed to be what it says.
+// certificate explains why the host's certificate is not trusted.
 func certificate(err error, who string) (code, message string) {
 	var invalid x509.CertificateInvalidError
 	switch {
@@ -135,7 +135,7 @@ func certificate(err error, who string) (code, message string) {
 	return "", ""
 }
 
-// authority is the name of who signed the last certificate that was shown.
+// authority returns the issuer of the last certificate of the chain.
 func authority(err error) string {
 	failed := (*tls.CertificateVerificationError)(nil)
 	if !errors.As(err, &failed) || len(failed.UnverifiedCertificates) == 0 {
@@ -154,8 +154,9 @@ func (p *progress) hungUp(_ error, who string) (code, message string) {
 	return codeHungUp, who + " closed the connection without an answer"
 }
 
-// askedProxy is http.Transport's OnProxyConnectResponse: the transport's own error has nothing but the proxy's words.
-func askedProxy(_ context.Context, _ *url.URL, request *http.Request, answer *http.Response) error {
+// onProxyConnectResponse is the OnProxyConnectResponse hook of http.Transport: the transport's own error contains only the
+// proxy's text.
+func onProxyConnectResponse(_ context.Context, _ *url.URL, request *http.Request, answer *http.Response) error {
 	failure := &catalog.Error{Kind: catalog.Unavailable, Code: codeProxyRefused}
 	switch answer.StatusCode {
 	case http.StatusOK:

@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package expiring has a map for what is kept for each source of credentials: an entry goes once nobody has used it for a
-// while. So nobody has to know when the last query that uses a source is gone.
+// Package expiring has a map that drops entries which were not used for a while. It holds data per source of credentials,
+// so that no one needs to track when the last query of a source is gone.
 package expiring
 
 import (
@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Idle is how long an entry stays after its last use, unless a Map says otherwise. It is longer than the default interval
-// of a query with its jitter, so that what most queries use is there at the next poll.
+// Idle is how long an entry stays after its last use, unless a Map overrides it. It is longer than the default interval
+// of a query with its jitter, so that most entries survive until the next poll.
 const Idle = 15 * time.Minute
 
 // Map is safe for concurrent use. The zero Map is empty and ready.
 type Map[K comparable, V any] struct {
-	// Idle is how long an entry stays after its last use; zero means the constant. It is set before the first use.
+	// Idle is how long an entry stays after its last use. Zero means the constant Idle. Set it before the first use.
 	Idle time.Duration
 
 	mu      sync.Mutex
@@ -31,7 +31,7 @@ type entry[V any] struct {
 	timer *time.Timer
 }
 
-// Get returns the value of a key, and counts as a use.
+// Get returns the value of a key. It counts as a use.
 func (m *Map[K, V]) Get(key K) (value V, found bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -43,7 +43,7 @@ func (m *Map[K, V]) Get(key K) (value V, found bool) {
 	return e.value, true
 }
 
-// Set puts a value in the place of a key's former one.
+// Set sets the value of a key.
 func (m *Map[K, V]) Set(key K, value V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,7 +58,7 @@ func (m *Map[K, V]) Set(key K, value V) {
 	m.entries[key] = e
 }
 
-// All are the keys and values, in no order. Looking at them doesn't count as a use.
+// All iterates over the entries in no particular order. It doesn't count as a use.
 func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	m.mu.Lock()
 	entries := maps.Clone(m.entries)
@@ -72,14 +72,14 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	}
 }
 
-// Len is how many entries there are.
+// Len returns the number of entries.
 func (m *Map[K, V]) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.entries)
 }
 
-// expire removes an entry, or waits for the rest of its time if it was used meanwhile.
+// expire removes an entry, or reschedules its expiry if it was used meanwhile.
 func (m *Map[K, V]) expire(key K, e *entry[V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

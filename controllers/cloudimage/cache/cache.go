@@ -15,17 +15,17 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
-// indexQuery files a CloudImage under the name of every query that has something on it.
+// indexQuery indexes CloudImages by the names of the queries that they refer to.
 const indexQuery = "query"
 
-// Cache has the CloudImages as the watch brought them, without what repeats their facts (withoutFacts). Its objects are
-// shared by all: read only. A client reading from the same cache would copy each of them at each poll, and Prometheus asks
-// for them all.
+// Cache holds the CloudImages that the watch delivers, without the metadata derived from their records (see
+// cloudimage.NewCompactEntry). Its objects are shared: read only. A client of the same cache would deep-copy each of them
+// at each poll and each scrape.
 type Cache struct {
 	informer toolscache.SharedIndexInformer
 }
 
-// New prepares the CloudImages of a cache that hasn't started yet.
+// New returns the Cache of a controller-runtime cache that hasn't started yet.
 func New(ctx context.Context, c ctrlcache.Cache) (Cache, error) {
 	got, err := c.GetInformer(ctx, &imagev1alpha1.CloudImage{})
 	if err != nil {
@@ -38,7 +38,7 @@ func New(ctx context.Context, c ctrlcache.Cache) (Cache, error) {
 	return FromInformer(informer)
 }
 
-// FromInformer prepares the CloudImages of an informer that hasn't started yet.
+// FromInformer returns the Cache of an informer that hasn't started yet.
 func FromInformer(informer toolscache.SharedIndexInformer) (Cache, error) {
 	if err := informer.AddIndexers(toolscache.Indexers{indexQuery: queriesIn}); err != nil {
 		return Cache{}, fmt.Errorf("indexing CloudImages: %w", err)
@@ -49,13 +49,13 @@ func FromInformer(informer toolscache.SharedIndexInformer) (Cache, error) {
 	return Cache{informer}, nil
 }
 
-// HasSynced says whether the cache has all that was there when it started.
+// HasSynced reports whether the initial list is complete.
 func (c Cache) HasSynced() bool { return c.informer.HasSynced() }
 
-// ResourceVersion is the resourceVersion up to which the cache has seen all changes; "" if it can't tell.
+// ResourceVersion returns the resourceVersion up to which the cache has seen all changes, or "" if that is unknown.
 func (c Cache) ResourceVersion() string { return c.informer.GetStore().LastStoreSyncResourceVersion() }
 
-// All are the objects, in no order.
+// All iterates over the objects in no particular order.
 func (c Cache) All() iter.Seq[*cloudimage.Entry] {
 	return func(yield func(*cloudimage.Entry) bool) {
 		for _, o := range c.informer.GetIndexer().List() {
@@ -66,7 +66,7 @@ func (c Cache) All() iter.Seq[*cloudimage.Entry] {
 	}
 }
 
-// Get is the object of a name, nil if there is none.
+// Get returns the object with a name, or nil if there is none.
 func (c Cache) Get(name string) *cloudimage.Entry {
 	o, found, err := c.informer.GetIndexer().GetByKey(name)
 	if err != nil || !found {
@@ -75,8 +75,7 @@ func (c Cache) Get(name string) *cloudimage.Entry {
 	return o.(*cloudimage.Entry)
 }
 
-// OfQuery are the objects, by name, that have something of a query: its label, an owner reference, or what they remember of
-// its leaving.
+// OfQuery returns the objects, by name, that refer to a query: by its label, an owner reference, or a leaving record.
 func (c Cache) OfQuery(query string) (map[string]*cloudimage.Entry, error) {
 	found, err := c.informer.GetIndexer().ByIndex(indexQuery, query)
 	if err != nil {
@@ -90,7 +89,7 @@ func (c Cache) OfQuery(query string) (map[string]*cloudimage.Entry, error) {
 	return out, nil
 }
 
-// Queries are the names of all queries that have something of an object.
+// Queries returns the names of all queries that an object refers to.
 func (c Cache) Queries() []string {
 	return c.informer.GetIndexer().ListIndexFuncValues(indexQuery)
 }

@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// maxTexts bounds how many texts are known. Of more, most are some objects' own: then they begin anew.
+// maxTexts bounds the interned strings. Beyond it, most of them occur only once, so the interner starts afresh.
 const maxTexts = 4096
 
-// maxTextBytes is the longest text that is shared. Long ones are nobody else's, and known for long.
+// maxTextBytes is the longest interned string. Longer ones are rarely shared, but would be kept.
 const maxTextBytes = 128
 
-// interner are the copies that the objects of a cache share. Package unique would forget one at the next garbage collection.
+// interner deduplicates the strings of cached objects. Package unique would drop a string at the next garbage collection.
 type interner struct {
 	mu    sync.Mutex
 	known map[string]string
 }
 
-// sharedMap is a map with shared text, as small as it can be; nil if there is nothing in it.
+// sharedMap returns a copy of a map with interned strings, of minimal size; nil if the map is empty.
 func (t *interner) sharedMap(m map[string]string) map[string]string {
 	if len(m) == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (t *interner) sharedMap(m map[string]string) map[string]string {
 	return out
 }
 
-// share replaces text by the copy that all have.
+// share replaces a string by its interned copy.
 func (t *interner) share(text *string) {
 	if len(*text) > maxTextBytes {
 		return

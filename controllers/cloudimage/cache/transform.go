@@ -10,12 +10,13 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
-// transform makes an object small before the cache takes it. Decoding gives each object text of its own, but thousands have
-// the same labels, owners and platforms: those share theirs. Idempotent: a watch may bring an entry that is one already.
+// transform compacts an object before the cache stores it. Decoding allocates new strings for each object, but thousands of
+// objects have the same labels, owners and platforms, so these are interned. Idempotent: the watch may deliver an entry
+// that is already compact.
 func (t *interner) transform(o any) (any, error) {
 	image, ok := o.(*imagev1alpha1.CloudImage)
 	if !ok {
-		return o, nil // an entry already, or what the watch says of an object that it lost
+		return o, nil // an entry already, or a DeletedFinalStateUnknown
 	}
 	e := cloudimage.NewCompactEntry(image)
 	i := &image.Image

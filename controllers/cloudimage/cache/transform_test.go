@@ -138,7 +138,7 @@ func TestObjectsInTheCacheShareTheirText(t *testing.T) {
 	}
 }
 
-// What others put on an object is not kept; that there was something is, so that it isn't lost.
+// Metadata of other clients is not cached. That there was some is remembered, so that a write doesn't remove it.
 func TestTheCacheKeepsOfMetadataWhatIsRead(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	for name, tc := range map[string]struct {
@@ -176,7 +176,7 @@ func TestTheCacheKeepsOfMetadataWhatIsRead(t *testing.T) {
 	}
 }
 
-// Whoever may write annotations decides how many texts there are, and how long.
+// Any client that may write annotations determines the number and length of texts.
 func TestSharedTextIsBounded(t *testing.T) {
 	shared := &interner{}
 	for i := range 3 * maxTexts {

@@ -1,6 +1,6 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package writer carries plans out. It is the only writer of CloudImages. A write carries the resourceVersion that was read; a
-// conflict is read again with back-off, and a write that is given up is an error.
+// Package writer executes plans. Nothing else writes CloudImages. Each write carries the resourceVersion that was read. After
+// a conflict the object is read again with back-off, and giving up is an error.
 package writer

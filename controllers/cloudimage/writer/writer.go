@@ -19,38 +19,38 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 )
 
-// writesAtOnce bounds the writes of one query that are under way together. From four on the API server is the
-// limit, and beyond eight only latency grows (measured against kube-apiserver on two cores).
-const writesAtOnce = 8
+// maxConcurrentWrites bounds the concurrent writes of one query. From four on the API server is the bottleneck, and beyond
+// eight only latency grows (measured against kube-apiserver on two cores).
+const maxConcurrentWrites = 8
 
-// conflictBackoff is how an object that others write as well is tried again: some seconds in all, and with jitter, since
-// those who have met once would meet again.
+// conflictBackoff is the back-off after a conflict with another writer: some seconds in all. Jitter keeps two writers from
+// colliding again.
 var conflictBackoff = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10}
 
-// Writer carries plans out. It is the only writer of CloudImages.
+// Writer executes plans. Nothing else writes CloudImages.
 type Writer struct {
 	Images    Requests
 	APIReader client.Reader
 
-	// Peers completes the queries that a claim knows by those that an object names.
+	// Peers adds the queries that an object names to those that a claim knows.
 	Peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error)
 }
 
-// Refusals counts the writes that the API server did not take. One refused object holds back no other.
+// Refusals counts the writes that the API server rejected. A rejected object doesn't block the others.
 type Refusals struct {
 	Count int
-	// First names the first of them, in the order of names, and why: the same refusals give the same words.
+	// First is the first rejected object by name, and the reason. The same refusals give the same text.
 	First string
 
-	// Invalid counts those of objects that the API server, or an admission policy, calls invalid: they stay so.
+	// Invalid counts the objects that the API server or an admission policy rejected as invalid. Retries don't help.
 	Invalid int
 }
 
-// Apply tries every step and reports which were refused; the error is the context's, when it ends in between.
+// Apply executes every step and reports which were rejected. It returns an error only if ctx ends.
 func (a Writer) Apply(ctx context.Context, c cloudimage.Claim, steps []cloudimage.Step) (Refusals, error) {
 	failures := make([]error, len(steps))
 	group := errgroup.Group{}
-	group.SetLimit(writesAtOnce)
+	group.SetLimit(maxConcurrentWrites)
 	for i := range steps {
 		group.Go(func() error {
 			if ctx.Err() == nil {
@@ -59,7 +59,7 @@ func (a Writer) Apply(ctx context.Context, c cloudimage.Claim, steps []cloudimag
 			return nil
 		})
 	}
-	_ = group.Wait() // no step returns an error to it
+	_ = group.Wait() // steps record their errors in failures
 	if err := ctx.Err(); err != nil {
 		return Refusals{}, fmt.Errorf("writing CloudImages: %w", err)
 	}
@@ -82,11 +82,12 @@ func (a Writer) Apply(ctx context.Context, c cloudimage.Claim, steps []cloudimag
 var (
 	ErrTerminating = errors.New("the object is being deleted")
 
-	// errPartial says that the cache has an object without the metadata that others gave it, which a write would take off.
+	// errPartial means that the cached object lacks metadata of other clients, which a write would remove.
 	errPartial = errors.New("the object is not known as a whole")
 )
 
-// refusalReason is the API server's reason for a refusal. Its message may name times or other objects, which would change.
+// refusalReason returns the API server's reason for a rejection. The message isn't used, since it may contain times or
+// other objects, which would change.
 func refusalReason(err error) string {
 	if errors.Is(err, ErrTerminating) {
 		return "Terminating"
@@ -97,8 +98,8 @@ func refusalReason(err error) string {
 	return "Unreachable"
 }
 
-// applyOne brings one object to its desired state. What is written carries the resourceVersion that was read, so a cache
-// that lags behind leads to a conflict and a fresh look, never to a lost change. A write that is given up is an error.
+// applyOne brings one object to its desired state. Each write carries the resourceVersion that was read, so an outdated
+// cache leads to a conflict and a new read, and no change is lost. Giving up is an error.
 func (a Writer) applyOne(ctx context.Context, c cloudimage.Claim, s *cloudimage.Step) error {
 	current := s.Current
 	var conflict error
@@ -125,7 +126,7 @@ func (a Writer) applyOne(ctx context.Context, c cloudimage.Claim, s *cloudimage.
 	return err
 }
 
-// IsStale says that the object is not what it was taken for.
+// IsStale reports whether a write failed because the object changed since it was read.
 func IsStale(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, errPartial)
 }
@@ -134,7 +135,7 @@ func (a Writer) Read(ctx context.Context, name string) (*cloudimage.Entry, error
 	image := &imagev1alpha1.CloudImage{}
 	err := a.APIReader.Get(ctx, types.NamespacedName{Name: name}, image)
 	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // absence is an answer here
+		return nil, nil //nolint:nilnil // nil means not found
 	}
 	if err == nil && image.DeletionTimestamp != nil {
 		err = ErrTerminating

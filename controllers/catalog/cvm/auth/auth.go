@@ -5,9 +5,8 @@
 //
 //	Keys → cached (one renewal for all who ask) → STS or the metadata service
 //
-// It does what the SDK's providers do not: a renewal has a deadline, a waiter leaves when its own context ends, STS is
-// asked in the region that is configured, and keys that have ended are never handed out. What a failure means for the
-// user is decided in cvm.
+// Unlike the SDK's providers, it bounds each renewal by a deadline, lets a waiter give up when its own context ends,
+// calls STS in the configured region, and never returns expired keys. Package cvm classifies the errors.
 package auth
 
 import (
@@ -23,9 +22,9 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
-// The identities that the operator finds where it runs.
+// The identities that the environment provides.
 const (
-	// CVMRole is the role that is bound to the node.
+	// CVMRole is the role of the node.
 	CVMRole = "cvm-role"
 	// TKEOIDC is the role of the pod's ServiceAccount in TKE.
 	TKEOIDC = "tke-oidc"
@@ -35,33 +34,32 @@ const (
 type Keys struct {
 	SecretID, SecretKey secret.String
 
-	// Token belongs to temporary keys, and Expires is when the cloud stops to accept them; zero is never.
+	// Token is set for temporary keys. Expires is when the cloud stops accepting them; zero means never.
 	Token   secret.String
 	Expires time.Time
 }
 
-// Identity says whose keys are asked for.
+// Identity is an identity to obtain keys for.
 type Identity struct {
-	// Source names where the identity is written down. There is one renewal for each; another identity of the same
-	// Source replaces the former.
+	// Source names the origin of the identity. There is one cached identity per Source; another one replaces it.
 	Source string
 
-	// Keys are the identity, or what assumes its roles; empty if Ambient says so.
+	// Keys are the keys of the identity, before it assumes its roles. They are empty if Ambient is set.
 	Keys    Keys
 	Ambient string
 
-	// Roles are assumed one after the other; those without ARN are left out.
+	// Roles are assumed one after the other. Roles without an ARN are skipped.
 	Roles [2]Role
 
-	// AccountID, if set, is the account that the last keys must belong to: others are not handed out.
+	// AccountID, if set, is the account that the final keys must belong to. Other keys are not returned.
 	AccountID string
 
-	// Region, if set, is the one in which STS is asked for this identity; what the pod's identity gives aside, which has a
-	// region of its own.
+	// Region, if set, is the region of STS for this identity. It doesn't apply to the pod's identity, which has its own
+	// region.
 	Region string
 }
 
-// Role is a role that is assumed, with the word that its owner may demand for it.
+// Role is a role to assume, with the external ID that its trust policy may require.
 type Role struct {
 	ARN        string
 	ExternalID secret.String
@@ -69,13 +67,13 @@ type Role struct {
 
 // Options configure Providers.
 type Options struct {
-	// Profile is how the SDK asks STS in a region: the endpoint, and everything switched off that would act on its own.
+	// Profile returns the SDK's profile for STS in a region: the endpoint, with all automatic behaviour disabled.
 	Profile func(region string) *profile.ClientProfile
 
-	// Transport carries requests to STS; it bounds and checks what is answered.
+	// Transport sends requests to STS, and bounds and checks the answers.
 	Transport http.RoundTripper
 
-	// Region is the one in which STS is asked, unless the pod or the identity has one of its own.
+	// Region is the region of STS, unless the pod or the identity has its own.
 	Region string
 
 	// Metadata is the base URL of the metadata service.
@@ -88,7 +86,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Providers hands out keys. It is safe for concurrent use.
+// Providers obtains and caches keys. It is safe for concurrent use.
 type Providers struct {
 	sts         sts
 	metadata    metadata
@@ -96,12 +94,12 @@ type Providers struct {
 	now         func() time.Time
 
 	mu    sync.Mutex
-	known expiring.Map[place, entry]
+	known expiring.Map[cacheKey, entry]
 }
 
-// place is where keys are kept: a source, where STS is asked, how many of its roles were assumed for them, and whether
-// their account is known to be the right one.
-type place struct {
+// cacheKey identifies cached keys by source, region of STS, number of assumed roles, and whether their account was
+// checked.
+type cacheKey struct {
 	source  string
 	region  string
 	roles   int
@@ -130,13 +128,13 @@ func New(o Options) *Providers {
 	}
 }
 
-// Keys returns keys that are good for a minute at least, or an *Error. It waits until ctx ends at the longest.
+// Keys returns keys that are valid for at least a minute, or an *Error. It waits until ctx ends at the latest.
 func (p *Providers) Keys(ctx context.Context, id Identity) (Keys, error) {
 	return p.provider(id, rolesOf(id), id.AccountID)(ctx)
 }
 
-// Refused says that the cloud doesn't accept the identity's keys, which may have been revoked. Others are obtained
-// the next time, unless these are new: new ones would be refused just the same.
+// Refused reports that the cloud rejected the identity's keys, e.g. because they were revoked. They are renewed on the
+// next call, unless they are new, since other new keys would be rejected too.
 func (p *Providers) Refused(id Identity) {
 	for at, e := range p.known.All() {
 		if at.source == id.Source || at.source == id.Ambient {
@@ -148,13 +146,14 @@ func (p *Providers) Refused(id Identity) {
 // provider obtains keys.
 type provider func(ctx context.Context) (Keys, error)
 
-// provider obtains the keys of an identity that has assumed some of its roles. With an account, they must belong to it.
+// provider returns the provider for an identity with some of its roles assumed. If an account is given, the keys must
+// belong to it.
 func (p *Providers) provider(id Identity, roles []Role, account string) provider {
 	question := Identity{Keys: id.Keys, Ambient: id.Ambient, AccountID: account}
 	copy(question.Roles[:], roles)
 	if n := len(roles); n > 0 {
 		base := p.provider(id, roles[:n-1], "")
-		return p.cached(place{id.Source, id.Region, n, account != ""}, AssumedRole, question, func(ctx context.Context) (Keys, error) {
+		return p.cached(cacheKey{id.Source, id.Region, n, account != ""}, AssumedRole, question, func(ctx context.Context) (Keys, error) {
 			keys, err := base(ctx)
 			if err != nil {
 				return Keys{}, err
@@ -162,8 +161,8 @@ func (p *Providers) provider(id Identity, roles []Role, account string) provider
 			return p.sts.in(id.Region).assumeRole(ctx, keys, roles[n-1])
 		})
 	}
-	// However many sources build on it, there is one ambient identity of a kind.
-	at := place{source: id.Ambient, checked: account != ""}
+	// All sources share one ambient identity of a kind.
+	at := cacheKey{source: id.Ambient, checked: account != ""}
 	if at.checked {
 		at.region = id.Region
 	}
@@ -172,7 +171,7 @@ func (p *Providers) provider(id Identity, roles []Role, account string) provider
 	case id.Ambient == "" && account == "":
 		return given
 	case id.Ambient == "":
-		return p.cached(place{id.Source, id.Region, 0, true}, CallerIdentity, question, given)
+		return p.cached(cacheKey{id.Source, id.Region, 0, true}, CallerIdentity, question, given)
 	case id.Ambient == CVMRole:
 		return p.cached(at, CVMRole, question, p.metadata.keys)
 	case id.Ambient == TKEOIDC:
@@ -181,7 +180,8 @@ func (p *Providers) provider(id Identity, roles []Role, account string) provider
 	return func(context.Context) (Keys, error) { return Keys{}, &Error{Provider: id.Ambient, Code: CodeNoProvider} }
 }
 
-// ownedBy is fetch for keys that must belong to an account. Whose they are never changes, so it is asked once for each.
+// ownedBy wraps fetch to check that the keys belong to an account. Keys never change their account, so each are checked
+// once.
 func (p *Providers) ownedBy(account, region string, fetch provider) provider {
 	if account == "" {
 		return fetch
@@ -207,9 +207,9 @@ func (p *Providers) ownedBy(account, region string, fetch provider) provider {
 	}
 }
 
-// cached is the renewal that is kept at a place for a question, begun anew when the question is another one. Keys that
-// nobody asks for any more go, whatever time they have left.
-func (p *Providers) cached(at place, name string, question Identity, fetch provider) provider {
+// cached returns the cached provider for a key, replaced if the question differs. Unused keys expire, whatever their
+// remaining validity.
+func (p *Providers) cached(at cacheKey, name string, question Identity, fetch provider) provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e, ok := p.known.Get(at)

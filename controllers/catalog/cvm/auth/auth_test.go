@@ -173,8 +173,8 @@ func of(account string, id auth.Identity) auth.Identity {
 	return id
 }
 
-// whose counts how often STS was asked whose keys are.
-func (w *world) whose() int {
+// identityRequests counts the calls of GetCallerIdentity.
+func (w *world) identityRequests() int {
 	asked := 0
 	for _, r := range w.sts.Requests() {
 		if r.Action == "GetCallerIdentity" {
@@ -188,7 +188,7 @@ func TestKeysOfAnotherAccountAreNotHandedOut(t *testing.T) {
 	byNode := auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}
 	for name, tc := range map[string]struct {
 		id  auth.Identity
-		uin string // whose the keys are that sign in the end
+		uin string // the account of the final keys
 	}{
 		"keys":                  {mine(), myUIN},
 		"a role":                {mine(auth.Role{ARN: reader}), otherUIN},
@@ -204,14 +204,14 @@ func TestKeysOfAnotherAccountAreNotHandedOut(t *testing.T) {
 			for range 3 {
 				w.must(of(tc.uin, tc.id))
 			}
-			if asked := w.whose(); asked != 1 {
+			if asked := w.identityRequests(); asked != 1 {
 				t.Errorf("it was asked %d times whose the keys are, want once", asked)
 			}
 			failure := w.mustFail(of("999", tc.id))
 			if failure.Code != auth.CodeOtherAccount || failure.Owner != tc.uin || failure.Want != "999" {
 				t.Errorf("%v: the keys are those of %q, want %q", failure, failure.Owner, failure.Want)
 			}
-			// Who names no account gets whatever keys there are.
+			// Without an account, any keys are returned.
 			w.must(tc.id)
 		})
 	}
@@ -223,7 +223,7 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 		w.mustFail(of(otherUIN, mine()))
 		w.pass(time.Minute)
 	}
-	if asked := w.whose(); asked != 1 {
+	if asked := w.identityRequests(); asked != 1 {
 		t.Errorf("it was asked %d times whose the wrong keys are, want once", asked)
 	}
 	// The metadata service hands out the same keys until shortly before their end. All of it is within the five minutes for
@@ -235,12 +235,12 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 		w.pass(time.Second)
 		return w.must(of(nodeUIN, node)) != first
 	})
-	if asked, issued := w.whose(), w.metadata.Issued(); asked != issued {
+	if asked, issued := w.identityRequests(), w.metadata.Issued(); asked != issued {
 		t.Errorf("it was asked %d times whose %d keys are", asked, issued)
 	}
 }
 
-// Not knowing whose keys they are is not knowing that they are the right ones.
+// Keys of an unknown account may be the wrong ones.
 func TestKeysWhoseOwnerIsNotKnownAreNotHandedOut(t *testing.T) {
 	text := func(body string) *string { return &body }
 	for name, tc := range map[string]struct {

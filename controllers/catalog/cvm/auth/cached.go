@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// margin is how long keys must still be good when they are handed out. A request that they sign takes 20 s at the
-	// most, and clocks differ by seconds.
+	// margin is the minimum validity of returned keys. A request that they sign takes at most 20 s, and clocks differ
+	// by seconds.
 	margin = time.Minute
 
-	// fetchTimeout bounds one renewal: two roles and what they build on are three requests.
+	// fetchTimeout bounds one renewal, which takes up to three requests: two roles and the identity below.
 	fetchTimeout = 30 * time.Second
 
-	// After a failed renewal the next one waits between half of this and the whole, and twice as long each time, up to
-	// maxPause: not every page of every listing may try. It is shorter than the time between polls that fail, so each
-	// of those sees a new try.
+	// After a failed renewal the next one waits for half of firstPause up to all of it, and twice as long each time,
+	// up to maxPause, so that not every page of every listing tries. It is shorter than the delay between failing
+	// polls, so that each poll causes a new try.
 	firstPause = 2 * time.Second
 	maxPause   = 30 * time.Second
 )
 
-// cached keeps the keys of one provider and renews them ahead of their end.
+// cached keeps the keys of one provider and renews them before they expire.
 type cached struct {
 	name   string // the provider's, for errors
 	fetch  provider
@@ -37,19 +37,19 @@ type cached struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex
-	keys    secret.Box[Keys] // the last ones; nil before the first
-	fetched time.Time        // when they came
-	renewAt time.Time        // when they are to be renewed
+	keys    secret.Box[Keys] // nil before the first renewal
+	fetched time.Time        // when they were obtained
+	renewAt time.Time        // when to renew them
 
-	failure error // the last renewal's, nil if it was good
+	failure error // of the last renewal; nil if it succeeded
 	pause   time.Duration
 	retryAt time.Time
 }
 
-// get returns keys. Who finds good ones that are due for renewal begins that and takes the good ones; who finds none
-// waits. A renewal runs on a context of its own: a waiter that leaves doesn't take it along.
+// get returns keys. If valid keys are due for renewal, it starts the renewal and returns the current ones; if there
+// are none, it waits. A renewal has its own context, so a waiter that gives up doesn't cancel it.
 func (c *cached) get(ctx context.Context) (Keys, error) {
-	keys, due, err := c.look()
+	keys, due, err := c.current()
 	if !due {
 		return keys, err
 	}
@@ -68,8 +68,8 @@ func (c *cached) get(ctx context.Context) (Keys, error) {
 	}
 }
 
-// look returns the keys that are there, or why there are none, and whether a renewal is due.
-func (c *cached) look() (keys Keys, due bool, err error) {
+// current returns the current keys or an error, and whether a renewal is due.
+func (c *cached) current() (keys Keys, due bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
@@ -83,12 +83,12 @@ func (c *cached) look() (keys Keys, due bool, err error) {
 	return Keys{}, true, &Error{Provider: c.name, Code: CodeNoKeys}
 }
 
-// good says whether keys last for the margin.
+// good reports whether keys are valid for the margin.
 func good(k Keys, now time.Time) bool { return k.Expires.IsZero() || now.Add(margin).Before(k.Expires) }
 
 func (c *cached) renew() (any, error) {
-	// Who came just after an earlier renewal has ended finds its keys here.
-	if keys, due, err := c.look(); !due {
+	// A renewal that has just ended may have obtained keys.
+	if keys, due, err := c.current(); !due {
 		return keys, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
@@ -108,7 +108,7 @@ func (c *cached) renew() (any, error) {
 	return keys, nil
 }
 
-// tryFetch fetches keys that are good. A panic would end the process: nobody above this goroutine could recover it.
+// tryFetch fetches valid keys. It recovers panics, which would end the process, since no caller of this goroutine can.
 func (c *cached) tryFetch(ctx context.Context) (keys Keys, err error) {
 	defer func() {
 		if recover() != nil {
@@ -122,9 +122,9 @@ func (c *cached) tryFetch(ctx context.Context) (keys Keys, err error) {
 	return keys, err
 }
 
-// renewalOf is when keys are renewed: when three to four fifths of their time have passed. Replicas and clusters that
-// began together don't ask together. The metadata service may hand out the same keys again; at least 36 s lie between
-// two renewals, since keys last for the margin.
+// renewalOf returns when to renew keys: after three to four fifths of their lifetime, so that replicas and clusters
+// that started together don't renew together. The metadata service may return the same keys again, but at least 36 s
+// separate two renewals, since keys last for the margin.
 func renewalOf(k Keys, now time.Time) time.Time {
 	if k.Expires.IsZero() {
 		return now.AddDate(100, 0, 0)
@@ -133,7 +133,7 @@ func renewalOf(k Keys, now time.Time) time.Time {
 	return now.Add(life*3/5 + rand.N(life/5)) //nolint:gosec // jitter needs no secrecy
 }
 
-// refused gives up keys that the cloud doesn't accept, if they are not new.
+// refused drops keys that the cloud rejected, unless they are new.
 func (c *cached) refused() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

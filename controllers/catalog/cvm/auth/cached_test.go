@@ -56,7 +56,7 @@ func TestEndedKeysAreNeverHandedOut(t *testing.T) {
 			w := newWorld(t)
 			first := w.must(tc.id)
 			tc.broken(w).Inject(authtest.Fault{Status: 503})
-			// The failed renewals ahead of the end are nobody's business.
+			// Failed renewals before the expiry are not visible.
 			for passed := time.Duration(0); passed < tc.life-3*time.Minute; passed += tc.life / 100 {
 				if w.must(tc.id) != first {
 					t.Fatal("other keys came from a broken service")
@@ -174,7 +174,7 @@ func TestAWaiterLeavesWhenItsContextEnds(t *testing.T) {
 	if err := <-left; !errors.As(err, &failure) || failure.Code != auth.CodeWaited || failure.Provider != auth.TKEOIDC || !errors.Is(err, context.Canceled) {
 		t.Errorf("the waiter left with %v", err)
 	}
-	// The renewal that it began goes on for those who come after it.
+	// The renewal that it began continues for later callers.
 	close(hold)
 	w.must(pod)
 	if n := w.sts.Issued(); n != 1 {

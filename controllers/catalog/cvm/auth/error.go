@@ -4,50 +4,51 @@
 package auth
 
 const (
-	// AssumedRole is the Error.Provider of a role that keys assume.
+	// AssumedRole is the Error.Provider of an assumed role.
 	AssumedRole = "role"
-	// CallerIdentity is that of keys whose account is not known to be the right one.
+	// CallerIdentity is the Error.Provider of a failed check of the keys' account.
 	CallerIdentity = "caller-identity"
 )
 
-// Codes of our own, in the SDK's manner, for what no code of the cloud tells.
+// Codes of our own, in the SDK's style, for errors without a code of the cloud.
 const (
-	// CodeWaited: the caller's context ended before keys were there.
+	// CodeWaited: the caller's context ended before keys were obtained.
 	CodeWaited = "ClientError.KeysTimeout"
-	// CodeNoKeys: the answer has no keys, or none that fit into a request.
+	// CodeNoKeys: the answer has no keys, or keys that are invalid in a request.
 	CodeNoKeys = "ClientError.NoKeys"
-	// CodeEnding: the keys that were handed out end within a minute.
+	// CodeEnding: the obtained keys expire within a minute.
 	CodeEnding = "ClientError.KeysEnding"
-	// CodePanic: the answer was one that nobody expected.
+	// CodePanic: handling the answer panicked.
 	CodePanic = "ClientError.Panic"
-	// CodeNoProvider: there is no such ambient identity.
+	// CodeNoProvider: unknown ambient identity.
 	CodeNoProvider = "ClientError.NoProvider"
-	// CodeNoRole: no role is bound to the node.
+	// CodeNoRole: the node has no role.
 	CodeNoRole = "ClientError.NoCVMRole"
 	// CodeRoleRefused: the metadata service has no keys for the node's role.
 	CodeRoleRefused = "ClientError.CVMRoleRefused"
-	// CodeMetadata: the metadata service was not reached, or answered what it never does.
+	// CodeMetadata: the metadata service was not reached, or its answer was invalid.
 	CodeMetadata = "ClientError.MetadataUnavailable"
-	// CodeNoToken: the file with the pod's token can't be read, or is empty.
+	// CodeNoToken: the pod's token file can't be read, or is empty.
 	CodeNoToken = "ClientError.NoWebIdentityToken"
-	// CodeNoOwner: the answer doesn't say whose the keys are.
+	// CodeNoOwner: the answer lacks the account of the keys.
 	CodeNoOwner = "ClientError.NoCallerIdentity"
-	// CodeOtherAccount: the keys belong to another account than they must.
+	// CodeOtherAccount: the keys belong to the wrong account.
 	CodeOtherAccount = "ClientError.OtherAccount"
 )
 
-// Error says which provider obtained no keys, and why.
+// Error is a provider's failure to obtain keys.
 type Error struct {
 	// Provider is AssumedRole, CVMRole, TKEOIDC or CallerIdentity.
 	Provider string
 
-	// Code is one of this package; empty if Err tells it.
+	// Code is a code of this package; empty if Err has one.
 	Code string
 
-	// Owner is the account that the keys belong to, and Want the one that they must, for CodeOtherAccount.
+	// Owner is the account of the keys, and Want the required one, for CodeOtherAccount.
 	Owner, Want string
 
-	// Err is what the SDK or the network said. Its text may hold what was answered: it is to be judged, not shown.
+	// Err is the error of the SDK or the network. Its text may contain parts of the answer: classify it, but don't
+	// show it.
 	Err error
 }
 

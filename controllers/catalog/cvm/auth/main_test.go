@@ -35,7 +35,7 @@ const (
 	second    = "qcs::cam::uin/100000000005:roleName/second"
 	secondUIN = "100000000005"
 
-	// What a token says for the pod.
+	// The pod's claims in a token.
 	audience, subject = "sts.cloud.tencent.com", "system:serviceaccount:image-catalog-system:image-catalog-operator"
 
 	// patience is how long a test waits for what comes by itself.

@@ -18,26 +18,28 @@ import (
 )
 
 const (
-	// rolePath answers the name of the node's role and, with it appended, the role's keys.
+	// rolePath returns the name of the node's role; with the name appended, the role's keys.
 	rolePath = "/latest/meta-data/cam/security-credentials/"
 
-	// metadataTimeout bounds one request. The service is on the node itself; where there is none, nothing answers.
+	// metadataTimeout bounds one request. The service is on the node itself; without it, nothing answers.
 	metadataTimeout = 5 * time.Second
 
-	// maxMetadata bounds an answer; keys take 2 KiB.
+	// maxMetadata bounds an answer. Keys have about 2 KiB.
 	maxMetadata = 64 << 10
 )
 
-// roleName is what CAM admits for a role, and so what may be put into a path.
+// roleName matches role names that CAM admits, which are safe in a path.
 var roleName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,128}$`)
 
-// metadata asks the node's metadata service. It speaks plain HTTP, by nature: it answers only to the node.
+// metadata is a client of the node's metadata service. Plain HTTP is safe, since the service is reachable only
+// from the node.
 type metadata struct {
 	base   string
 	client *http.Client
 }
 
-// newMetadata asks without a proxy, which is another machine, and follows no redirect to one.
+// newMetadata returns a client that uses no proxy and follows no redirects, since both could lead to another
+// machine.
 func newMetadata(base string) metadata {
 	return metadata{base: strings.TrimSuffix(base, "/"), client: &http.Client{
 		Transport: &http.Transport{
@@ -85,7 +87,7 @@ func (m metadata) keys(ctx context.Context) (Keys, error) {
 	return keys, nil
 }
 
-// get reads what is below rolePath, which is nothing on a node without a role.
+// get reads a path below rolePath. It returns nothing on a node without a role.
 func (m metadata) get(ctx context.Context, name string) ([]byte, error) {
 	unavailable := func(err error) ([]byte, error) {
 		return nil, &Error{Provider: CVMRole, Code: CodeMetadata, Err: err}

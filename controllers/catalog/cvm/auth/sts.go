@@ -20,18 +20,18 @@ import (
 const (
 	stsVersion = "2018-08-13"
 
-	// sessionName is what the cloud's audit trail shows beside the role.
+	// sessionName is shown in the cloud's audit trail beside the role.
 	sessionName = "image-catalog-operator"
 
-	// sessionDuration is the shortest limit that a role's sessions can have in CAM, so that every role admits it. It
-	// costs one request in about 40 minutes.
+	// sessionDuration is the lowest session limit that a role can have in CAM, so every role admits it. It costs one
+	// request in about 40 minutes.
 	sessionDuration = time.Hour
 
-	// stsTimeout bounds one request, which takes STS less than a second.
+	// stsTimeout bounds one request. STS answers within a second.
 	stsTimeout = 10 * time.Second
 )
 
-// sts asks the cloud's Security Token Service over the SDK, as that package does for its actions.
+// sts calls the cloud's Security Token Service with the SDK's common client.
 type sts struct {
 	profile   func(region string) *profile.ClientProfile
 	transport http.RoundTripper
@@ -39,7 +39,7 @@ type sts struct {
 	now       func() time.Time
 }
 
-// in is STS in a region, if one is named.
+// in returns sts for a region, if one is given.
 func (s sts) in(region string) sts {
 	if region != "" {
 		s.region = region
@@ -47,7 +47,7 @@ func (s sts) in(region string) sts {
 	return s
 }
 
-// stsAnswer is the answer of both actions that give keys.
+// stsAnswer is the answer of both actions that issue keys.
 type stsAnswer struct {
 	*tchttp.BaseResponse
 	Response *struct {
@@ -56,7 +56,7 @@ type stsAnswer struct {
 	}
 }
 
-// assumeRole obtains keys of a role with keys that it trusts.
+// assumeRole obtains keys of a role with keys that the role trusts.
 func (s sts) assumeRole(ctx context.Context, by Keys, role Role) (Keys, error) {
 	parameters := map[string]any{
 		"RoleArn": role.ARN, "RoleSessionName": sessionName, "DurationSeconds": int(sessionDuration.Seconds()),
@@ -67,8 +67,8 @@ func (s sts) assumeRole(ctx context.Context, by Keys, role Role) (Keys, error) {
 	return s.ask(ctx, AssumedRole, "AssumeRole", credentialOf(by), parameters)
 }
 
-// assumeWithWebIdentity obtains keys of the pod's role with the token that Kubernetes gives the pod. It is the token
-// that proves the caller, so the request has no signature.
+// assumeWithWebIdentity obtains keys of the pod's role with the pod's ServiceAccount token. The token authenticates the
+// caller, so the request has no signature.
 func (s sts) assumeWithWebIdentity(ctx context.Context, id WebIdentity) (Keys, error) {
 	token, err := id.token()
 	if err != nil {
@@ -80,17 +80,17 @@ func (s sts) assumeWithWebIdentity(ctx context.Context, id WebIdentity) (Keys, e
 	})
 }
 
-// identityAnswer is the part of GetCallerIdentity's answer that counts (document 1312/66098): the account (uin) that the
-// keys belong to, that of the main account for keys of a sub-account and of a role.
+// identityAnswer is the used part of GetCallerIdentity's answer (document 1312/66098): the account (uin) that the keys
+// belong to, which for keys of a sub-account or a role is the main account.
 type identityAnswer struct {
 	*tchttp.BaseResponse
 	Response *struct{ AccountId string }
 }
 
-// accountID is the form of an account's id.
+// accountID matches an account's id.
 var accountID = regexp.MustCompile(`^[0-9]{1,20}$`)
 
-// callerIdentity asks for the account that keys belong to. No permission in CAM is documented to be needed.
+// callerIdentity returns the account that keys belong to. No permission in CAM is documented to be required.
 func (s sts) callerIdentity(ctx context.Context, keys Keys) (string, error) {
 	answer := &identityAnswer{BaseResponse: &tchttp.BaseResponse{}}
 	if err := s.send(ctx, "GetCallerIdentity", credentialOf(keys), map[string]any{}, answer); err != nil {
@@ -106,7 +106,7 @@ func credentialOf(keys Keys) common.CredentialIface {
 	return common.NewTokenCredential(keys.SecretID.Reveal(), keys.SecretKey.Reveal(), keys.Token.Reveal())
 }
 
-// send sends one request, signed if there is a credential.
+// send sends one request, signed if credential is set.
 func (s sts) send(ctx context.Context, action string, credential common.CredentialIface, parameters map[string]any, answer tchttp.Response) error {
 	ctx, cancel := context.WithTimeout(ctx, stsTimeout)
 	defer cancel()
@@ -122,7 +122,7 @@ func (s sts) send(ctx context.Context, action string, credential common.Credenti
 	return client.Send(request, answer)
 }
 
-// ask asks for keys.
+// ask requests keys.
 func (s sts) ask(ctx context.Context, provider, action string, credential common.CredentialIface, parameters map[string]any) (Keys, error) {
 	asked := s.now()
 	answer := &stsAnswer{BaseResponse: &tchttp.BaseResponse{}}
@@ -136,8 +136,8 @@ func (s sts) ask(ctx context.Context, provider, action string, credential common
 	return keys, nil
 }
 
-// keys takes the keys out of an answer. The SDK reports no error for answers that carry nothing. Their end is on the
-// cloud's clock: where ours is late, the time that was asked for counts from ours.
+// keys returns the keys in an answer. The SDK reports no error for empty answers. The expiry is by the cloud's clock; if
+// ours is behind, it is limited to the requested duration by ours.
 func (a *stsAnswer) keys(asked time.Time) (Keys, bool) {
 	if a.Response == nil || a.Response.Credentials == nil {
 		return Keys{}, false
@@ -153,7 +153,7 @@ func (a *stsAnswer) keys(asked time.Time) (Keys, bool) {
 	return keys, keys.usable()
 }
 
-// usable says whether temporary keys are complete and fit into a request's headers.
+// usable reports whether temporary keys are complete and valid in headers.
 func (k Keys) usable() bool {
 	for _, part := range []secret.String{k.SecretID, k.SecretKey, k.Token} {
 		if part == "" || strings.ContainsFunc(part.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -13,15 +13,15 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/secret"
 )
 
-// maxToken bounds a token; those of Kubernetes have about 1 KiB.
+// maxToken bounds a token. Tokens of Kubernetes have about 1 KiB.
 const maxToken = 64 << 10
 
-// WebIdentity is what TKE tells a pod whose ServiceAccount has a role.
+// WebIdentity is the environment that TKE sets in a pod if its ServiceAccount has a role.
 type WebIdentity struct {
 	Region, ProviderID, TokenFile, RoleARN string
 }
 
-// WebIdentityFrom reads the pod's identity from its environment, or says what to do where there is none.
+// WebIdentityFrom reads the pod's identity from its environment. Its error explains what to do if there is none.
 func WebIdentityFrom(getenv func(string) string) (WebIdentity, error) {
 	var id WebIdentity
 	var missing []string
@@ -45,7 +45,7 @@ func WebIdentityFrom(getenv func(string) string) (WebIdentity, error) {
 	return id, nil
 }
 
-// token reads the token, anew each time: Kubernetes replaces it before it ends.
+// token reads the token on each call, since Kubernetes rotates it.
 func (id WebIdentity) token() (secret.String, error) {
 	file, err := os.Open(id.TokenFile)
 	if err != nil {

@@ -5,7 +5,7 @@ package cvmtest
 
 import "fmt"
 
-// SharedCreator is what ImageCreator says of an image that another account shares. No recorded answer has one, so each is possible.
+// SharedCreator is the ImageCreator of an image that another account shares. No recorded answer has one, so each is possible.
 type SharedCreator string
 
 const (

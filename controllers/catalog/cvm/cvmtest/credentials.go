@@ -31,7 +31,8 @@ type Credential struct {
 	Disabled bool `json:"disabled,omitempty"`
 }
 
-// DefaultCredential is registered by NewServer. Its id has the form of real ones ("AKID" and 32 characters); the key is nobody's.
+// DefaultCredential is registered by NewServer. Its id has the form of real ones ("AKID" and 32 characters); the key is made
+// up.
 var DefaultCredential = Credential{
 	SecretID:  "AKIDcvmtest0000000000000000000000000",
 	SecretKey: "cvmtest-secret-key-0000000000000",

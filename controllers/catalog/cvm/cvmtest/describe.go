@@ -26,7 +26,7 @@ type query struct {
 type found struct {
 	all        []*entry // everything that matches, in listing order
 	from, upto int      // the page: all[from:upto]
-	total      int64    // what TotalCount says
+	total      int64    // the answer's TotalCount
 }
 
 func (f found) page() []*entry { return f.all[f.from:f.upto] }
@@ -59,15 +59,15 @@ func (s *Server) describe(q query) ([]*entry, *refusal) {
 	}
 	for _, key := range tagKeys(q.filters) {
 		if !s.inventory.hasTagKey(q.uin, key) {
-			// "Nobody has it" here means that no image the caller sees, in any region, carries the key; the real service asks the
-			// account's tags (inferred; the code is the API page's, the situation its description's).
+			// Here: no image that the caller sees, in any region, has the key. The real service checks the account's tags
+			// (inferred; the code is the API page's, the situation its description's).
 			return nil, refuse("InvalidParameterValue.TagKeyNotFound", "The specified tag does not exist.")
 		}
 	}
 	return q.permitted(s.search(q)), nil
 }
 
-// permitted leaves out what a policy denies. The list is others', too.
+// permitted removes what a policy denies. It copies, since the list is shared.
 func (q query) permitted(found []*entry) []*entry {
 	if len(q.denied) == 0 {
 		return found

@@ -127,7 +127,7 @@ func (x *exchange) checkProtocol() *refusal {
 	return nil
 }
 
-// decide makes the answer's content, from the fault if that says so.
+// decide makes the answer's content, from the fault if there is one for it.
 func (x *exchange) decide() *refusal {
 	if x.fault != nil {
 		x.req.Fault = true

@@ -126,8 +126,8 @@ const (
 
 var relationTypes = [relations]string{public: TypePublic, own: TypePrivate, shared: TypeShared}
 
-// relationTo says how the account sees the image: its own are private, official ones public, those shared with it shared; others'
-// are not visible (API page, filter image-type).
+// relationTo returns how the account sees the image: its own are private, official ones public, those shared with it shared;
+// others' are not visible (API page, filter image-type).
 func (i *Image) relationTo(uin string) relation {
 	switch {
 	case i.Owner == "" && slices.Contains(i.HiddenFrom, uin):

@@ -73,7 +73,7 @@ func (s *Server) Clear(region string) {
 	s.inventory.change(region, func(r *regionImages) { r.order, r.byID = nil, map[string]*entry{} })
 }
 
-// Images returns a deep copy of the region's images in listing order, whoever owns them.
+// Images returns a deep copy of the region's images of all owners, in listing order.
 func (s *Server) Images(region string) []Image {
 	s.inventory.mu.RLock()
 	defer s.inventory.mu.RUnlock()
@@ -170,7 +170,7 @@ func (r *regionImages) insert(first, last []*entry) {
 func (r *regionImages) replace(old *entry, img Image) {
 	at, found := slices.BinarySearchFunc(r.order, old.seq, func(e *entry, seq int64) int { return cmp.Compare(e.seq, seq) })
 	if !found || r.order[at] != old {
-		old.Image = img // the same id twice in one Put: nobody has seen the first one yet
+		old.Image = img // the same id twice in one Put
 		return
 	}
 	delete(r.byID, old.ImageID)

@@ -17,7 +17,7 @@ type limiter struct {
 	counts map[[2]string]int
 }
 
-// take counts a request and says how many there were in its second, this one included.
+// take counts a request and returns the number of requests in its second, including this one.
 func (l *limiter) take(action, secretID string, now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

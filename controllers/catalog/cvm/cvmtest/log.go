@@ -41,7 +41,7 @@ type Request struct {
 	RequestID string `json:"requestID"`
 	// Code is the answer's error code; "" is a good answer, or one spoilt by a fault without a code.
 	Code string `json:"code,omitempty"`
-	// Fault tells that an injected fault shaped the answer.
+	// Fault is set if an injected fault changed the answer.
 	Fault bool `json:"fault,omitempty"`
 	// TotalCount and Returned are the answer's total and number of images, before a fault's Body, Set or Unset.
 	TotalCount int64 `json:"totalCount"`

@@ -3,7 +3,7 @@
 
 package cvmtest
 
-// CodeUnknown is the code of answers to requests whose real answer nobody knows. It is not a code of the real service; a test that
+// CodeUnknown is the code of answers to requests with an unknown real answer. It is not a code of the real service; a test that
 // meets it must be changed, or the simulator taught with a source. Server.Unknown lists what was met.
 const CodeUnknown = "InternalError.CvmtestUnknownBehaviour"
 

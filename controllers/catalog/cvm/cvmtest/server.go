@@ -17,7 +17,7 @@ import (
 // DefaultRateLimit is the documented default of DescribeImages in requests per second (API page, "默认接口请求频率限制:40次/秒").
 const DefaultRateLimit = 40
 
-// Options says how a Server differs from the real service's defaults.
+// Options configures how a Server differs from the real service's defaults.
 type Options struct {
 	// Addr is the TCP address to listen on; empty means "127.0.0.1:0", a free loopback port.
 	Addr string
@@ -34,7 +34,7 @@ type Options struct {
 	IgnoreCase bool
 	// CountBeforeInstanceType lets TotalCount count what matches without InstanceType. Whether the real one does is not known.
 	CountBeforeInstanceType bool
-	// SharedCreator is what ImageCreator says of images that another account shares. What the real one says is not known.
+	// SharedCreator is the ImageCreator of images that another account shares. The real value is not known.
 	SharedCreator SharedCreator
 	// TLS, when set, makes the server speak HTTPS with it; see SelfSigned.
 	TLS *tls.Config

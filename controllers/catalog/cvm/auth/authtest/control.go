@@ -9,13 +9,13 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// nodeRole is PUT /node-role.
+// nodeRole is the body of PUT /node-role.
 type nodeRole struct {
 	Name string `json:"name"`
 	UIN  string `json:"uin"`
 }
 
-// ControlRoutes are what the simulated cloud's control API has besides, where there are both services.
+// ControlRoutes returns the routes that the two services add to the simulated cloud's control API.
 //
 //	PUT  /roles               Role: STS.SetRole
 //	PUT  /identity-providers  Provider: STS.SetProvider
@@ -32,7 +32,7 @@ func ControlRoutes(s *STS, m *Metadata) map[string]func(*http.Request) (any, err
 	}
 }
 
-// Control does the same from another process.
+// Control drives the services from another process.
 type Control struct{ cloud *cvmtest.Control }
 
 // Dial returns a client for the routes at the control API of a simulated cloud.

@@ -9,27 +9,27 @@ import (
 	"sync"
 )
 
-// Fault spoils answers.
+// Fault changes answers.
 type Fault struct {
-	// Times is how many answers it spoils; 0 means all.
+	// Times is the number of answers that it changes; 0 means all.
 	Times int
 
 	// Code is the error that STS answers with.
 	Code string
 
-	// Status, Header and Body replace those of the answer; 0, nil and nil leave them.
+	// Status, Header and Body replace those of the answer unless they are 0 or nil.
 	Status int
 	Header map[string]string
 	Body   *string
 
-	// Hold, if set, lets the answer wait until it is closed, the client gives up, or the server closes.
+	// Hold, if set, delays the answer until it is closed, the client gives up, or the server closes.
 	Hold chan struct{}
 
-	// Drop ends the connection without an answer.
+	// Drop closes the connection without an answer.
 	Drop bool
 }
 
-// faults are injected into a server; the first one counts.
+// faults are the injected faults of a server. The first one applies.
 type faults struct {
 	mu    sync.Mutex
 	rules []*Fault
@@ -42,7 +42,7 @@ func (f *faults) Inject(fault Fault) {
 	f.rules = append(f.rules, &fault)
 }
 
-// Heal takes all faults away.
+// Heal removes all faults.
 func (f *faults) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -65,7 +65,7 @@ func (f *faults) pick() Fault {
 	return picked
 }
 
-// write sends an answer as the fault has it.
+// write sends an answer with the fault applied.
 func (fault Fault) write(w http.ResponseWriter, r *http.Request, closed <-chan struct{}, status int, contentType, body string) {
 	if fault.Hold != nil {
 		select {

@@ -13,7 +13,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// rolePath is the documented one (CVM, "instance metadata", 213/4934), as the SDK asks it (common v1.3.210,
+// rolePath is documented (CVM, "instance metadata", 213/4934) and used by the SDK (common v1.3.210,
 // cvm_role_provider.go).
 const rolePath = "/latest/meta-data/cam/security-credentials/"
 
@@ -30,7 +30,7 @@ type Metadata struct {
 	paths   []string
 }
 
-// NewMetadata starts a metadata service of an instance with a role of the account uin; "" is an instance without one.
+// NewMetadata starts the metadata service of an instance with a role of the account uin, or without one if uin is "".
 // Close it when done.
 func NewMetadata(cloud *cvmtest.Server, role, uin string) *Metadata {
 	m := &Metadata{server: newServer(cloud), role: role, uin: uin, life: 6 * time.Hour, renewed: time.Hour, code: "Success"}
@@ -45,22 +45,22 @@ func (m *Metadata) SetRole(role, uin string) {
 	m.role, m.uin, m.current = role, uin, cvmtest.Credential{}
 }
 
-// SetCode is the Code of the answer instead of Success.
+// SetCode sets the Code of the answer instead of Success.
 func (m *Metadata) SetCode(code string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.code = code
 }
 
-// SetLife says how long keys last, and how long before their end the service makes others: until then it answers the
-// same ones. The real values are not documented.
+// SetLife sets how long keys last, and how long before their expiry the service issues new ones. Until then it
+// returns the same ones. The real values are not documented.
 func (m *Metadata) SetLife(life, renewed time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.life, m.renewed = life, renewed
 }
 
-// Paths are those that were asked for so far.
+// Paths returns the requested paths so far.
 func (m *Metadata) Paths() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,11 +81,11 @@ func (m *Metadata) handle(w http.ResponseWriter, r *http.Request) {
 	case role != "" && name == role:
 		status, body = http.StatusOK, m.keys()
 	}
-	// Which media type the real service names is not known; clients don't look at it.
+	// The real media type is not documented; clients ignore it.
 	m.pick().write(w, r, m.closed, status, "text/plain", body)
 }
 
-// keys is the documented JSON with the role's present keys.
+// keys returns the documented JSON with the role's current keys.
 func (m *Metadata) keys() string {
 	m.mu.Lock()
 	current, life, uin, code, now := m.current, m.life, m.uin, m.code, m.cloud.Now()

@@ -21,9 +21,9 @@ import (
 
 // Provider is an identity provider that is registered in CAM (598/58323): a cluster whose ServiceAccounts may assume roles.
 type Provider struct {
-	// ID is what requests name.
+	// ID is the id in requests.
 	ID string `json:"id"`
-	// Issuer is the tokens' iss.
+	// Issuer is the iss claim of the tokens.
 	Issuer string `json:"issuer"`
 	// Keys are the public keys as the cluster publishes them, a JSON Web Key Set.
 	Keys KeySet `json:"keys"`
@@ -34,7 +34,7 @@ type KeySet struct {
 	Keys []Key `json:"keys"`
 }
 
-// Key is one of them: an RSA key, as Kubernetes has them in production, or one of the curve P-256, as in its tests.
+// Key is an RSA key, as Kubernetes uses in production, or a P-256 key, as in its tests.
 type Key struct {
 	ID   string `json:"kid,omitempty"`
 	Type string `json:"kty"`
@@ -49,7 +49,7 @@ type Key struct {
 	Y     string `json:"y,omitempty"`
 }
 
-// signed says whether the key has signed a text.
+// signed reports whether the key has signed a text.
 func (k Key) signed(text string, signature []byte) bool {
 	sum := sha256.Sum256([]byte(text))
 	switch {
@@ -68,14 +68,14 @@ func (k Key) signed(text string, signature []byte) bool {
 const half = 32
 
 func number(text string) *big.Int {
-	b, _ := encoding.DecodeString(text) // what is none verifies nothing
+	b, _ := encoding.DecodeString(text) // an invalid key verifies nothing
 	return new(big.Int).SetBytes(b)
 }
 
-// encoding is that of JSON Web Tokens (RFC 7515).
+// encoding is the encoding of JSON Web Tokens (RFC 7515).
 var encoding = base64.RawURLEncoding
 
-// claims are those of a ServiceAccount's token that count here.
+// claims are the checked claims of a ServiceAccount's token.
 type claims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
@@ -83,7 +83,7 @@ type claims struct {
 	Expires  int64    `json:"exp"`
 }
 
-// verify reads a token that the provider has signed and that has not expired.
+// verify parses a token, and checks its signature and expiry.
 func (p Provider) verify(token string, now time.Time) (c claims, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -113,7 +113,7 @@ func (p Provider) signed(text string, signature []byte) bool {
 	return slices.ContainsFunc(p.Keys.Keys, func(k Key) bool { return k.signed(text, signature) })
 }
 
-// Issuer signs tokens as a cluster does, where there is none.
+// Issuer signs tokens in place of a cluster.
 type Issuer struct {
 	Name string
 	key  *ecdsa.PrivateKey
@@ -128,7 +128,7 @@ func NewIssuer(name string) Issuer {
 	return Issuer{Name: name, key: key}
 }
 
-// Provider is the issuer as CAM knows it.
+// Provider returns the issuer as registered in CAM.
 func (i Issuer) Provider(id string) Provider {
 	point, err := i.key.PublicKey.Bytes()
 	if err != nil {
@@ -139,7 +139,7 @@ func (i Issuer) Provider(id string) Provider {
 	}}}}
 }
 
-// Token is one for an audience and a subject.
+// Token returns a token for an audience and a subject.
 func (i Issuer) Token(audience, subject string, expires time.Time) string {
 	content, err := json.Marshal(claims{Issuer: i.Name, Subject: subject, Audience: []string{audience}, Expires: expires.Unix()})
 	if err != nil {

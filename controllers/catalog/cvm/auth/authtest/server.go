@@ -15,7 +15,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// server is what both services have in common.
+// server is the common part of both services.
 type server struct {
 	faults
 
@@ -43,7 +43,7 @@ func (s *server) serve(h http.HandlerFunc) {
 // URL is the service's address as "http://127.0.0.1:12345".
 func (s *server) URL() string { return s.http.URL }
 
-// Close ends every connection, also those that hang, and returns when they are gone.
+// Close closes all connections, including those that hang, and waits for them.
 func (s *server) Close() {
 	s.once.Do(func() {
 		close(s.closed)
@@ -52,7 +52,7 @@ func (s *server) Close() {
 	})
 }
 
-// issue makes temporary keys that the cloud accepts for d. Their form is that of real ones: "AKID", and a token.
+// issue issues temporary keys that the cloud accepts for d. They have the form of real ones: "AKID", and a token.
 func (s *server) issue(uin string, deny bool, d time.Duration) cvmtest.Credential {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,14 +66,14 @@ func (s *server) issue(uin string, deny bool, d time.Duration) cvmtest.Credentia
 	return c
 }
 
-// Issued counts the keys that were handed out.
+// Issued returns the number of issued keys.
 func (s *server) Issued() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.issued
 }
 
-// Unknown returns what was asked that no source describes; a test's cleanup should find it empty.
+// Unknown returns the requests that no source describes. A test's cleanup should find it empty.
 func (s *server) Unknown() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

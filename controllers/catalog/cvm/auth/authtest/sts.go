@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// stsVersion is that of all actions (STS API pages AssumeRole 1312/48197, AssumeRoleWithWebIdentity 1312/73070,
+	// stsVersion is the version of all actions (STS API pages AssumeRole 1312/48197, AssumeRoleWithWebIdentity 1312/73070,
 	// GetCallerIdentity 1312/66098).
 	stsVersion = "2018-08-13"
 
@@ -31,10 +31,10 @@ const (
 	actionIdentity    = "GetCallerIdentity"
 )
 
-// sessionName is the documented form of RoleSessionName: 2 to 128 of these.
+// sessionName is the documented form of RoleSessionName.
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,128}$`)
 
-// region is the form of all known ones.
+// region matches all known regions.
 var region = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 
 // Role is a role in CAM.
@@ -42,38 +42,38 @@ type Role struct {
 	// ARN names it, such as qcs::cam::uin/100000000002:roleName/reader.
 	ARN string `json:"arn"`
 
-	// UIN is the account that the role belongs to: its keys see that account's images.
+	// UIN is the account of the role. Its keys see that account's images.
 	UIN string `json:"uin"`
 
-	// Trusts are the accounts whose keys may assume it, by UIN.
+	// Trusts are the UINs of the accounts that may assume the role.
 	Trusts []string `json:"trusts,omitempty"`
 
-	// ExternalID, if set, must come with the request.
+	// ExternalID, if set, is required in the request.
 	ExternalID string `json:"externalID,omitempty"`
 
 	// MaxDuration bounds its sessions; 0 means the documented default of two hours.
 	MaxDuration time.Duration `json:"maxDuration,omitempty"`
 
-	// ProviderID makes it a role that a provider's tokens may assume, if they have this audience and this subject: the
+	// ProviderID, if set, lets a provider's tokens assume the role if they have this audience and this subject: the
 	// conditions oidc:aud and oidc:sub, string_equal, of its trust policy (598/47191).
 	ProviderID string `json:"providerID,omitempty"`
 	Audience   string `json:"audience,omitempty"`
 	Subject    string `json:"subject,omitempty"`
 
-	// Deny lets CAM deny cvm:DescribeImages to it.
+	// Deny makes CAM deny cvm:DescribeImages.
 	Deny bool `json:"deny,omitempty"`
 }
 
-// Request is what STS was asked.
+// Request is a logged request to STS.
 type Request struct {
 	Action, Region, Language, RequestClient, Authorization string
-	// SecretID and Token are those that signed.
+	// SecretID and Token are the keys that signed it.
 	SecretID, Token string
 
 	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
 	DurationSeconds                                                    int64
 
-	// Code and Message are the answer's; empty for a good one.
+	// Code and Message are those of the answer; empty on success.
 	Code, Message string
 }
 
@@ -110,14 +110,14 @@ func (s *STS) SetProvider(p Provider) {
 	s.providers[p.ID] = p
 }
 
-// Requests returns what was asked so far.
+// Requests returns the requests so far.
 func (s *STS) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// parameters are those of all actions.
+// parameters are the parameters of all actions.
 type parameters struct {
 	RoleArn, RoleSessionName, ExternalId, ProviderId, WebIdentityToken string
 	DurationSeconds                                                    int64
@@ -149,7 +149,7 @@ func (s *STS) handle(w http.ResponseWriter, r *http.Request) {
 	fault.write(w, r, s.closed, http.StatusOK, "application/json", answer(response, no))
 }
 
-// answer is the JSON of an answer: errors have HTTP status 200, too.
+// answer returns the JSON of an answer. Errors have HTTP status 200 too.
 func answer(response map[string]any, no *refusal) string {
 	if no != nil {
 		response = map[string]any{"Error": map[string]string{"Code": no.code, "Message": no.message}}
@@ -162,7 +162,7 @@ func answer(response map[string]any, no *refusal) string {
 	return string(b)
 }
 
-// decide makes the content of a good answer, or says why there is none. The order of the checks is inferred.
+// decide returns the content of a successful answer, or a refusal. The order of the checks is inferred.
 func (s *STS) decide(r *http.Request, body []byte, request *Request) (response map[string]any, no *refusal) {
 	if no := s.readRequest(r, body, request); no != nil {
 		return nil, no
@@ -181,7 +181,7 @@ func (s *STS) decide(r *http.Request, body []byte, request *Request) (response m
 	return handedOut(s.assume(caller, request))
 }
 
-// handedOut is what the API pages of both actions that give keys call their output parameters.
+// handedOut returns the output parameters of both actions that issue keys.
 func handedOut(keys cvmtest.Credential, no *refusal) (map[string]any, *refusal) {
 	return map[string]any{
 		"Credentials": map[string]string{"Token": keys.Token, "TmpSecretId": keys.SecretID, "TmpSecretKey": keys.SecretKey},
@@ -190,8 +190,8 @@ func handedOut(keys cvmtest.Credential, no *refusal) (map[string]any, *refusal) 
 	}, no
 }
 
-// identity is GetCallerIdentity's answer (API page 1312/66098, its examples 1 and 2): AccountId is the main account's, for
-// keys of a sub-account and of a role, too. The simulated CVM knows no sub-accounts and no ids of roles, so these parts of
+// identity returns GetCallerIdentity's answer (API page 1312/66098, its examples 1 and 2). AccountId is the main account's,
+// also for keys of a sub-account or a role. The simulated CVM knows no sub-accounts and no role ids, so these parts of
 // UserId, PrincipalId and Arn are made up.
 func identity(caller cvmtest.Credential) map[string]any {
 	out := map[string]any{
@@ -206,7 +206,7 @@ func identity(caller cvmtest.Credential) map[string]any {
 	return out
 }
 
-// readRequest reads what the actions have in common.
+// readRequest reads the common part of the actions.
 func (s *STS) readRequest(r *http.Request, body []byte, request *Request) *refusal {
 	switch {
 	case r.Method != http.MethodPost || r.URL.Path != "/" || r.URL.RawQuery != "" || r.Header.Get("Content-Type") != "application/json":
@@ -240,9 +240,9 @@ func (s *STS) readRequest(r *http.Request, body []byte, request *Request) *refus
 	return nil
 }
 
-// assume is AssumeRole. That a role which isn't there is InternalError.GetRoleError, though the page has
-// ResourceNotFound.RoleNotFound, is what the SDK's integration test asserts and what users report ("role not exist").
-// That a wrong ExternalId is the same UnauthorizedOperation as a trust policy without the caller is inferred.
+// assume implements AssumeRole. A missing role is InternalError.GetRoleError, although the page lists
+// ResourceNotFound.RoleNotFound: the SDK's integration test asserts it and users report it ("role not exist"). It is inferred
+// that a wrong ExternalId gives the same UnauthorizedOperation as a trust policy without the caller.
 func (s *STS) assume(caller cvmtest.Credential, request *Request) (keys cvmtest.Credential, no *refusal) {
 	role, ok := s.role(request.RoleArn)
 	switch {
@@ -255,8 +255,8 @@ func (s *STS) assume(caller cvmtest.Credential, request *Request) (keys cvmtest.
 	return s.hand(role, request)
 }
 
-// assumeWithWebIdentity is AssumeRoleWithWebIdentity: the header Authorization is SKIP, and no X-TC-Token is sent (note
-// on the API's page).
+// assumeWithWebIdentity implements AssumeRoleWithWebIdentity: the header Authorization is SKIP, and no X-TC-Token is sent
+// (note on the API's page).
 func (s *STS) assumeWithWebIdentity(request *Request) (keys cvmtest.Credential, no *refusal) {
 	role, ok := s.role(request.RoleArn)
 	switch {
@@ -276,8 +276,8 @@ func (s *STS) assumeWithWebIdentity(request *Request) (keys cvmtest.Credential, 
 		err = errors.New("the token is another principal's")
 	}
 	if err != nil {
-		// The page's description of the code is "the token is wrong or has expired"; that another audience or subject has the
-		// same one is inferred.
+		// The page describes the code as "the token is wrong or has expired". It is inferred that a wrong audience or subject
+		// has the same code.
 		return keys, &refusal{"InvalidParameter.WebIdentityTokenError", err.Error()}
 	}
 	return s.hand(role, request)
