@@ -280,8 +280,7 @@ type LeavingQuery struct {
 	// replaced says that another image came for this one, of the same creator or public as it was, so that
 	// spec.removal.maxRemovedPercent of the query counts its departure no more.
 	// +optional
-	// +kubebuilder:default=false
-	Replaced bool `json:"replaced"`
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // CloudImageList is a list of CloudImages.

@@ -4,6 +4,7 @@
 package selection
 
 import (
+	"maps"
 	"testing"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -56,9 +57,7 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 			q := &imagev1alpha1.ImageQuery{}
 			q.Status.ObservedQuery = ObservedQuery(q)
 			k := Known{Request: Request(q), Members: map[string]catalog.Image{}, Partial: map[string]bool{}, HeldBack: map[string]bool{tc.heldBack: true}, Verdicts: verdicts("NotNewest", "img-amd2", "img-amd3", "img-arm2")}
-			for id, verdict := range tc.verdicts {
-				k.Verdicts[id] = verdict
-			}
+			maps.Copy(k.Verdicts, tc.verdicts)
 			for _, image := range members {
 				if image.Name == "amd-1" || image.Name == "arm-1" {
 					q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture, Type: image.Type})

@@ -49,12 +49,14 @@ func (f Funnel) String() string {
 	if f.Matching == 1 {
 		out += "es"
 	}
-	separator := ": "
+	var turned []string
 	for _, check := range matchChecks {
 		if n := f.TurnedAway[check.field]; n > 0 {
-			out += fmt.Sprintf("%smatch.%s turns %d away", separator, check.field, n)
-			separator = ", "
+			turned = append(turned, fmt.Sprintf("match.%s turns %d away", check.field, n))
 		}
+	}
+	if len(turned) > 0 {
+		out += ": " + strings.Join(turned, ", ")
 	}
 	return out
 }
@@ -97,7 +99,7 @@ func literalOf(expression string) string {
 	parts := []*syntax.Regexp{parsed}
 	for len(parts) > 0 {
 		first := parts[0]
-		switch first.Op { //nolint:exhaustive // all others begin with no plain text
+		switch first.Op {
 		case syntax.OpLiteral:
 			return string(first.Rune)
 		case syntax.OpBeginText, syntax.OpBeginLine:

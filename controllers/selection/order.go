@@ -137,6 +137,7 @@ func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
 		return image.OSName
 	case imagev1alpha1.GroupByImageFamily:
 		return image.Family
+	case imagev1alpha1.GroupByNone:
 	}
 	return ""
 }

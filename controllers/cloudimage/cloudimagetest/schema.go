@@ -23,8 +23,15 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// crd is the schema in config/crd, prepared as the API server does it.
-var crd = sync.OnceValues(func() (*schema.Structural, error) {
+// validators hold an object against the schema and its rules.
+type validators struct {
+	structural *schema.Structural
+	schema     validation.SchemaValidator
+	rules      *cel.Validator
+}
+
+// crd are the validators of config/crd, prepared once as the API server does it: compiling the rules takes milliseconds.
+var crd = sync.OnceValues(func() (*validators, error) {
 	_, here, _, _ := runtime.Caller(0)
 	content, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../../config/crd/bases/imagecatalog.dev_cloudimages.yaml"))
 	if err != nil {
@@ -37,12 +44,20 @@ var crd = sync.OnceValues(func() (*schema.Structural, error) {
 	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal, nil); err != nil {
 		return nil, err
 	}
-	return schema.NewStructural(internal.Spec.Validation.OpenAPIV3Schema)
+	structural, err := schema.NewStructural(internal.Spec.Validation.OpenAPIV3Schema)
+	if err != nil {
+		return nil, err
+	}
+	return &validators{
+		structural: structural,
+		schema:     validation.NewSchemaValidatorFromOpenAPI(structural.ToKubeOpenAPI()),
+		rules:      cel.NewValidator(structural, true, celconfig.PerCallLimit),
+	}, nil
 })
 
 // Validate returns what the API server would refuse an object for, by its schema and its CEL rules.
 func Validate(image *imagev1alpha1.CloudImage) error {
-	structural, err := crd()
+	v, err := crd()
 	if err != nil {
 		return err
 	}
@@ -52,8 +67,7 @@ func Validate(image *imagev1alpha1.CloudImage) error {
 	if err != nil {
 		return err
 	}
-	faults := validation.ValidateCustomResource(nil, object, validation.NewSchemaValidatorFromOpenAPI(structural.ToKubeOpenAPI()))
-	rules, _ := cel.NewValidator(structural, true, celconfig.PerCallLimit).
-		Validate(context.Background(), nil, structural, object, nil, celconfig.RuntimeCELCostBudget)
-	return append(faults, rules...).ToAggregate()
+	faults := validation.ValidateCustomResource(nil, object, v.schema)
+	broken, _ := v.rules.Validate(context.Background(), nil, v.structural, object, nil, celconfig.RuntimeCELCostBudget)
+	return append(faults, broken...).ToAggregate()
 }

@@ -139,7 +139,7 @@ func (s *suite) approve() {
 
 // switchPolicy has a query give up objects and take them back; its images in status stay. There is neither grace nor breaker.
 func (s *suite) switchPolicy() {
-	s.apply("choosy", policy, "cloudImages: {policy: All}")
+	s.apply("choosy", policy, "selection: {groupBy: [None]}, cloudImages: {policy: All}")
 	query := s.UntilSynced("choosy")
 	if len(query.Status.Selected) != 1 {
 		s.t.Fatalf("selected is %+v, want the newest image", query.Status.Selected)
@@ -172,7 +172,7 @@ func (s *suite) switchPolicy() {
 		{"None", each("delete", 200, selected)},
 		{"All", each("create", 201, append(others, selected)...)},
 	} {
-		s.expect(func() { s.apply("choosy", policy, "cloudImages: {policy: "+step.policy+"}") }, pages("default", policy, 10), step.writes)
+		s.expect(func() { s.apply("choosy", policy, "selection: {groupBy: [None]}, cloudImages: {policy: "+step.policy+"}") }, pages("default", policy, 10), step.writes)
 		if got := len(s.UntilSynced("choosy").Status.Images); got != 10 {
 			s.t.Errorf("with the policy %s, status has %d images, want 10", step.policy, got)
 		}

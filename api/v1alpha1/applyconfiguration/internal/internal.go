@@ -481,7 +481,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: replaced
       type:
         scalar: boolean
-      default: false
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
