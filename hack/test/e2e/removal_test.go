@@ -172,7 +172,9 @@ func (s *suite) switchPolicy() {
 		{"None", each("delete", 200, selected)},
 		{"All", each("create", 201, append(others, selected)...)},
 	} {
-		s.expect(func() { s.apply("choosy", policy, "selection: {groupBy: [None]}, cloudImages: {policy: "+step.policy+"}") }, pages("default", policy, 10), step.writes)
+		s.expect(func() {
+			s.apply("choosy", policy, "selection: {groupBy: [None]}, cloudImages: {policy: "+step.policy+"}")
+		}, pages("default", policy, 10), step.writes)
 		if got := len(s.UntilSynced("choosy").Status.Images); got != 10 {
 			s.t.Errorf("with the policy %s, status has %d images, want 10", step.policy, got)
 		}
