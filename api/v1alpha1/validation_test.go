@@ -675,6 +675,7 @@ var defaults = map[string]struct {
 	"nothing has come for an image that left": {rule: "CloudImage .lifecycle.leaving[].replaced default", at: "lifecycle.leaving[0].replaced", want: false, own: true},
 	"every member has an object":              {rule: "ImageQuery .spec.cloudImages default", at: "spec.cloudImages", want: map[string]any{"policy": "All", "maxImages": 1000.0}, own: map[string]any{"policy": "Selected"}},
 	"members have objects unless told":        {rule: "ImageQuery .spec.cloudImages.policy default", at: "spec.cloudImages.policy", want: "All", own: "All"},
+	"nothing replaced an image that left":     {rule: "CloudImage .lifecycle.leaving[].replaced default", at: "lifecycle.leaving[0].replaced", given: map[string]any{"lifecycle.leaving": []any{leaving(1)}}, want: false, own: true},
 	"a new query has been observed by nobody": {rule: "ImageQuery .status default", at: "status", want: map[string]any{"observedGeneration": -1.0}},
 }
 

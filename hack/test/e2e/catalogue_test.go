@@ -111,12 +111,22 @@ func (s *suite) change() {
 
 // vanish is the one place that says what becomes of an image that the cloud has no more, with a grace period of nothing.
 func (s *suite) vanish() {
-	id := s.own(region, cvmtest.DefaultCredential)[3]
+	selected := selectedIDs(s.Query("private"))
+	ids := slices.DeleteFunc(s.own(region, cvmtest.DefaultCredential), func(id string) bool { return slices.Contains(selected, id) })
+	id := ids[3]
 	s.cloud.Delete(region, id)
 	s.expect(func() { s.Poll("private") },
 		append(pages("default", region, 407), byID(region, 1)...),
 		append(statusOf("private", 1), write("delete", "cloudimages", region+"-"+id, 200)))
 	s.agrees("private", region+"-", s.own(region, cvmtest.DefaultCredential))
+}
+
+func selectedIDs(q *imagev1alpha1.ImageQuery) []string {
+	var ids []string
+	for _, image := range q.Status.Selected {
+		ids = append(ids, image.ImageID)
+	}
+	return ids
 }
 
 func (s *suite) share() {
