@@ -278,7 +278,7 @@ type LeavingQuery struct {
 	DeleteAfter metav1.Time `json:"deleteAfter,omitempty,omitzero"`
 
 	// replaced says that another image came for this one, of the same creator or public as it was, so that
-	// spec.removal.maxRemovedPercent of the query counts its departure no more. Default false.
+	// spec.removal.maxRemovedPercent of the query counts its departure no more.
 	// +optional
 	// +kubebuilder:default=false
 	Replaced bool `json:"replaced"`

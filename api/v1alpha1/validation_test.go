@@ -672,7 +672,6 @@ var defaults = map[string]struct {
 	"an image leaves carefully":               {rule: "ImageQuery .spec.removal default", at: "spec.removal", want: map[string]any{"gracePeriod": "24h", "maxRemovedPercent": 50.0}, own: map[string]any{"gracePeriod": "0s", "maxRemovedPercent": 0.0}},
 	"an image has a day's grace":              {rule: "ImageQuery .spec.removal.gracePeriod default", at: "spec.removal.gracePeriod", want: "24h", own: "0s"},
 	"half of the images don't go at once":     {rule: "ImageQuery .spec.removal.maxRemovedPercent default", at: "spec.removal.maxRemovedPercent", want: 50.0, own: 0.0},
-	"nothing has come for an image that left": {rule: "CloudImage .lifecycle.leaving[].replaced default", at: "lifecycle.leaving[0].replaced", want: false, own: true},
 	"every member has an object":              {rule: "ImageQuery .spec.cloudImages default", at: "spec.cloudImages", want: map[string]any{"policy": "All", "maxImages": 1000.0}, own: map[string]any{"policy": "Selected"}},
 	"members have objects unless told":        {rule: "ImageQuery .spec.cloudImages.policy default", at: "spec.cloudImages.policy", want: "All", own: "All"},
 	"nothing replaced an image that left":     {rule: "CloudImage .lifecycle.leaving[].replaced default", at: "lifecycle.leaving[0].replaced", given: map[string]any{"lifecycle.leaving": []any{leaving(1)}}, want: false, own: true},

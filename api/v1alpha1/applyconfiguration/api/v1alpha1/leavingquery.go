@@ -21,7 +21,7 @@ type LeavingQueryApplyConfiguration struct {
 	// deleteAfter is when the query's grace period ends.
 	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
 	// replaced says that another image came for this one, of the same creator or public as it was, so that
-	// spec.removal.maxRemovedPercent of the query counts its departure no more. Default false.
+	// spec.removal.maxRemovedPercent of the query counts its departure no more.
 	Replaced *bool `json:"replaced,omitempty"`
 }
 
