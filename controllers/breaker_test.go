@@ -69,7 +69,7 @@ type breakerPoll struct {
 }
 
 func TestTheBreakerCountsOnBalance(t *testing.T) {
-	a1, a2, a20 := images(1, 1, ours), images(1, 2, ours), images(1, 20, ours)
+	a1, a2, a12, a20 := images(1, 1, ours), images(1, 2, ours), images(1, 12, ours), images(1, 20, ours)
 	creating := images(2, 1, ours, "CREATING")
 	trusting := func(s *imagev1alpha1.ImageQuerySpec) { s.Selection.TrustedCreators = []string{"7"} }
 	with := slices.Concat[[]catalog.Image]
@@ -90,20 +90,26 @@ func TestTheBreakerCountsOnBalance(t *testing.T) {
 			{listed: images(2, 1, ours), notMatched: true, want: "b2-0, in grace 0+1"},
 			{listed: a1, notMatched: true, want: "b1-0, in grace 0+1"},
 		}},
-		"public images are replaced by public ones": {before: public(1, 6), polls: []breakerPoll{{listed: public(2, 6), want: "b2-5, in grace 0+6"}}},
+		"public images are replaced by public ones": {
+			before: public(1, 6),
+			polls:  []breakerPoll{{listed: public(2, 6), want: "b2-5, in grace 0+6"}},
+		},
 		"shared images of a trusted creator are replaced by the same": {
 			spec: trusting, before: turned(images(1, 6, "7"), "SHARED_IMAGE", "7"),
 			polls: []breakerPoll{{listed: turned(images(2, 6, "7"), "SHARED_IMAGE", "7"), want: "b2-5, in grace 0+6"}},
 		},
-		"3 of 4 are gone and none arrived": {before: images(1, 4, ours), polls: []breakerPoll{{listed: images(1, 4, ours)[:1], want: "b1-0, in grace 3+0"}}},
-		"a few are gone at each poll": {before: images(1, 12, ours), polls: []breakerPoll{
-			{listed: images(1, 12, ours)[:8], want: "b1-7, in grace 4+0"},
-			{listed: images(1, 12, ours)[:4], want: "blocked b1-7, in grace 4+0"},
+		"3 of 4 are gone and none arrived": {
+			before: images(1, 4, ours),
+			polls:  []breakerPoll{{listed: images(1, 4, ours)[:1], want: "b1-0, in grace 3+0"}},
+		},
+		"a few are gone at each poll": {before: a12, polls: []breakerPoll{
+			{listed: a12[:8], want: "b1-7, in grace 4+0"},
+			{listed: a12[:4], want: "blocked b1-7, in grace 4+0"},
 		}},
-		"some are gone, and replaced later": {before: images(1, 12, ours), polls: []breakerPoll{
-			{listed: images(1, 12, ours)[:8], want: "b1-7, in grace 4+0"},
-			{listed: with(images(1, 12, ours)[:8], images(2, 4, ours)), want: "b2-3, in grace 0+4"},
-			{listed: with(images(1, 12, ours)[:4], images(2, 4, ours)), want: "b2-3, in grace 4+4"},
+		"some are gone, and replaced later": {before: a12, polls: []breakerPoll{
+			{listed: a12[:8], want: "b1-7, in grace 4+0"},
+			{listed: with(a12[:8], images(2, 4, ours)), want: "b2-3, in grace 0+4"},
+			{listed: with(a12[:4], images(2, 4, ours)), want: "b2-3, in grace 4+4"},
 		}},
 		"all are gone": {before: a20, polls: []breakerPoll{{want: "blocked b1-19"}}},
 		"a permission is narrowed": {before: a20, polls: []breakerPoll{
@@ -129,9 +135,18 @@ func TestTheBreakerCountsOnBalance(t *testing.T) {
 		"public images don't pay for many private ones": {
 			before: a20, polls: []breakerPoll{{listed: with(a20[:6], public(2, 14)), want: "blocked b1-19"}},
 		},
-		"private images don't pay for public ones": {before: public(1, 1), polls: []breakerPoll{{listed: images(2, 1, ours), want: "blocked b1-0"}}},
-		"images without trust leave":               {before: with(a2, images(2, 12, "7", "shared")), polls: []breakerPoll{{listed: a2, want: "b1-1, in grace 12+0"}}},
-		"images without trust pay for nothing":     {before: a2, polls: []breakerPoll{{listed: turned(images(2, 2, "7"), "SHARED_IMAGE", ours), want: "blocked b1-1"}}},
+		"private images don't pay for public ones": {
+			before: public(1, 1),
+			polls:  []breakerPoll{{listed: images(2, 1, ours), want: "blocked b1-0"}},
+		},
+		"images without trust leave": {
+			before: with(a2, images(2, 12, "7", "shared")),
+			polls:  []breakerPoll{{listed: a2, want: "b1-1, in grace 12+0"}},
+		},
+		"images without trust pay for nothing": {
+			before: a2,
+			polls:  []breakerPoll{{listed: turned(images(2, 2, "7"), "SHARED_IMAGE", ours), want: "blocked b1-1"}},
+		},
 		"the replacement is still CREATING": {before: a1, polls: []breakerPoll{
 			{listed: creating, want: "blocked b1-0"},
 			{restart: true, listed: creating, want: "blocked b1-0"},
@@ -145,25 +160,46 @@ func TestTheBreakerCountsOnBalance(t *testing.T) {
 		"the only image is shared with the keys' account": {before: a1, polls: []breakerPoll{
 			{listed: turned(a1, "SHARED_IMAGE", ours), want: "blocked b1-0"},
 		}},
-		"they are another creator's": {before: a20, polls: []breakerPoll{{listed: turned(a20, "PRIVATE_IMAGE", strange), want: "blocked b1-19"}}},
+		"they are another creator's": {
+			before: a20,
+			polls:  []breakerPoll{{listed: turned(a20, "PRIVATE_IMAGE", strange), want: "blocked b1-19"}},
+		},
 		"an edit approves what matches no more": {before: a20, polls: []breakerPoll{
 			{edit: only("^b1-1$"), listed: a20[1:2], notMatched: true, want: "b1-1, in grace 19+0"},
 		}},
-		"an edit doesn't approve what is gone":       {before: a20, polls: []breakerPoll{{edit: only("^b1-1$"), listed: a20[1:2], want: "blocked b1-1"}}},
-		"an edit doesn't approve that types turn":    {before: a1, polls: []breakerPoll{{edit: only("^b1"), listed: turned(a1, "SHARED_IMAGE", ours), want: "blocked b1-0"}}},
-		"the policy None and a restart":              {policy: imagev1alpha1.CloudImagesNone, before: a1, polls: []breakerPoll{{restart: true, listed: images(2, 1, ours), want: "b2-0"}}},
-		"the policy None, a restart and other keys":  {policy: imagev1alpha1.CloudImagesNone, before: a20, polls: []breakerPoll{{restart: true, listed: images(2, 20, strange), want: "blocked b1-19"}}},
-		"the policy None, a restart and other types": {policy: imagev1alpha1.CloudImagesNone, before: a1, polls: []breakerPoll{{restart: true, listed: turned(a1, "SHARED_IMAGE", ours), want: "blocked b1-0"}}},
-		"the policy None, and a few are gone at each poll": {policy: imagev1alpha1.CloudImagesNone, before: images(1, 12, ours), polls: []breakerPoll{
-			{listed: images(1, 12, ours)[:8], want: "b1-7"},
-			{listed: images(1, 12, ours)[:4], want: "blocked b1-7"},
-			{hours: 25, listed: images(1, 12, ours)[:4], want: "blocked b1-7"},
+		"an edit doesn't approve what is gone": {
+			before: a20,
+			polls:  []breakerPoll{{edit: only("^b1-1$"), listed: a20[1:2], want: "blocked b1-1"}},
+		},
+		"an edit doesn't approve that types turn": {
+			before: a1,
+			polls:  []breakerPoll{{edit: only("^b1"), listed: turned(a1, "SHARED_IMAGE", ours), want: "blocked b1-0"}},
+		},
+		"the policy None and a restart": {
+			policy: imagev1alpha1.CloudImagesNone,
+			before: a1,
+			polls:  []breakerPoll{{restart: true, listed: images(2, 1, ours), want: "b2-0"}},
+		},
+		"the policy None, a restart and other keys": {
+			policy: imagev1alpha1.CloudImagesNone,
+			before: a20,
+			polls:  []breakerPoll{{restart: true, listed: images(2, 20, strange), want: "blocked b1-19"}},
+		},
+		"the policy None, a restart and other types": {
+			policy: imagev1alpha1.CloudImagesNone,
+			before: a1,
+			polls:  []breakerPoll{{restart: true, listed: turned(a1, "SHARED_IMAGE", ours), want: "blocked b1-0"}},
+		},
+		"the policy None, and a few are gone at each poll": {policy: imagev1alpha1.CloudImagesNone, before: a12, polls: []breakerPoll{
+			{listed: a12[:8], want: "b1-7"},
+			{listed: a12[:4], want: "blocked b1-7"},
+			{hours: 25, listed: a12[:4], want: "blocked b1-7"},
 			// What left before a restart is forgotten, since no object remembers it.
-			{restart: true, listed: images(1, 12, ours)[:4], want: "b1-3"},
+			{restart: true, listed: a12[:4], want: "b1-3"},
 		}},
-		"the policy Selected, and a few are gone at each poll": {policy: imagev1alpha1.CloudImagesSelected, before: images(1, 12, ours), polls: []breakerPoll{
-			{listed: images(1, 12, ours)[:8], want: "b1-7, in grace 1+0"},
-			{listed: images(1, 12, ours)[:4], want: "blocked b1-7, in grace 1+0"},
+		"the policy Selected, and a few are gone at each poll": {policy: imagev1alpha1.CloudImagesSelected, before: a12, polls: []breakerPoll{
+			{listed: a12[:8], want: "b1-7, in grace 1+0"},
+			{listed: a12[:4], want: "blocked b1-7, in grace 1+0"},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

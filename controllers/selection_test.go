@@ -179,7 +179,9 @@ func TestAPolicyMovesCleanlyToAnother(t *testing.T) {
 	}
 	w.restart()
 	w.deleteImages(1, 2)
-	w.cloud.Put(region, newImage(4))
+	foreign := newImage(4) // of another creator, so that it replaces none
+	foreign.ImageCreator = new(stranger)
+	w.cloud.Put(region, foreign)
 	if query := w.Poll("golden"); selectedNames(query) != "node-2" || kit.Ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked {
 		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
 	}

@@ -142,7 +142,10 @@ func (r Rules) turned(k Known, v Observation) map[string]bool {
 	out := map[string]bool{}
 	check := func(now catalog.Image) {
 		was, known := k.Members[now.ID]
-		if known && !k.HeldBack[now.ID] && classOf(was).replaces() && was.Type != "" && classOf(was) != classOf(now) && !r.Selector.Distrusts(was) {
+		if !known || k.HeldBack[now.ID] || was.Type == "" || !classOf(was).replaces() || r.Selector.Distrusts(was) {
+			return
+		}
+		if classOf(was) != classOf(now) {
 			out[now.ID] = true
 		}
 	}
@@ -158,7 +161,8 @@ func (r Rules) turned(k Known, v Observation) map[string]bool {
 // arrives says whether an image of the listing becomes a member by it and can replace another one.
 func (r Rules) arrives(k Known, image catalog.Image) bool {
 	_, known := k.Members[image.ID]
-	return (!known || k.HeldBack[image.ID]) && image.State == string(imagev1alpha1.ImageStateNormal) && classOf(image).replaces() && r.Selector.trusts(image)
+	return (!known || k.HeldBack[image.ID]) && image.State == string(imagev1alpha1.ImageStateNormal) &&
+		classOf(image).replaces() && r.Selector.trusts(image)
 }
 
 // returned are the images in their grace period that are members again.

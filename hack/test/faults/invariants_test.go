@@ -94,6 +94,9 @@ func (l *life) keptSelection() error {
 
 // Where as many images came as left, nothing is held back. All of a life's images are of one creator.
 func (l *life) onBalance() error {
+	if len(l.members) == 0 {
+		return nil // a new query may begin with the listing of another one, some seconds old
+	}
 	query, shown := l.find(golden), l.shownIDs()
 	left := slices.DeleteFunc(slices.Clone(l.members), func(id string) bool { return slices.Contains(shown, id) })
 	came := 0
