@@ -92,8 +92,8 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) strin
 		out += "; " + keptNote(d)
 	}
 	if c.Omitted > 0 {
-		out += fmt.Sprintf("; for %s status.selected has no room: use fewer groups or a lower selection.limit",
-			plural(c.Omitted, "more image that qualifies", "more images that qualify"))
+		out += fmt.Sprintf("; %s than status.selected has room for: use fewer groups or a lower selection.limit",
+			plural(c.Omitted, "more image qualifies", "more images qualify"))
 	}
 	out += pinNote(query, c)
 	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
