@@ -19,20 +19,9 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
-	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
-	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
-
-// +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries,verbs=get;list;watch
-// +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries/status,verbs=update
-// +kubebuilder:rbac:groups=imagecatalog.dev,resources=cloudimages,verbs=get;list;watch;create;update;delete
-// +kubebuilder:rbac:groups="",namespace=image-catalog-system,resources=secrets,verbs=list;watch
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=image-catalog-system,resources=leases,verbs=get;create;update
-// +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create
-// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
-// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // Reconciler keeps the catalogue of every ImageQuery.
 type Reconciler struct {
@@ -152,18 +141,4 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 	}
 	m.pollFinished(query, o, r.Clock.Now())
 	return r.report(ctx, query, m, o)
-}
-
-// writeInterimStatus writes the status that a new spec requires before the cloud has answered.
-func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus) error {
-	existing, err := r.images.OfQuery(query.Name)
-	if err != nil {
-		return err
-	}
-	m := r.states.of(query)
-	known, now := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members), r.Clock.Now()
-	known.Request = m.request
-	return r.statusWriter().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
-		return status(q, selection.Matcher{Match: &q.Spec.Match}, known, now)
-	})
 }

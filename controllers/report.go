@@ -19,6 +19,7 @@ import (
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -41,6 +42,20 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	r.recordApproval(query, m, o)
 	r.recordImageEvents(query, before, o)
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
+}
+
+// writeInterimStatus writes the status that a new spec requires before the cloud has answered.
+func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus) error {
+	existing, err := r.images.OfQuery(query.Name)
+	if err != nil {
+		return err
+	}
+	m := r.states.of(query)
+	known, now := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members), r.Clock.Now()
+	known.Request = m.request
+	return r.statusWriter().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
+		return status(q, selection.Matcher{Match: &q.Spec.Match}, known, now)
+	})
 }
 
 // recordPoll logs what a poll came to, and makes an event of it when that is something new.

@@ -26,6 +26,15 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
 )
 
+// +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries,verbs=get;list;watch
+// +kubebuilder:rbac:groups=imagecatalog.dev,resources=imagequeries/status,verbs=update
+// +kubebuilder:rbac:groups=imagecatalog.dev,resources=cloudimages,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups="",namespace=image-catalog-system,resources=secrets,verbs=list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=image-catalog-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
 // indexSecret indexes ImageQueries by the names of all Secrets that their account may come from.
 const indexSecret = "secret"
 
