@@ -11,18 +11,18 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Funnel says what became of the images of a listing.
+// Funnel counts how many images of a listing match, and why the others don't.
 type Funnel struct {
 	Listed, Matching int
 
-	// TurnedAway counts images by the field of spec.match that refuses them; where several do, by the first of them.
+	// TurnedAway counts images by the first field of spec.match that excludes them.
 	TurnedAway map[string]int
 
-	// Nearest is the name that misses nameRegex by least; "" if none comes near.
+	// Nearest is the name that comes closest to nameRegex, or "" if none is close.
 	Nearest string
 }
 
-// Funnel explains a listing. Entries without a valid id are listed, too.
+// Funnel explains a listing. Entries with an invalid id count as listed.
 func (m Matcher) Funnel(listing catalog.Listing) Funnel {
 	out := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
 	var misnamed []catalog.Image
@@ -43,7 +43,7 @@ func (m Matcher) Funnel(listing catalog.Listing) Funnel {
 	return out
 }
 
-// String is the funnel in words, such as "30 listed, 0 match: match.nameRegex turns 30 away".
+// String formats the funnel, for example "30 listed, 0 match: match.nameRegex turns 30 away".
 func (f Funnel) String() string {
 	out := fmt.Sprintf("%d listed, %d match", f.Listed, f.Matching)
 	if f.Matching == 1 {
@@ -61,11 +61,10 @@ func (f Funnel) String() string {
 	return out
 }
 
-// minCommon is how many letters of the expression a name must have at least to come near.
+// minCommon is the number of leading letters of the expression that a close name must contain.
 const minCommon = 3
 
-// nearest is the name that has the longest beginning of a text somewhere, whatever the case of its letters; of several, the one of
-// the newest image.
+// nearest returns the name that contains the longest prefix of text, ignoring case. Newer images win ties.
 func nearest(images []catalog.Image, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
@@ -89,8 +88,8 @@ func nearest(images []catalog.Image, text string) string {
 	return best.Name
 }
 
-// literalOf is the plain text with which an expression begins, without its anchor. regexp's LiteralPrefix has none for most
-// expressions with an anchor.
+// literalOf returns the literal prefix of an expression without its anchor. regexp.LiteralPrefix is empty for most
+// anchored expressions.
 func literalOf(expression string) string {
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
