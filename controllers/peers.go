@@ -69,7 +69,8 @@ func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimag
 
 // morePeers adds the queries that a newer version of an object names. Queries known not to exist are looked up again, since
 // they may have been created meanwhile.
-func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
+func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry,
+) (map[string]*imagev1alpha1.ImageQuery, error) {
 	if image == nil {
 		return known, nil
 	}
