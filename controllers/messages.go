@@ -234,7 +234,7 @@ func listingNote(instanceType string, l catalog.Listing) string {
 	if l.Skipped > 0 {
 		out += "; " + plural(l.Skipped, "entry without a valid image id was", "entries without a valid image id were") + " skipped"
 	}
-	if l.Unsettled {
+	if l.Inconsistent {
 		out += "; the cloud's count and its list disagree, so nothing was removed"
 		if instanceType != "" {
 			out += " (if that stays, leave spec.instanceType out and name the images otherwise)"

@@ -49,7 +49,7 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 	if len(v.Matching) < least {
 		return v, a.tooFew(ctx, m.Funnel(listing), v, lost, least)
 	}
-	if listing.Unsettled {
+	if listing.Inconsistent {
 		return v, nil
 	}
 	ask := slices.Sorted(maps.Keys(v.Missing))
@@ -104,7 +104,7 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 		delete(v.Missing, image.ID)
 		delete(v.Gone, image.ID)
 	}
-	if second.Unsettled {
+	if second.Inconsistent {
 		for _, image := range doubted {
 			if _, missing := v.Missing[image.ID]; missing {
 				v.Missing[image.ID] = ""
@@ -142,7 +142,7 @@ func (a observer) byID(ctx context.Context, ids []string) ([]catalog.Image, erro
 		switch {
 		case err != nil:
 			return nil, err
-		case listing.Unsettled:
+		case listing.Inconsistent:
 			return nil, &catalog.Error{Kind: catalog.Incomplete, Message: "the cloud's answer to a request by id does not add up"}
 		}
 		found = append(found, listing.Images...)
@@ -173,9 +173,9 @@ func (a observer) list(ctx context.Context, query catalog.Query) (catalog.Listin
 		return catalog.Listing{}, err
 	}
 	return catalog.Listing{
-		Images:    slices.Concat(listing.Images, rest.Images),
-		Skipped:   listing.Skipped + rest.Skipped,
-		Unsettled: listing.Unsettled || rest.Unsettled,
+		Images:       slices.Concat(listing.Images, rest.Images),
+		Skipped:      listing.Skipped + rest.Skipped,
+		Inconsistent: listing.Inconsistent || rest.Inconsistent,
 	}, nil
 }
 

@@ -33,7 +33,7 @@ func (r *Reconciler) enqueue(ctx context.Context, name string) {
 func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *pollResult, existing map[string]*cloudimage.Entry) {
 	isGone := func(name string) bool {
 		image := existing[name]
-		return image != nil && (o.Gone[image.Image.ID] || o.Listing.Unsettled || !c.InScope(image.CloudImage))
+		return image != nil && (o.Gone[image.Image.ID] || o.Listing.Inconsistent || !c.InScope(image.CloudImage))
 	}
 	r.states.retainGone(c.Query.Name, isGone)
 	due := map[string]bool{}

@@ -114,7 +114,7 @@ func TestWhatIsHeldBackStaysSoWhileTheListingLacksIt(t *testing.T) {
 	q.Status.ObservedQuery = ObservedQuery(q)
 	r, _ := NewRules(&q.Spec)
 	k := Known{Members: ByID([]catalog.Image{old, came}), HeldBack: map[string]bool{came.ID: true}, Verdicts: verdicts(imagev1alpha1.VerdictHeldBack, came.ID)}
-	for name, missing := range map[string]imagev1alpha1.RemovalReason{"unsettled": "", "blocked": imagev1alpha1.RemovedGone} {
+	for name, missing := range map[string]imagev1alpha1.RemovalReason{"inconsistent": "", "blocked": imagev1alpha1.RemovedGone} {
 		v := Observation{Missing: map[string]imagev1alpha1.RemovalReason{came.ID: missing, old.ID: missing}}
 		got := r.Decide(q, k, v, catalogtest.Noon).Selection.Verdicts
 		if got[came.ID] != imagev1alpha1.VerdictHeldBack || got[old.ID] != imagev1alpha1.VerdictMissing {

@@ -69,7 +69,7 @@ type Options struct {
 	// Metadata is the address of the node's metadata service. Defaults to DefaultMetadata.
 	Metadata string
 
-	// WebIdentity is the pod's identity in TKE, for accounts whose Ambient is auth.TKEOIDC.
+	// WebIdentity is the pod's identity in TKE, for accounts with Ambient auth.TKEOIDC.
 	WebIdentity auth.WebIdentity
 }
 

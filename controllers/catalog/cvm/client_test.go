@@ -46,8 +46,8 @@ func TestTheAPIPagesSecondExampleIs408ImagesIn5Requests(t *testing.T) {
 	got := mustList(t, connect(t, s), catalog.Query{
 		Region: region, Filters: []catalog.Filter{{Name: "image-type", Values: []string{"PRIVATE_IMAGE"}}},
 	})
-	if got.Skipped != 0 || got.Unsettled || len(got.Images) != 408 {
-		t.Errorf("%d images, %d skipped, unsettled %t, want 408 images", len(got.Images), got.Skipped, got.Unsettled)
+	if got.Skipped != 0 || got.Inconsistent || len(got.Images) != 408 {
+		t.Errorf("%d images, %d skipped, inconsistent %t, want 408 images", len(got.Images), got.Skipped, got.Inconsistent)
 	}
 	var want []string
 	for _, image := range cvmtest.PageExample() {
@@ -157,8 +157,8 @@ func TestWhatIsFound(t *testing.T) {
 			s := start(t, cvmtest.Options{}, cvmtest.PublicImages()...)
 			tc.query.Region = region
 			got := mustList(t, connect(t, s), tc.query)
-			if diff := cmp.Diff(tc.want, idsOf(got.Images)); diff != "" || got.Unsettled {
-				t.Errorf("unsettled %t, ids (-want +got):\n%s", got.Unsettled, diff)
+			if diff := cmp.Diff(tc.want, idsOf(got.Images)); diff != "" || got.Inconsistent {
+				t.Errorf("inconsistent %t, ids (-want +got):\n%s", got.Inconsistent, diff)
 			}
 		})
 	}

@@ -234,15 +234,15 @@ func TestEntriesWithoutAUsableIDAreCountedAndSkipped(t *testing.T) {
 		"an id with a hyphen in it": `"img-9qab-wvbn"`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			unfit := full()
-			unfit.ImageID, unfit.Raw = "img-unfit000", map[string]json.RawMessage{"ImageId": json.RawMessage(id)}
-			s := start(t, cvmtest.Options{}, append([]cvmtest.Image{unfit}, private(3)...)...)
+			invalid := full()
+			invalid.ImageID, invalid.Raw = "img-invalid0", map[string]json.RawMessage{"ImageId": json.RawMessage(id)}
+			s := start(t, cvmtest.Options{}, append([]cvmtest.Image{invalid}, private(3)...)...)
 			got := mustList(t, connect(t, s), everything)
-			if len(got.Images) != 3 || got.Skipped != 1 || got.Unsettled || len(s.Requests()) != 1 {
-				t.Errorf("%d images, %d skipped, unsettled %t in %d requests, want 3 and 1 in 1", len(got.Images), got.Skipped, got.Unsettled, len(s.Requests()))
+			if len(got.Images) != 3 || got.Skipped != 1 || got.Inconsistent || len(s.Requests()) != 1 {
+				t.Errorf("%d images, %d skipped, inconsistent %t in %d requests, want 3 and 1 in 1", len(got.Images), got.Skipped, got.Inconsistent, len(s.Requests()))
 			}
 			for _, image := range got.Images {
-				if !strings.HasPrefix(image.ID, "img-") || strings.Contains(image.ID, "unfit") {
+				if !strings.HasPrefix(image.ID, "img-") || strings.Contains(image.ID, "invalid") {
 					t.Errorf("listed %q", image.ID)
 				}
 			}
@@ -256,8 +256,8 @@ func TestEntriesWithoutAUsableIDAreCountedAndSkipped(t *testing.T) {
 			}
 		}
 		got := mustList(t, connect(t, s), everything)
-		if len(got.Images) != 100 || got.Skipped != 50 || got.Unsettled || len(s.Requests()) != 2 {
-			t.Errorf("%d images, %d skipped, unsettled %t in %d requests, want 100 and 50 in 2", len(got.Images), got.Skipped, got.Unsettled, len(s.Requests()))
+		if len(got.Images) != 100 || got.Skipped != 50 || got.Inconsistent || len(s.Requests()) != 2 {
+			t.Errorf("%d images, %d skipped, inconsistent %t in %d requests, want 100 and 50 in 2", len(got.Images), got.Skipped, got.Inconsistent, len(s.Requests()))
 		}
 	})
 	t.Run("the shortest and the longest good id", func(t *testing.T) {

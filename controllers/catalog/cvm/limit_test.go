@@ -304,8 +304,8 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 			s.Inject(tc.fault)
 			c := connect(t, s)
 			if tc.images > 0 {
-				if got := mustList(t, c, everything); len(got.Images) != tc.images || got.Unsettled {
-					t.Errorf("%d images, unsettled %t", len(got.Images), got.Unsettled)
+				if got := mustList(t, c, everything); len(got.Images) != tc.images || got.Inconsistent {
+					t.Errorf("%d images, inconsistent %t", len(got.Images), got.Inconsistent)
 				}
 			} else if failure := mustFail(t, c, account, everything); failure.Code != tc.fault.Code {
 				t.Errorf("%v, want %s", failure, tc.fault.Code)

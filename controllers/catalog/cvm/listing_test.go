@@ -32,8 +32,8 @@ func TestAListingTakesAsManyRequestsAsItHasPages(t *testing.T) {
 		s.Put(region, private(images)...)
 		s.ResetRequests()
 		got := mustList(t, c, everything)
-		if len(got.Images) != images || got.Unsettled || got.Skipped != 0 {
-			t.Errorf("%d images, unsettled %t, want %d", len(got.Images), got.Unsettled, images)
+		if len(got.Images) != images || got.Inconsistent || got.Skipped != 0 {
+			t.Errorf("%d images, inconsistent %t, want %d", len(got.Images), got.Inconsistent, images)
 		}
 		if diff := cmp.Diff(want, offsets(s)); diff != "" {
 			t.Errorf("offsets for %d images (-want +got):\n%s", images, diff)
@@ -60,11 +60,11 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 			}
 		}
 	}
-	const settled, unsettled = false, true
+	const consistent, inconsistent = false, true
 	type result struct {
-		images    int
-		unsettled bool
-		kind      catalog.Kind
+		images       int
+		inconsistent bool
+		kind         catalog.Kind
 	}
 	for name, tc := range map[string]struct {
 		images int // 150 if not said
@@ -77,22 +77,22 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 	}{
 		"TotalCount drifts once": {
 			faults:  []cvmtest.Fault{{Page: 2, Times: 1, TotalDelta: 1}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"TotalCount differs between pages for good, with the same images": {
 			faults:  []cvmtest.Fault{{Page: 2, TotalDelta: 1}},
-			want:    result{150, unsettled, ""},
+			want:    result{150, inconsistent, ""},
 			offsets: []int64{0, 0, 100, 100, 150},
 		},
 		"an image is removed between two pages, once": {
 			hook:    change(2, []int{1}, func(s *cvmtest.Server, _ int) { s.Delete(region, private(1)[0].ImageID) }),
-			want:    result{149, settled, ""},
+			want:    result{149, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"an image is inserted between two pages, once": {
 			hook:    change(2, []int{1}, func(s *cvmtest.Server, _ int) { s.Put(region, newer(1)...) }),
-			want:    result{151, settled, ""},
+			want:    result{151, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"one image replaces another between two pages, once": {
@@ -100,7 +100,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 				s.Delete(region, private(150)[149].ImageID)
 				s.Put(region, newer(1)...)
 			}),
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"images are removed in both readings": {
@@ -117,28 +117,28 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		},
 		"more is promised than listed, twice the same": {
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(153))}},
-			want:    result{150, unsettled, ""},
+			want:    result{150, inconsistent, ""},
 			offsets: []int64{0, 0, 100, 100, 150},
 		},
 		"more is promised than listed, once": {
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(153)), Times: 2}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"more is promised and nothing listed": {
 			images:  -1,
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(3))}},
-			want:    result{0, unsettled, ""},
+			want:    result{0, inconsistent, ""},
 			offsets: []int64{0, 0},
 		},
 		"less is promised than listed, twice the same": {
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(50))}},
-			want:    result{100, unsettled, ""},
+			want:    result{100, inconsistent, ""},
 			offsets: []int64{0, 0},
 		},
 		"images are withheld from the first page, once": {
 			faults:  []cvmtest.Fault{{Page: 1, DropImages: 3, Times: 1}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"the second reading is short of other images than the first": {
@@ -150,39 +150,39 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		"a page repeats what the one before ended with": {
 			images:  250,
 			faults:  []cvmtest.Fault{{Page: 2, DuplicateImages: 5}},
-			want:    result{250, settled, ""},
+			want:    result{250, consistent, ""},
 			offsets: []int64{0, 0, 100, 100, 195, 200},
 		},
 		"the last page repeats images in place of its own, once": {
 			images:  200,
 			faults:  []cvmtest.Fault{{Page: 2, DuplicateImages: 5, Times: 1}},
-			want:    result{200, settled, ""},
+			want:    result{200, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"the first page repeats images in place of its own": {
 			faults:  []cvmtest.Fault{{Page: 1, DuplicateImages: 5}},
-			want:    result{150, settled, ""}, // the second reading goes on after the 95 ids it has
+			want:    result{150, consistent, ""}, // the second reading goes on after the 95 ids it has
 			offsets: []int64{0, 0, 95, 100},
 		},
 		"pages are shorter than asked for": {
 			faults:  []cvmtest.Fault{{Short: 60}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 60, 100, 120},
 		},
 		"a short page before the end, once": {
 			images:  250,
 			faults:  []cvmtest.Fault{{Page: 2, Short: 60, Times: 1}},
-			want:    result{250, settled, ""},
+			want:    result{250, consistent, ""},
 			offsets: []int64{0, 0, 100, 100, 200, 200},
 		},
 		"Offset is ignored": {
 			faults:  []cvmtest.Fault{{IgnoreOffset: true}},
-			want:    result{100, unsettled, ""},
+			want:    result{100, inconsistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"Offset is ignored in the first reading": {
 			faults:  []cvmtest.Fault{{IgnoreOffset: true, Times: 2}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"pages of one image do not go on for ever": {
@@ -195,13 +195,13 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		"TotalCount is there twice": {
 			images:  1,
 			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"totalcount": json.RawMessage("2")}}},
-			want:    result{1, unsettled, ""},
+			want:    result{1, inconsistent, ""},
 			offsets: []int64{0, 0, 1},
 		},
 		"ImageSet is there twice, and empty the second time": {
 			images:  1,
 			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"imageset": json.RawMessage("[]")}}},
-			want:    result{0, unsettled, ""},
+			want:    result{0, inconsistent, ""},
 			offsets: []int64{0, 0},
 		},
 		"page 2 fails": {
@@ -236,7 +236,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		},
 		"the cloud is emptied between two pages": {
 			hook:    change(2, []int{1}, func(s *cvmtest.Server, _ int) { s.Clear(region) }),
-			want:    result{0, settled, ""},
+			want:    result{0, consistent, ""},
 			offsets: []int64{0, 0, 100},
 		},
 	} {
@@ -261,11 +261,11 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 				wantConfidential(t, s, account, failure)
 			} else {
 				got := mustList(t, c, everything)
-				if diff := cmp.Diff(tc.want, result{len(got.Images), got.Unsettled, ""}, cmp.AllowUnexported(result{})); diff != "" {
+				if diff := cmp.Diff(tc.want, result{len(got.Images), got.Inconsistent, ""}, cmp.AllowUnexported(result{})); diff != "" {
 					t.Errorf("listing (-want +got):\n%s", diff)
 				}
-				if there := idsAt(s); !got.Unsettled && !slices.Equal(idsOf(got.Images), there) {
-					t.Errorf("settled with %d images, which are not the %d that are there", len(got.Images), len(there))
+				if there := idsAt(s); !got.Inconsistent && !slices.Equal(idsOf(got.Images), there) {
+					t.Errorf("consistent with %d images, which are not the %d that are there", len(got.Images), len(there))
 				}
 			}
 			if diff := cmp.Diff(tc.offsets, offsets(s)); diff != "" {
@@ -332,8 +332,8 @@ func TestAnEmptiedCloudIsAnEmptyListing(t *testing.T) {
 	c := connect(t, s)
 	mustList(t, c, everything)
 	s.Clear(region)
-	if got := mustList(t, c, everything); len(got.Images) != 0 || got.Unsettled {
-		t.Errorf("%+v, want an empty and settled listing", got)
+	if got := mustList(t, c, everything); len(got.Images) != 0 || got.Inconsistent {
+		t.Errorf("%+v, want an empty and consistent listing", got)
 	}
 }
 
@@ -350,7 +350,7 @@ func TestASwapAcrossAnEdgeIsBeyondWhatAListingCanKnow(t *testing.T) {
 		}
 	})
 	got := mustList(t, connect(t, s), everything)
-	if got.Unsettled || slices.Contains(idsOf(got.Images), edge) {
+	if got.Inconsistent || slices.Contains(idsOf(got.Images), edge) {
 		t.Error("the limit that this test describes is gone: say so in the comment of list")
 	}
 }
@@ -409,7 +409,7 @@ func TestACompleteListingLacksNothingThatWasThereAllTheTime(t *testing.T) {
 		})
 		listing, err := c.List(t.Context(), account, everything)
 		s.OnRequest(nil)
-		if err != nil || listing.Unsettled {
+		if err != nil || listing.Inconsistent {
 			if kind := kindOf(err); err != nil && kind != catalog.Incomplete {
 				t.Fatalf("%s: %v", kind, err)
 			}
@@ -437,8 +437,8 @@ func TestRequestsByIDArePagedTheSameWay(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(100)...)
 	ids := idsAt(s)
 	got := mustList(t, connect(t, s), catalog.Query{Region: region, ImageIDs: ids})
-	if len(got.Images) != 100 || got.Unsettled {
-		t.Errorf("%d images, unsettled %t", len(got.Images), got.Unsettled)
+	if len(got.Images) != 100 || got.Inconsistent {
+		t.Errorf("%d images, inconsistent %t", len(got.Images), got.Inconsistent)
 	}
 	requests := s.Requests()
 	if len(requests) != 1 || requests[0].Limit != 100 || strings.Join(requests[0].ImageIDs, ",") != strings.Join(ids, ",") {
@@ -456,9 +456,9 @@ func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
 	typed := catalog.Query{Region: region, InstanceType: "S5.MEDIUM2"}
 	short := cvmtest.Fault{Page: 2, DropImages: 1}
 	type result struct {
-		images    int
-		unsettled bool
-		requests  int
+		images       int
+		inconsistent bool
+		requests     int
 	}
 	for name, tc := range map[string]struct {
 		before bool
@@ -484,7 +484,7 @@ func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
 				return
 			}
 			got := mustList(t, c, typed)
-			if diff := cmp.Diff(tc.want, result{len(got.Images), got.Unsettled, len(s.Requests())}, cmp.AllowUnexported(result{})); diff != "" {
+			if diff := cmp.Diff(tc.want, result{len(got.Images), got.Inconsistent, len(s.Requests())}, cmp.AllowUnexported(result{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for _, r := range s.Requests() {

@@ -79,7 +79,7 @@ func mustFail(t testing.TB, c *Client, account catalog.Account, query catalog.Qu
 	if !errors.As(err, &failure) {
 		t.Fatalf("List() = %d images, %v, want a *catalog.Error", len(listing.Images), err)
 	}
-	if len(listing.Images) > 0 || listing.TagKeyNotFound || listing.Unsettled || listing.Skipped > 0 {
+	if len(listing.Images) > 0 || listing.TagKeyNotFound || listing.Inconsistent || listing.Skipped > 0 {
 		t.Errorf("a failed listing has contents: %+v", listing)
 	}
 	return failure

@@ -234,8 +234,8 @@ func TestAListingIsReadWithOneKey(t *testing.T) {
 			}
 		}
 	})
-	if got := mustList(t, c, everything); len(got.Images) != 150 || got.Unsettled {
-		t.Errorf("%d images, unsettled %t, want 150", len(got.Images), got.Unsettled)
+	if got := mustList(t, c, everything); len(got.Images) != 150 || got.Inconsistent {
+		t.Errorf("%d images, inconsistent %t, want 150", len(got.Images), got.Inconsistent)
 	}
 	pages := map[string]int{}
 	for _, r := range s.Requests() {

@@ -230,8 +230,8 @@ func TestAnswersThatLookOddAndAreGood(t *testing.T) {
 			s := start(t, cvmtest.Options{}, private(tc.images)...)
 			s.Inject(tc.fault)
 			got := mustList(t, connect(t, s), everything)
-			if len(got.Images) != tc.images || got.Unsettled || got.Skipped > 0 {
-				t.Errorf("%d images, unsettled %t, want %d", len(got.Images), got.Unsettled, tc.images)
+			if len(got.Images) != tc.images || got.Inconsistent || got.Skipped > 0 {
+				t.Errorf("%d images, inconsistent %t, want %d", len(got.Images), got.Inconsistent, tc.images)
 			}
 		})
 	}
