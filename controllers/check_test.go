@@ -53,7 +53,8 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	if ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonSuspended && status.SyncedGeneration != query.Generation {
 		t.Errorf("Ready is True for another generation: %s", kit.Describe(query))
 	}
-	if blocked := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != (len(status.PendingRemoval) > 0) {
+	if blocked := meta.IsStatusConditionTrue(status.Conditions,
+		imagev1alpha1.ConditionRemovalBlocked); blocked != (len(status.PendingRemoval) > 0) {
 		t.Errorf("RemovalBlocked is %t, and pendingRemoval is %v", blocked, status.PendingRemoval)
 	}
 	checkSelectedCondition(t, query)

@@ -26,13 +26,20 @@ func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.Ima
 	q := syncedQuery(0)
 	q.Spec.Region = "ap-guangzhou"
 	q.Status.ObservedQuery = selection.ObservedQuery(q)
-	k := selection.Known{Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]selection.Departed{}, Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{}}
+	k := selection.Known{
+		Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]selection.Departed{},
+		Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{},
+	}
 	for _, image := range members {
 		if slices.Contains(selected, image.Name) {
-			q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
+			q.Status.Selected = append(q.Status.Selected,
+				imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
 		}
 	}
-	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{Images: recorded(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon}, Reason: imagev1alpha1.SelectedFirst}}
+	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{
+		Images: recorded(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon},
+		Reason: imagev1alpha1.SelectedFirst,
+	}}
 	return q, k
 }
 
@@ -62,29 +69,89 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		wantNote    string
 		wantKept    string // why, as the condition Selected says it
 	}{
-		"it is there as before":                     {listed: known, want: "a", wantMembers: "a b c"},
-		"a new image replaces it":                   {listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
-		"it is SYNCING":                             {listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer image of its group qualifies"},
-		"it is deprecated":                          {listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedDeprecated},
-		"all are deprecated":                        {listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")}, want: "a", wantMembers: "a b c"},
-		"it is gone":                                {listed: []catalog.Image{b, c}, missing: reasonsFor("Gone", a), gone: []string{a.ID}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedGone},
-		"it matches no more":                        {listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedNotMatched},
-		"none is NORMAL any more":                   {listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a", wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer"},
-		"it matches no more, and no other is fit":   {listed: []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c", wantKept: "it matches no more, and no other image of its group qualifies"},
-		"it left before, and no other is fit":       {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a}, want: "a", wantMembers: "b", unlabeled: true, wantKept: "it matches no more, and no other"},
-		"it left before and is gone now":            {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "", wantMembers: "b", unlabeled: true, wantNote: "o member qualifies to be selected: 1 NotNormal"},
-		"all are gone: blocked":                     {missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c", wantBlocked: true, wantNote: "would leave", wantKept: "the cloud says that it is gone, and its removal waits for approval"},
-		"another account's images instead: blocked": {listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected", wantKept: "it is gone, and its removal waits"},
-		"a stranger shares an image of its name":    {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
-		"the cloud contradicts itself":              {listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c", wantKept: "contradict each other"},
+		"it is there as before": {listed: known, want: "a", wantMembers: "a b c"},
+		"a new image replaces it": {
+			listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new",
+			wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage,
+		},
+		"it is SYNCING": {
+			listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c",
+			wantKept: "its state is SYNCING, and no newer image of its group qualifies",
+		},
+		"it is deprecated": {
+			listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c",
+			wantReason: imagev1alpha1.SelectedDeprecated,
+		},
+		"all are deprecated": {
+			listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")},
+			want:   "a", wantMembers: "a b c",
+		},
+		"it is gone": {
+			listed: []catalog.Image{b, c}, missing: reasonsFor("Gone", a), gone: []string{a.ID}, want: "b",
+			wantMembers: "b c", wantReason: imagev1alpha1.SelectedGone,
+		},
+		"it matches no more": {
+			listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b",
+			wantMembers: "b c", wantReason: imagev1alpha1.SelectedNotMatched,
+		},
+		"none is NORMAL any more": {
+			listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a",
+			wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer",
+		},
+		"it matches no more, and no other is fit": {
+			listed:  []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")},
+			missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c",
+			wantKept: "it matches no more, and no other image of its group qualifies",
+		},
+		"it left before, and no other is fit": {
+			known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a},
+			want: "a", wantMembers: "b", unlabeled: true, wantKept: "it matches no more, and no other",
+		},
+		"it left before and is gone now": {
+			known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "",
+			wantMembers: "b", unlabeled: true, wantNote: "o member qualifies to be selected: 1 NotNormal",
+		},
+		"all are gone: blocked": {
+			missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c",
+			wantBlocked: true, wantNote: "would leave",
+			wantKept: "the cloud says that it is gone, and its removal waits for approval",
+		},
+		"another account's images instead: blocked": {
+			listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...),
+			gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true,
+			wantNote: "no new image is selected", wantKept: "it is gone, and its removal waits",
+		},
+		"a stranger shares an image of its name": {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
+		"the cloud contradicts itself": {
+			listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c",
+			wantKept: "contradict each other",
+		},
 
-		"an edit excludes it":            {edit: excluding(a), listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedSpecChanged},
-		"an edit leaves nothing":         {edit: only("^other$"), missing: reasonsFor("NotMatched", known...), there: known, want: "", wantReason: imagev1alpha1.SelectedSpecChanged},
-		"an edit of the range rules out": {edit: ranged(">=2"), listed: known, want: "", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedSpecChanged},
-		"an edit pins an older one":      {edit: pinning(c), listed: known, want: "c", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedPinned},
-		"an edit pins it":                {edit: pinning(a), listed: known, want: "a", wantMembers: "a b c"},
-		"an edit pins what is no member": {edit: pinning(catalogtest.Image("other", 0)), listed: known, want: "a", wantMembers: "a b c", wantNote: "not selected although selection.pin names them: img-other (no member)"},
-		"an edit pins a stranger's":      {edit: pinning(catalogtest.Image("zz", 0)), listed: append([]catalog.Image{catalogtest.Image("zz", 0, "shared")}, known...), want: "a", wantMembers: "zz a b c", wantNote: "img-zz (UntrustedCreator)"},
+		"an edit excludes it": {
+			edit: excluding(a), listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a),
+			there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedSpecChanged,
+		},
+		"an edit leaves nothing": {
+			edit: only("^other$"), missing: reasonsFor("NotMatched", known...), there: known, want: "",
+			wantReason: imagev1alpha1.SelectedSpecChanged,
+		},
+		"an edit of the range rules out": {
+			edit: ranged(">=2"), listed: known, want: "", wantMembers: "a b c",
+			wantReason: imagev1alpha1.SelectedSpecChanged,
+		},
+		"an edit pins an older one": {
+			edit: pinning(c), listed: known, want: "c", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedPinned,
+		},
+		"an edit pins it": {edit: pinning(a), listed: known, want: "a", wantMembers: "a b c"},
+		"an edit pins what is no member": {
+			edit: pinning(catalogtest.Image("other", 0)), listed: known, want: "a", wantMembers: "a b c",
+			wantNote: "not selected although selection.pin names them: img-other (no member)",
+		},
+		"an edit pins a stranger's": {
+			edit:   pinning(catalogtest.Image("zz", 0)),
+			listed: append([]catalog.Image{catalogtest.Image("zz", 0, "shared")}, known...), want: "a",
+			wantMembers: "zz a b c", wantNote: "img-zz (UntrustedCreator)",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.known == nil {
@@ -103,7 +170,11 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			if bad != nil {
 				t.Fatal(bad.Error())
 			}
-			v := selection.Observation{Listing: catalog.Listing{Images: tc.listed}, Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing, FoundByID: selection.ByID(tc.there), Gone: map[string]bool{}}
+			v := selection.Observation{
+				Listing:  catalog.Listing{Images: tc.listed},
+				Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing,
+				FoundByID: selection.ByID(tc.there), Gone: map[string]bool{},
+			}
 			for _, id := range tc.gone {
 				v.Gone[id] = true
 			}
@@ -188,7 +259,10 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	var foreign []catalog.Image
 	for poll := range 4 {
 		foreign = append(foreign, catalogtest.Image(fmt.Sprintf("foreign-%d", poll), 0), catalogtest.Image(fmt.Sprintf("strange-%d", poll), 0))
-		v := selection.Observation{Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true}}
+		v := selection.Observation{
+			Matching: foreign, Missing: reasonsFor("Gone", old...),
+			Gone: map[string]bool{old[0].ID: true, old[1].ID: true},
+		}
 		got := r.Decide(q, k, v, catalogtest.Noon)
 		if got.Blocked == nil || catalogtest.Names(got.Selection.Selected) != "a" {
 			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.Blocked, catalogtest.Names(got.Selection.Selected))
@@ -201,9 +275,12 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	}
 	// Approved by the token that is shown, what is there is selected.
 	q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: tokenIn(q)}
-	got := r.Decide(q, k, selection.Observation{Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, catalogtest.Noon)
+	got := r.Decide(q, k, selection.Observation{
+		Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true},
+	}, catalogtest.Noon)
 	if got.Blocked != nil || len(got.Leaving) != 2 || catalogtest.Names(got.Selection.Selected) != "foreign-0" {
-		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.Blocked, len(got.Leaving), catalogtest.Names(got.Selection.Selected))
+		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.Blocked, len(got.Leaving),
+			catalogtest.Names(got.Selection.Selected))
 	}
 }
 
@@ -249,14 +326,18 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 				k.Members[amd.ID], k.Partial[amd.ID] = selection.FromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
 			}
 			r, _ := selection.NewRules(&q.Spec)
-			v := selection.Observation{Matching: []catalog.Image{arm}, Missing: reasonsFor("NotMatched", amd), FoundByID: selection.ByID([]catalog.Image{amd})}
+			v := selection.Observation{
+				Matching: []catalog.Image{arm}, Missing: reasonsFor("NotMatched", amd),
+				FoundByID: selection.ByID([]catalog.Image{amd}),
+			}
 			if tc.partial {
 				v = selection.Observation{Matching: []catalog.Image{arm}, Missing: reasonsFor("", amd)}
 			}
 			got := r.Decide(q, k, v, catalogtest.Noon)
 			status := statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon)
 			if catalogtest.Names(got.Selection.Selected) != catalogtest.Names(tc.selected) || len(status.SelectedHistory) != 1 {
-				t.Errorf("selected is %q, want %q; the history is %+v", catalogtest.Names(got.Selection.Selected), catalogtest.Names(tc.selected), status.SelectedHistory)
+				t.Errorf("selected is %q, want %q; the history is %+v", catalogtest.Names(got.Selection.Selected), catalogtest.Names(tc.selected),
+					status.SelectedHistory)
 			}
 		})
 	}
@@ -293,13 +374,17 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 			if catalogtest.Names(got.Selection.Selected) != tc.want {
 				t.Errorf("selected is %q, want %q", catalogtest.Names(got.Selection.Selected), tc.want)
 			}
-			CheckSelection(t, statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon))
+			CheckSelection(t, statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500,
+				catalogtest.Noon))
 		})
 	}
 }
 
 func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
-	images := []catalog.Image{catalogtest.Image("z", 0, "shared"), catalogtest.Image("a", 1), catalogtest.Image("y", 2, "shared"), catalogtest.Image("b", 3)}
+	images := []catalog.Image{
+		catalogtest.Image("z", 0, "shared"), catalogtest.Image("a", 1), catalogtest.Image("y", 2, "shared"),
+		catalogtest.Image("b", 3),
+	}
 	q := syncedQuery(0)
 	r, _ := selection.NewRules(&q.Spec)
 	for most, want := range map[int]string{4: "z a y b", 3: "z a b", 2: "a b", 1: "a"} {
@@ -310,7 +395,8 @@ func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
 			names = append(names, image.Name)
 		}
 		if strings.Join(names, " ") != want || *status.ImagesTruncated != (most < 4) || *status.ImageCount != 4 {
-			t.Errorf("of 4 images %d may be shown: they are %q, of %d, truncated %t; want %q", most, names, *status.ImageCount, *status.ImagesTruncated, want)
+			t.Errorf("of 4 images %d may be shown: they are %q, of %d, truncated %t; want %q", most, names, *status.ImageCount,
+				*status.ImagesTruncated, want)
 		}
 	}
 }
@@ -327,7 +413,8 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, _ := remembered(nil)
-			q.Status.Images = summaries([]catalog.Image{catalogtest.Image("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
+			q.Status.Images = summaries([]catalog.Image{catalogtest.Image("held", 0), tc.shown},
+				map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
 			q.Status.ImagesTruncated = new(true)
 			if k := cloudimage.KnownOf(cloudimage.OwnerOf(q), nil, nil); k.HeldBackUnknown != tc.want {
 				t.Errorf("blind is %t, want %t", k.HeldBackUnknown, tc.want)
@@ -378,8 +465,13 @@ func TestAGracePeriodsEndAndAnAgeAreDueAfterARestart(t *testing.T) {
 	q := syncedQuery(0)
 	q.Spec.Interval.Duration = 168 * 3600e9
 	q.Spec.Selection.MinAge = metav1.Duration{Duration: 72 * 3600e9}
-	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: catalogtest.Noon.Add(-70 * 3600e9)}}}
-	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(3 * 3600e9)}}}
+	q.Status.Images = []imagev1alpha1.ImageSummary{{
+		Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: catalogtest.Noon.Add(-70 * 3600e9)},
+	}}
+	q.Status.Removing = []imagev1alpha1.RemovingImage{
+		{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(-1)}},
+		{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(3 * 3600e9)}},
+	}
 	if at, _ := nextPoll(q, &pollState{}, catalog.Account{}, catalogtest.Noon, catalogtest.Noon); !at.Equal(catalogtest.Noon.Add(2 * 3600e9)) {
 		t.Errorf("due at %s, want when the image is old enough, in two hours", at)
 	}

@@ -54,7 +54,8 @@ func leftOutNote(l cloudimage.LeftOut) string {
 	}
 	if len(l.Labels) > 0 {
 		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, "+
-			"since queries that were created before set them otherwise, or %d labels, the most there may be, are there already (choose other keys): %s",
+			"since queries that were created before set them otherwise, or %d labels, the most there may be, are there already (choose "+
+			"other keys): %s",
 			cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
 	}
 	return out

@@ -48,7 +48,8 @@ func TestAPolicyThatIsNarrowed(t *testing.T) {
 	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil {
 		t.Fatalf("narrowed by one image, it is blocked: %s", blocked.Message)
 	}
-	if removing := query.Status.Removing; len(removing) != 1 || removing[0].ImageID != newImage(1).ImageID || removing[0].Reason != imagev1alpha1.RemovedGone {
+	if removing := query.Status.Removing; len(removing) != 1 || removing[0].ImageID != newImage(1).ImageID ||
+		removing[0].Reason != imagev1alpha1.RemovedGone {
 		t.Fatalf("removing is %+v, want the hidden image as Gone", removing)
 	}
 	w.pass(25 * time.Hour)
@@ -67,7 +68,8 @@ func TestAPolicyThatIsNarrowed(t *testing.T) {
 func TestAnImageThatIsExported(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.Create(newQuery("open"), newQuery("strict", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.States = []imagev1alpha1.ImageState{"NORMAL"} }))
+	w.Create(newQuery("open"), newQuery("strict",
+		func(s *imagev1alpha1.ImageQuerySpec) { s.Match.States = []imagev1alpha1.ImageState{"NORMAL"} }))
 	before := w.UntilSynced("strict")
 	w.UntilSynced("open")
 	object := w.Image(objectName(3))

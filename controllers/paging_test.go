@@ -177,7 +177,8 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 }
 
 // carryOut brings objects to a plan, as a cluster would. It returns the ids of the images whose objects are deleted.
-func carryOut(t interface{ Fatal(...any) }, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry) (deleted []string) {
+func carryOut(t interface{ Fatal(...any) }, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry,
+) (deleted []string) {
 	for _, step := range slices.Concat(p.Keep, p.Release) {
 		after := step.Desire(c, step.Current.Object())
 		if after == nil {

@@ -84,7 +84,8 @@ func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
 	return &failure{
 		reason: imagev1alpha1.ReasonTooManyImages, stalled: true,
 		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), "+
-			"so nothing of this listing is published; narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None", objects, most),
+			"so nothing of this listing is published; narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None",
+			objects, most),
 	}
 }
 

@@ -136,7 +136,8 @@ func TestAnEditOfASuspendedQuerySelectsFromWhatIsKnown(t *testing.T) {
 	w.UntilSynced("golden")
 	w.Patch("golden", `{"spec":{"suspend":true,"match":{"excludeImageIDs":["`+newImage(3).ImageID+`"]}}}`)
 	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
-	if selectedNames(query) != "node-2" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged || verdictOf(query, 2) != imagev1alpha1.VerdictSelected {
+	if selectedNames(query) != "node-2" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged ||
+		verdictOf(query, 2) != imagev1alpha1.VerdictSelected {
 		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
 	}
 	w.Patch("golden", `{"spec":{"selection":{"pin":["`+newImage(1).ImageID+`"]}}}`)

@@ -75,10 +75,12 @@ func TestOnlyTypesThatProveTheOwnerAreSelectedByThemselves(t *testing.T) {
 func TestTrustThatWasWithdrawnWhileNoOperatorRanIsGone(t *testing.T) {
 	for name, tc := range map[string]struct{ given, withdrawn, want string }{
 		"trustedCreators": {
-			given: `{"spec":{"selection":{"trustedCreators":["` + stranger + `"]}}}`, withdrawn: `{"spec":{"selection":{"trustedCreators":null}}}`, want: "node-1",
+			given: `{"spec":{"selection":{"trustedCreators":["` + stranger + `"]}}}`, withdrawn: `{"spec":{"selection":{"trustedCreators":null}}}`,
+			want: "node-1",
 		},
 		"creators": {
-			given: `{"spec":{"match":{"creators":["` + stranger + `","` + cvmtest.DefaultCredential.UIN + `"]}}}`, withdrawn: `{"spec":{"match":{"creators":null}}}`,
+			given:     `{"spec":{"match":{"creators":["` + stranger + `","` + cvmtest.DefaultCredential.UIN + `"]}}}`,
+			withdrawn: `{"spec":{"match":{"creators":null}}}`,
 		},
 		"imageIDs": {
 			given: `{"spec":{"imageIDs":["` + newImage(1).ImageID + `","` + newImage(2).ImageID + `"]}}`, withdrawn: `{"spec":{"imageIDs":null}}`,

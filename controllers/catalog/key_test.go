@@ -110,7 +110,8 @@ func TestKeyTellsNoSecret(t *testing.T) {
 
 // word draws texts that a careless encoding would confuse.
 var word = rapid.SampledFrom([]string{
-	"", "a", "b", "ab", "a,b", "a b", `"`, `a" "b`, "\n", "a\nid=\"b\"", `\n`, "\x00", "\xff", "\ufffd", `\xff`, "=", "]", "values=[]", "ä", "日本",
+	"", "a", "b", "ab", "a,b", "a b", `"`, `a" "b`, "\n", "a\nid=\"b\"", `\n`, "\x00", "\xff", "\ufffd", `\xff`, "=", "]", "values=[]", "ä",
+	"日本",
 })
 
 var query = rapid.Custom(func(t *rapid.T) catalog.Query {
@@ -131,7 +132,8 @@ var account = rapid.Custom(func(t *rapid.T) catalog.Account {
 	})
 	return catalog.Account{
 		Source: word.Draw(t, "source"), SecretID: secret.Draw(t, "id"), SecretKey: secret.Draw(t, "key"), Token: secret.Draw(t, "token"),
-		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")}, AccountID: word.Draw(t, "account id"),
+		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")},
+		AccountID: word.Draw(t, "account id"),
 	}
 })
 

@@ -27,7 +27,10 @@ func leaks(text string) bool {
 
 func TestSecretIsRedactedHoweverItIsPrinted(t *testing.T) {
 	secret := catalog.Secret(canary)
-	account := catalog.Account{Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret, Roles: [2]catalog.Role{{ExternalID: secret}}}
+	account := catalog.Account{
+		Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret,
+		Roles: [2]catalog.Role{{ExternalID: secret}},
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%#q", "%x", "%X", "%d", "%c", "%U", "%10s", "%-3.2s", "%T%v"} {
 		args := strings.Count(verb, "%")
 		for name, value := range map[string]any{
@@ -63,7 +66,10 @@ func TestSecretIsRedactedHoweverItIsPrinted(t *testing.T) {
 
 func TestSecretIsRedactedHoweverItIsMarshalledOrLogged(t *testing.T) {
 	secret := catalog.Secret(canary)
-	account := catalog.Account{Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret, Roles: [2]catalog.Role{{ExternalID: secret}}}
+	account := catalog.Account{
+		Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret,
+		Roles: [2]catalog.Role{{ExternalID: secret}},
+	}
 	marshalled, err := json.Marshal(map[string]any{"secret": secret, "account": account, "pointer": &secret})
 	if err != nil {
 		t.Fatal(err)

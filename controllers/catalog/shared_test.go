@@ -271,7 +271,8 @@ func TestAPanickingListerIsAnErrorForAllWhoWait(t *testing.T) {
 		shared := catalog.NewShared(l, time.Now)
 		for i, got := range together(t.Context(), shared, alice, cents, cents) {
 			failure := (*catalog.Error)(nil)
-			if !errors.As(got.err, &failure) || failure.Kind != catalog.Unavailable || failure.Code != "ClientError.Panic" || leaks(got.err.Error()) {
+			if !errors.As(got.err, &failure) || failure.Kind != catalog.Unavailable || failure.Code != "ClientError.Panic" ||
+				leaks(got.err.Error()) {
 				t.Errorf("waiter %d: %v", i, got.err)
 			}
 		}

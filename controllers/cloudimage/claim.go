@@ -48,7 +48,8 @@ func (c Claim) addOwner(image *imagev1alpha1.CloudImage) {
 // Metadata of other clients stays. Unchanged maps and slices are shared with current: almost every object is up to date
 // at almost every poll, and deep copies would be most of the cost of a poll. If the object has no room for another
 // owner, the query is dropped from it.
-func (c Claim) ensureMember(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string) *imagev1alpha1.CloudImage {
+func (c Claim) ensureMember(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string,
+) *imagev1alpha1.CloudImage {
 	desired := &imagev1alpha1.CloudImage{}
 	if current != nil {
 		if c.LeftOut(current) {

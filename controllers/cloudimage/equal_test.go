@@ -24,7 +24,9 @@ func full() *imagev1alpha1.CloudImage {
 	return &imagev1alpha1.CloudImage{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"a": "b"},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v", Kind: "k", Name: "n", UID: "u", Controller: new(true), BlockOwnerDeletion: new(true)}},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: "v", Kind: "k", Name: "n", UID: "u", Controller: new(true), BlockOwnerDeletion: new(true),
+			}},
 		},
 		Image: imagev1alpha1.Image{
 			CreatedTime: &at, Tags: []imagev1alpha1.Tag{{Key: "k", Value: "v"}}, Snapshots: []imagev1alpha1.Snapshot{{ID: "snap-1"}},

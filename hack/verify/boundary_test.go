@@ -62,7 +62,10 @@ var boundaries = map[string]boundary{
 		others: []string{"k8s.io/apimachinery", "k8s.io/client-go/applyconfigurations", "sigs.k8s.io/structured-merge-diff"},
 	},
 	"controllers": {
-		own: []string{api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache", "controllers/cloudimage/writer", "controllers/selection"},
+		own: []string{
+			api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache",
+			"controllers/cloudimage/writer", "controllers/selection",
+		},
 		others: []string{
 			// The width of a name in a terminal.
 			"github.com/mattn/go-runewidth",
@@ -198,7 +201,8 @@ func TestImportsStayWithinTheirBoundaries(t *testing.T) {
 		folder := path.Dir(file)
 		row, ok := boundaryOf(folder)
 		if !ok {
-			t.Errorf("%s: the folder %s has no row in hack/verify/boundary_test.go: add one that says what its code may import, and why, or move the file", file, folder)
+			t.Errorf("%s: the folder %s has no row in hack/verify/boundary_test.go: add one that says what its code may import, and why, or "+
+				"move the file", file, folder)
 			continue
 		}
 		for _, imported := range importsOf(t, file) {
@@ -239,10 +243,12 @@ func refusal(row boundary, folder, imported string, test bool) string {
 		if slices.ContainsFunc(allowed, func(pattern string) bool { return covers(pattern, rel) }) {
 			return ""
 		}
-		return "code in " + folder + " may import of ours only " + list(allowed) + "; turn the dependency round (pass a value or a func in), or move the code"
+		return "code in " + folder + " may import of ours only " + list(allowed) +
+			"; turn the dependency round (pass a value or a func in), or move the code"
 	case !strings.Contains(first, "."):
 		if !test && slices.Contains(row.never, imported) {
-			return "this package of the standard library is kept out of " + folder + ", since only the code in controllers/catalog/cvm talks to the cloud"
+			return "this package of the standard library is kept out of " + folder +
+				", since only the code in controllers/catalog/cvm talks to the cloud"
 		}
 		return ""
 	default:
@@ -253,7 +259,8 @@ func refusal(row boundary, folder, imported string, test bool) string {
 		if slices.ContainsFunc(allowed, func(prefix string) bool { return within(prefix, imported) }) {
 			return ""
 		}
-		return "code in " + folder + " may import of others only " + list(allowed) + "; do it where that library belongs, or justify a new entry in hack/verify/boundary_test.go"
+		return "code in " + folder + " may import of others only " + list(allowed) +
+			"; do it where that library belongs, or justify a new entry in hack/verify/boundary_test.go"
 	}
 }
 

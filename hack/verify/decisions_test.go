@@ -50,7 +50,8 @@ func TestEveryDecisionIsInTheIndex(t *testing.T) {
 func decisionRows(t *testing.T) map[string]string {
 	t.Helper()
 	rows := map[string]string{}
-	for _, found := range regexp.MustCompile(`(?m)^\| \d+ \| \[.+?\]\((.+?)\) \|.*$`).FindAllStringSubmatch(read(t, decisions+"/README.md"), -1) {
+	for _, found := range regexp.MustCompile(`(?m)^\| \d+ \| \[.+?\]\((.+?)\) \|.*$`).FindAllStringSubmatch(read(t, decisions+"/README.md"),
+		-1) {
 		rows[path.Join(decisions, found[1])] = found[0]
 	}
 	if len(rows) == 0 {

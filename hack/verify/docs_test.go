@@ -146,7 +146,8 @@ func TestManagerFlagsInDocumentationExist(t *testing.T) {
 			}
 			for _, found := range flag.FindAllStringSubmatch(strings.ReplaceAll(code, "ARGS=", " "), -1) {
 				if !slices.Contains(flags, found[1]) {
-					t.Errorf("%s names the manager's flag --%s, which controllers/command doesn't define: correct the name (a flag of another command is written with its command, like `kubectl get --watch`), or add the flag", l.where, found[1])
+					t.Errorf("%s names the manager's flag --%s, which controllers/command doesn't define: correct the name (a flag of another "+
+						"command is written with its command, like `kubectl get --watch`), or add the flag", l.where, found[1])
 				}
 			}
 		}
@@ -214,7 +215,8 @@ func TestReasonsAndDocumentationAgree(t *testing.T) {
 
 	known := vocabulary(t)
 	// Ready=False/Throttled, Stalled/InvalidQuery, Ready=True `Synced`, reason: Throttled.
-	named := regexp.MustCompile(`(?:\b(?:Ready|Reconciling|Stalled|RemovalBlocked)(?:(?:=(?:True|False|Unknown))?/` + "`?|=(?:True|False|Unknown) `" + `)|\breason"?[:=] ?"?)([A-Z][A-Za-z]+)\b`)
+	named := regexp.MustCompile(`(?:\b(?:Ready|Reconciling|Stalled|RemovalBlocked)(?:(?:=(?:True|False|Unknown))?/` +
+		"`?|=(?:True|False|Unknown) `" + `)|\breason"?[:=] ?"?)([A-Z][A-Za-z]+)\b`)
 	for _, l := range lines {
 		for _, found := range named.FindAllStringSubmatch(l.text, -1) {
 			if word := found[1]; !slices.Contains(known, word) {
@@ -235,7 +237,8 @@ func TestLabelsAndAnnotationsInDocumentationExist(t *testing.T) {
 	for _, l := range documentation(t) {
 		for _, name := range named.FindAllString(l.text, -1) {
 			if !slices.Contains(known, name) {
-				t.Errorf("%s names %s, which is neither label nor annotation in %s/labels.go: correct the name, or add the constant", l.where, name, api)
+				t.Errorf("%s names %s, which is neither label nor annotation in %s/labels.go: correct the name, or add the constant", l.where, name,
+					api)
 			}
 		}
 	}

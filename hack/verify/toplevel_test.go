@@ -29,7 +29,8 @@ func TestTopLevelHoldsOnlyWhatTheDesignNames(t *testing.T) {
 	}
 	for _, entry := range entries {
 		if !slices.Contains(topLevel, entry.Name()) && !slices.Contains(notOurs, entry.Name()) {
-			t.Errorf("%s doesn't belong at the top level: move it into hack (doesn't ship), config (a cluster consumes it), docs, or beside the code that needs it", entry.Name())
+			t.Errorf("%s doesn't belong at the top level: move it into hack (doesn't ship), config (a cluster consumes it), docs, or beside "+
+				"the code that needs it", entry.Name())
 		}
 	}
 }

@@ -62,19 +62,23 @@ func TestModulesAgreeOnVersions(t *testing.T) {
 	libraries := strings.Replace(kubernetes, "v1.", "v0.", 1)
 	for _, library := range []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"} {
 		if requires[library] != libraries {
-			t.Errorf("go.mod requires %s %s, but hack/controlplane builds Kubernetes %s: change them together, so that tests run against the version the operator is made for", library, requires[library], kubernetes)
+			t.Errorf("go.mod requires %s %s, but hack/controlplane builds Kubernetes %s: change them together, so that tests run against the "+
+				"version the operator is made for", library, requires[library], kubernetes)
 		}
 	}
 	for library, version := range controlPlane {
-		if strings.HasPrefix(library, "k8s.io/") && strings.HasPrefix(version, "v0.") && !strings.HasPrefix(version, "v0.0.0-") && version != libraries {
-			t.Errorf("hack/controlplane/go.mod has %s %s beside k8s.io/kubernetes %s: its replace lines must all say %s", library, version, kubernetes, libraries)
+		if strings.HasPrefix(library, "k8s.io/") && strings.HasPrefix(version, "v0.") && !strings.HasPrefix(version, "v0.0.0-") &&
+			version != libraries {
+			t.Errorf("hack/controlplane/go.mod has %s %s beside k8s.io/kubernetes %s: its replace lines must all say %s", library, version,
+				kubernetes, libraries)
 		}
 	}
 
 	for _, folder := range modules(t) {
 		version, others := goMod(t, folder)
 		if version != goVersion {
-			t.Errorf("%s/go.mod says go %s and go.mod says go %s: one version of Go is what a contributor needs, so write the same", folder, version, goVersion)
+			t.Errorf("%s/go.mod says go %s and go.mod says go %s: one version of Go is what a contributor needs, so write the same", folder,
+				version, goVersion)
 		}
 		if folder != "hack/test" {
 			continue // tools and the control plane never meet our code
@@ -83,7 +87,8 @@ func TestModulesAgreeOnVersions(t *testing.T) {
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", sdk + "/common", sdk + "/cvm",
 		} {
 			if others[shared] != "" && others[shared] != requires[shared] {
-				t.Errorf("%s/go.mod requires %s %s and go.mod %s: the tests must be made of what ships", folder, shared, others[shared], requires[shared])
+				t.Errorf("%s/go.mod requires %s %s and go.mod %s: the tests must be made of what ships", folder, shared, others[shared],
+					requires[shared])
 			}
 		}
 	}
@@ -134,7 +139,8 @@ func TestProjectAndCRDsAgree(t *testing.T) {
 	slices.Sort(inProject)
 	slices.Sort(inCRDs)
 	if !slices.Equal(inProject, inCRDs) {
-		t.Errorf("PROJECT has the kinds %q and config/crd/bases has %q: they describe the same API, so correct the one that is out of date", inProject, inCRDs)
+		t.Errorf("PROJECT has the kinds %q and config/crd/bases has %q: they describe the same API, so correct the one that is out of date",
+			inProject, inCRDs)
 	}
 }
 

@@ -72,7 +72,10 @@ func TestTheAPIPagesSecondExampleIs408ImagesIn5Requests(t *testing.T) {
 }
 
 func TestWhatIsSent(t *testing.T) {
-	filters := []catalog.Filter{{Name: "image-type", Values: []string{"PRIVATE_IMAGE", "SHARED_IMAGE"}}, {Name: "platform", Values: []string{"CentOS"}}}
+	filters := []catalog.Filter{
+		{Name: "image-type", Values: []string{"PRIVATE_IMAGE", "SHARED_IMAGE"}},
+		{Name: "platform", Values: []string{"CentOS"}},
+	}
 	for name, tc := range map[string]struct {
 		query catalog.Query
 		want  cvmtest.Request
@@ -85,8 +88,11 @@ func TestWhatIsSent(t *testing.T) {
 		},
 		"filters": {
 			query: catalog.Query{Region: region, Filters: filters},
-			want:  cvmtest.Request{Region: region, Filters: map[string][]string{"image-type": {"PRIVATE_IMAGE", "SHARED_IMAGE"}, "platform": {"CentOS"}}},
-			body:  `{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE","SHARED_IMAGE"]},{"Name":"platform","Values":["CentOS"]}],"Offset":0,"Limit":100}`,
+			want: cvmtest.Request{
+				Region:  region,
+				Filters: map[string][]string{"image-type": {"PRIVATE_IMAGE", "SHARED_IMAGE"}, "platform": {"CentOS"}},
+			},
+			body: `{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE","SHARED_IMAGE"]},{"Name":"platform","Values":["CentOS"]}],"Offset":0,"Limit":100}`,
 		},
 		"ids": {
 			query: catalog.Query{Region: region, ImageIDs: []string{"img-9qabwvbn", "img-487zeit5"}},
@@ -199,7 +205,8 @@ func TestOneSDKClientForEachSourceAndRegionHoweverOftenKeysAreRotated(t *testing
 	for round := range 5 {
 		for source := range 3 {
 			credential := cvmtest.Credential{
-				SecretID: fmt.Sprintf("AKID-%d-%d", source, round), SecretKey: fmt.Sprintf("key-%d-%d", source, round), UIN: cvmtest.DefaultCredential.UIN,
+				SecretID: fmt.Sprintf("AKID-%d-%d", source, round), SecretKey: fmt.Sprintf("key-%d-%d", source, round),
+				UIN: cvmtest.DefaultCredential.UIN,
 			}
 			s.SetCredential(credential)
 			s.RemoveCredential(fmt.Sprintf("AKID-%d-%d", source, round-1)) // the rotated key is the only one that works
@@ -380,7 +387,8 @@ func TestTheSDKActsOnNothingOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProfile(c.endpoint)
-	if p.NetworkFailureMaxRetries != 0 || p.RateLimitExceededMaxRetries != 0 || !p.DisableRegionBreaker || p.Debug || p.Language != "en-US" || p.HttpProfile.Scheme != "HTTPS" {
+	if p.NetworkFailureMaxRetries != 0 || p.RateLimitExceededMaxRetries != 0 || !p.DisableRegionBreaker || p.Debug || p.Language != "en-US" ||
+		p.HttpProfile.Scheme != "HTTPS" {
 		t.Errorf("%+v", p)
 	}
 	s := start(t, cvmtest.Options{})

@@ -60,7 +60,8 @@ func TestAFinanceRegionAtTheWrongHostIsTheEndpointsFault(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	c := connect(t, s)
 	failure := mustFail(t, c, account, catalog.Query{Region: finance})
-	if failure.Kind != catalog.Unavailable || failure.Code != "UnsupportedRegion" || !strings.Contains(failure.Message, "--cvm-endpoint") || strings.Contains(failure.Message, "spec") {
+	if failure.Kind != catalog.Unavailable || failure.Code != "UnsupportedRegion" || !strings.Contains(failure.Message, "--cvm-endpoint") ||
+		strings.Contains(failure.Message, "spec") {
 		t.Errorf("%s: %v, want one that blames --cvm-endpoint", failure.Kind, failure)
 	}
 	s.Inject(cvmtest.Fault{Code: "UnsupportedRegion"})
@@ -93,7 +94,9 @@ func TestSTSOfAFinanceRegionIsItsOwn(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if diff := cmp.Diff(map[string]bool{"sts.tencentcloudapi.com:443": true, "sts.ap-shanghai-fsi.tencentcloudapi.com:443": true}, asked); diff != "" {
+	if diff := cmp.Diff(map[string]bool{
+		"sts.tencentcloudapi.com:443": true, "sts.ap-shanghai-fsi.tencentcloudapi.com:443": true,
+	}, asked); diff != "" {
 		t.Errorf("connections (-want +got):\n%s", diff)
 	}
 }

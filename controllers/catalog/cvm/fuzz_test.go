@@ -113,9 +113,12 @@ func FuzzAnswer(f *testing.F) {
 		f.Add("application/json", body)
 	}
 	for _, s := range []string{
-		``, `null`, `{}`, `[]`, `"x"`, `{"Response":null}`, `{"Response":[]}`, `{"Response":{"TotalCount":100000,"RequestId":"r","ImageSet":[{"ImageId":"img-0"}]}}`,
-		`{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"m"},"RequestId":"r"}}`, `{"Response":{"Error":{},"RequestId":"r"}}`,
-		`{"Response":{"Error":{"Code":"A\u202e\u0000 b","Message":null}}}`, `{"code":4000,"codeDesc":"x","message":"y"}`, `[[[[[[[[`, `{"Response":{}}{}`,
+		``, `null`, `{}`, `[]`, `"x"`, `{"Response":null}`, `{"Response":[]}`,
+		`{"Response":{"TotalCount":100000,"RequestId":"r","ImageSet":[{"ImageId":"img-0"}]}}`,
+		`{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"m"},"RequestId":"r"}}`,
+		`{"Response":{"Error":{},"RequestId":"r"}}`,
+		`{"Response":{"Error":{"Code":"A\u202e\u0000 b","Message":null}}}`, `{"code":4000,"codeDesc":"x","message":"y"}`, `[[[[[[[[`,
+		`{"Response":{}}{}`,
 	} {
 		f.Add("application/json; charset=utf-8", []byte(s))
 	}
@@ -148,7 +151,8 @@ func wantOurs(t *testing.T, err error) {
 	if !errors.As(err, &failure) {
 		t.Fatalf("%T, want a *catalog.Error", err)
 	}
-	if failure.Kind == "" || failure.Message == "" || (failure.Code != codeUnknown && !codePattern.MatchString(failure.Code)) || len(failure.Code) > maxPlatform {
+	if failure.Kind == "" || failure.Message == "" || (failure.Code != codeUnknown && !codePattern.MatchString(failure.Code)) ||
+		len(failure.Code) > maxPlatform {
 		t.Errorf("%+v", failure)
 	}
 	wantClean(t, "the message", failure.Message, 200)
@@ -164,7 +168,8 @@ func FuzzClassify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code, message, id string) {
 		failure := classify(tcerrors.NewTencentCloudSDKError(code, message, id))
 		wantOurs(t, failure)
-		if family, _, _ := strings.Cut(code, "."); verdicts[code].kind == "" && verdicts[family].kind == "" && failure.Kind != catalog.Unavailable {
+		if family, _, _ := strings.Cut(code, "."); verdicts[code].kind == "" && verdicts[family].kind == "" &&
+			failure.Kind != catalog.Unavailable {
 			t.Errorf("%q is %s: a code that nobody knows must not make anybody edit a query that is right", code, failure.Kind)
 		}
 		if strings.Contains(failure.Error(), "RequestId=") || len(message) > 20 && strings.Contains(failure.Error(), message) {
@@ -215,8 +220,10 @@ func FuzzConvertPage(f *testing.F) {
 
 func FuzzParseEndpoint(f *testing.F) {
 	for _, s := range []string{
-		"cvm.tencentcloudapi.com", "https://cvm.tencentcloudapi.com:443/", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:80", "http://127.0.0.1@evil.example",
-		"cvm.{region}.tencentcloudapi.com", "http://{region}", "http://127.0.0.1.evil.example", "https://a/b", "//a", "a:0", "a:", "%41", "http://127.0.0.1%00", "HTTP://LOCALHOST", "http://localhost#@evil.example",
+		"cvm.tencentcloudapi.com", "https://cvm.tencentcloudapi.com:443/", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:80",
+		"http://127.0.0.1@evil.example",
+		"cvm.{region}.tencentcloudapi.com", "http://{region}", "http://127.0.0.1.evil.example", "https://a/b", "//a", "a:0", "a:", "%41",
+		"http://127.0.0.1%00", "HTTP://LOCALHOST", "http://localhost#@evil.example",
 	} {
 		f.Add(s)
 	}

@@ -208,9 +208,11 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 		// after is how long a wait with a deadline of 100 ms takes.
 		after time.Duration
 	}{
-		"during a pause":                     {prepare: (*bucket).throttled, after: 100 * time.Millisecond},
-		"when no token can come in time":     {prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1) }},
-		"when a token comes during a pause":  {prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1); b.throttled() }, after: 100 * time.Millisecond},
+		"during a pause":                 {prepare: (*bucket).throttled, after: 100 * time.Millisecond},
+		"when no token can come in time": {prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1) }},
+		"when a token comes during a pause": {
+			prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1); b.throttled() }, after: 100 * time.Millisecond,
+		},
 		"when it has ended before it begins": {prepare: func(*bucket) { <-time.After(time.Second) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -292,8 +294,14 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 		images int // 0: it fails
 		want   []int64
 	}{
-		"throttled once":         {fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded", Times: 1}, images: 150, want: []int64{0, 100, 100}},
-		"throttled twice":        {fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded.IPLimitExceeded", Times: 2}, images: 150, want: []int64{0, 100, 100, 100}},
+		"throttled once": {
+			fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded", Times: 1}, images: 150,
+			want: []int64{0, 100, 100},
+		},
+		"throttled twice": {
+			fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded.IPLimitExceeded", Times: 2}, images: 150,
+			want: []int64{0, 100, 100, 100},
+		},
 		"throttled three times":  {fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded", Times: 3}, want: []int64{0, 100, 100, 100}},
 		"throttled for good":     {fault: cvmtest.Fault{Code: "RequestLimitExceeded.UinLimitExceeded"}, want: []int64{0, 0, 0}},
 		"another error is final": {fault: cvmtest.Fault{Page: 2, Code: "InternalError", Times: 1}, want: []int64{0, 100}},

@@ -280,7 +280,8 @@ func TestEachPageOfALongListingCanFailIt(t *testing.T) {
 	c := connect(t, s)
 	for page := 1; page <= 5; page++ {
 		for name, f := range map[string]cvmtest.Fault{
-			"an error": {Code: "InternalError"}, "a gateway's page": {Status: 502}, "a closed connection": {Hangup: true}, "{}": rawBody(`{}`), "null": rawBody(`null`),
+			"an error": {Code: "InternalError"}, "a gateway's page": {Status: 502}, "a closed connection": {Hangup: true}, "{}": rawBody(`{}`),
+			"null": rawBody(`null`),
 		} {
 			f.Page = page
 			s.Inject(f)
@@ -530,7 +531,8 @@ func TestTheCreatorOfASharedImageIsReadWhateverItIs(t *testing.T) {
 	for mode, want := range map[cvmtest.SharedCreator]string{
 		"": owner, cvmtest.CreatorAsShared: owner, cvmtest.CreatorSubAccount: cvmtest.SubAccount(owner), cvmtest.CreatorNull: "",
 	} {
-		s := start(t, cvmtest.Options{SharedCreator: mode}, slices.Concat(private(1), cvmtest.SharedImages(2, 1, owner, cvmtest.DefaultCredential.UIN))...)
+		s := start(t, cvmtest.Options{SharedCreator: mode},
+			slices.Concat(private(1), cvmtest.SharedImages(2, 1, owner, cvmtest.DefaultCredential.UIN))...)
 		got := map[string]string{}
 		for _, image := range mustList(t, connect(t, s), everything).Images {
 			got[image.Type] = image.Creator

@@ -28,7 +28,8 @@ var account = accountOf(cvmtest.DefaultCredential)
 
 func accountOf(c cvmtest.Credential) catalog.Account {
 	return catalog.Account{
-		Source: "secret/" + c.SecretID, SecretID: catalog.Secret(c.SecretID), SecretKey: catalog.Secret(c.SecretKey), Token: catalog.Secret(c.Token),
+		Source: "secret/" + c.SecretID, SecretID: catalog.Secret(c.SecretID), SecretKey: catalog.Secret(c.SecretKey),
+		Token: catalog.Secret(c.Token),
 	}
 }
 

@@ -74,7 +74,9 @@ func TestEveryRequestIsCountedByItsCode(t *testing.T) {
 			s.Inject(tc.fault)
 			mustFail(t, c, account, everything)
 			got := requestCounts(t, c)
-			if diff := cmp.Diff(map[string]float64{"DescribeImages OK ap-guangzhou": 1, "DescribeImages " + tc.want + " ap-guangzhou": 1}, got); diff != "" {
+			if diff := cmp.Diff(map[string]float64{
+				"DescribeImages OK ap-guangzhou": 1, "DescribeImages " + tc.want + " ap-guangzhou": 1,
+			}, got); diff != "" {
 				t.Errorf("tencentcloud_api_requests_total (-want +got):\n%s", diff)
 			}
 		})
@@ -130,7 +132,9 @@ func TestNobodyAddsSeriesWithoutEnd(t *testing.T) {
 
 // Three codes say that a region isn't one; of two only the message tells.
 func TestARegionThatTheCloudDoesNotKnow(t *testing.T) {
-	for region, code := range map[string]string{"gz": "InvalidParameter", "ap-nowhere": "InvalidParameterValue", "ap-shanghai-adc": "UnsupportedRegion"} {
+	for region, code := range map[string]string{
+		"gz": "InvalidParameter", "ap-nowhere": "InvalidParameterValue", "ap-shanghai-adc": "UnsupportedRegion",
+	} {
 		s := start(t, cvmtest.Options{})
 		c := connect(t, s)
 		failure := mustFail(t, c, account, catalog.Query{Region: region})

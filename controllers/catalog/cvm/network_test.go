@@ -206,7 +206,8 @@ func TestAListingIsNoLargerThanItsAllowance(t *testing.T) {
 	var read atomic.Int64
 	c.transport = guard{next: counting{c.transport.(guard).next, &read}}
 	failure := mustFail(t, c, account, everything)
-	if failure.Kind != catalog.Incomplete || !strings.Contains(failure.Message, "larger than 32 MiB") || !strings.Contains(failure.Message, "spec.filters") {
+	if failure.Kind != catalog.Incomplete || !strings.Contains(failure.Message, "larger than 32 MiB") ||
+		!strings.Contains(failure.Message, "spec.filters") {
 		t.Errorf("%s: %s", failure.Kind, failure)
 	}
 	if most := int64(maxListing + pagesAtOnce<<20); read.Load() > most {

@@ -63,7 +63,8 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 }
 
 // describeImages calls the SDK with a deadline and recovers its panics: it dereferences nil when a body is `null`.
-func describeImages(ctx context.Context, client *sdk.Client, request *sdk.DescribeImagesRequest) (response *sdk.DescribeImagesResponse, err error) {
+func describeImages(ctx context.Context, client *sdk.Client, request *sdk.DescribeImagesRequest,
+) (response *sdk.DescribeImagesResponse, err error) {
 	defer func() {
 		if recover() != nil {
 			// The panic's text may contain text of the cloud, so only the code is kept.

@@ -35,15 +35,23 @@ func behind(t *testing.T, address string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.transport.(guard).next.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("operator", canary)})
+	c.transport.(guard).next.(*http.Transport).Proxy = http.ProxyURL(&url.URL{
+		Scheme: "http", Host: address, User: url.UserPassword("operator", canary),
+	})
 	return c
 }
 
 func TestAProxysAnswerHasWords(t *testing.T) {
 	for status, tc := range map[int]struct{ code, says string }{
-		http.StatusProxyAuthRequired: {"ClientError.ProxyPassword", "write the proxy's user and password into HTTPS_PROXY"},
-		http.StatusForbidden:         {"ClientError.ProxyRefused", "the proxy does not let the operator through to cvm.tencentcloudapi.com:443"},
-		http.StatusBadGateway:        {"ClientError.ProxyRefused", "the proxy does not connect to cvm.tencentcloudapi.com:443: it answers with the HTTP status 502"},
+		http.StatusProxyAuthRequired: {code: "ClientError.ProxyPassword", says: "write the proxy's user and password into HTTPS_PROXY"},
+		http.StatusForbidden: {
+			code: "ClientError.ProxyRefused",
+			says: "the proxy does not let the operator through to cvm.tencentcloudapi.com:443",
+		},
+		http.StatusBadGateway: {
+			code: "ClientError.ProxyRefused",
+			says: "the proxy does not connect to cvm.tencentcloudapi.com:443: it answers with the HTTP status 502",
+		},
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -98,7 +106,9 @@ func TestTheNameOfAnUnknownAuthorityIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, cvmtest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}})
+	s := start(t, cvmtest.Options{TLS: &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12,
+	}})
 	wantUnanswered(t, connect(t, s), "ClientError.UnknownAuthority", `"Example[31m Corp`+strings.Repeat("!", 48)+`";`)
 }
 
@@ -116,7 +126,8 @@ func TestAHandshakeThatNeverEndsIsNoSlowAnswer(t *testing.T) {
 	defer cancel()
 	_, err = c.List(ctx, account, everything)
 	failure := (*catalog.Error)(nil)
-	if !errors.As(err, &failure) || failure.Code != "ClientError.ConnectTimeout" || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(failure.Message, "no connection to the host 127.0.0.1") {
+	if !errors.As(err, &failure) || failure.Code != "ClientError.ConnectTimeout" || !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(failure.Message, "no connection to the host 127.0.0.1") {
 		t.Errorf("%v, want ClientError.ConnectTimeout by the context's deadline", err)
 	}
 }

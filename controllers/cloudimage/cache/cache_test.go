@@ -18,7 +18,9 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-var planned = catalog.Image{ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64"}
+var planned = catalog.Image{
+	ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64",
+}
 
 const plannedName = "ap-guangzhou-img-00000001"
 
@@ -49,7 +51,8 @@ func stored(queries ...string) *imagev1alpha1.CloudImage {
 func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
 	c := claimOf(query, hours)
 	d := selection.Decision{Leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: reason}}
-	return cloudimage.MakePlan(c, d, map[string]*cloudimage.Entry{plannedName: {CloudImage: image, DerivedIntact: true}}).Release[0].Desire(c, image)
+	return cloudimage.MakePlan(c, d, map[string]*cloudimage.Entry{plannedName: {CloudImage: image, DerivedIntact: true}}).Release[0].Desire(c,
+		image)
 }
 
 func TestObjectsAreFiledUnderTheirQueries(t *testing.T) {

@@ -88,14 +88,17 @@ func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 	image.Image.Snapshots = []imagev1alpha1.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}}
 	other := stored("golden")
 	other.Name, other.Labels, other.Image.Platform = "not-by-its-id", nil, ""
-	for name, image := range map[string]*imagev1alpha1.CloudImage{"full": cloudimage.WithDerived(image), "other": cloudimage.WithDerived(other)} {
+	for name, image := range map[string]*imagev1alpha1.CloudImage{
+		"full": cloudimage.WithDerived(image), "other": cloudimage.WithDerived(other),
+	} {
 		t.Run(name, func(t *testing.T) {
 			want := fromWatch(t, image)
 			image = image.DeepCopy()
 			image.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager"}}
 			shared := &interner{}
 			cached := compacted(t, shared, image)
-			if cached.Labels[imagev1alpha1.LabelState] != "" || !cached.DerivedIntact || cached.Annotations[imagev1alpha1.AnnotationDisplayName] != "" {
+			if cached.Labels[imagev1alpha1.LabelState] != "" || !cached.DerivedIntact ||
+				cached.Annotations[imagev1alpha1.AnnotationDisplayName] != "" {
 				t.Errorf("the cache has %v and %v", cached.Labels, cached.Annotations)
 			}
 			if again, err := shared.transform(cached); err != nil || again != any(cached) {

@@ -42,7 +42,8 @@ var crd = sync.OnceValues(func() (*validators, error) {
 	if err := yaml.Unmarshal(content, external); err != nil {
 		return nil, err
 	}
-	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal, nil); err != nil {
+	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal,
+		nil); err != nil {
 		return nil, err
 	}
 	structural, err := schema.NewStructural(internal.Spec.Validation.OpenAPIV3Schema)

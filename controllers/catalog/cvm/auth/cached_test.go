@@ -171,7 +171,8 @@ func TestAWaiterLeavesWhenItsContextEnds(t *testing.T) {
 	w.eventually("STS is asked", func() bool { return len(w.sts.Requests()) == 1 })
 	cancel()
 	failure := (*auth.Error)(nil)
-	if err := <-left; !errors.As(err, &failure) || failure.Code != auth.CodeWaited || failure.Provider != auth.TKEOIDC || !errors.Is(err, context.Canceled) {
+	if err := <-left; !errors.As(err, &failure) || failure.Code != auth.CodeWaited || failure.Provider != auth.TKEOIDC ||
+		!errors.Is(err, context.Canceled) {
 		t.Errorf("the waiter left with %v", err)
 	}
 	// The renewal that it began continues for later callers.

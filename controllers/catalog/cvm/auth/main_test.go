@@ -82,7 +82,8 @@ func newWorld(t *testing.T) *world {
 	p.HttpProfile.Endpoint, p.HttpProfile.Scheme = strings.TrimPrefix(w.sts.URL(), "http://"), "HTTP"
 	transport := roundTripper((&http.Transport{DisableKeepAlives: true}).RoundTrip)
 	w.options = &auth.Options{
-		Profile: func(string) *profile.ClientProfile { return p }, Transport: transport, Region: "ap-nanjing", Metadata: w.metadata.URL(), Now: w.now,
+		Profile: func(string) *profile.ClientProfile { return p }, Transport: transport, Region: "ap-nanjing", Metadata: w.metadata.URL(),
+		Now:         w.now,
 		WebIdentity: auth.WebIdentity{ProviderID: "cls-1", TokenFile: w.tokenFile, RoleARN: podRole},
 	}
 	w.providers = auth.New(*w.options)

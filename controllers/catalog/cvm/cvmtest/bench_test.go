@@ -19,7 +19,10 @@ func BenchmarkPages(b *testing.B) {
 	s.Put(region, cvmtest.PrivateImages(1, 50_000, mine)...)
 	var pages []*http.Request
 	for i := range 500 {
-		pages = append(pages, call{server: s, body: fmt.Sprintf(`{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE"]}],"Offset":%d,"Limit":100}`, 100*i)}.request(b))
+		pages = append(pages, call{
+			server: s,
+			body:   fmt.Sprintf(`{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE"]}],"Offset":%d,"Limit":100}`, 100*i),
+		}.request(b))
 	}
 	tr := &http.Transport{MaxIdleConnsPerHost: 16}
 	defer tr.CloseIdleConnections()

@@ -148,7 +148,10 @@ func (x *exchange) decide() *refusal {
 	if no := x.params.check(); no != nil {
 		return no
 	}
-	q := query{params: x.params, region: x.req.Region, uin: x.cred.UIN, denied: x.cred.DenyImages, lang: x.lang, sharedCreator: x.s.opts.SharedCreator}
+	q := query{
+		params: x.params, region: x.req.Region, uin: x.cred.UIN, denied: x.cred.DenyImages, lang: x.lang,
+		sharedCreator: x.s.opts.SharedCreator,
+	}
 	got, no := x.s.answer(q)
 	if no != nil {
 		return no

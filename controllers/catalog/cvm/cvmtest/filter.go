@@ -99,7 +99,8 @@ func checkFilters(filters []filter) *refusal {
 
 func checkFilter(f filter) *refusal {
 	if len(f.values) > maxFilterValues {
-		return refuse("InvalidFilterValue.LimitExceeded", fmt.Sprintf("The number of values of Filter `%.64s` exceeds the limit %d.", f.name, maxFilterValues))
+		return refuse("InvalidFilterValue.LimitExceeded",
+			fmt.Sprintf("The number of values of Filter `%.64s` exceeds the limit %d.", f.name, maxFilterValues))
 	}
 	if slices.Contains(f.values, "") {
 		return unknown("an empty value in the filter " + f.name)

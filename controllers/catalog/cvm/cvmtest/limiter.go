@@ -41,7 +41,8 @@ func (s *Server) throttle(action, secretID string, now time.Time) *refusal {
 	}
 	return &refusal{
 		code: "RequestLimitExceeded",
-		en:   fmt.Sprintf("Your current request times equals to `%d` in a second, which exceeds the frequency limit `%d` for a second. Please reduce the frequency of calls.", n, limit),
-		zh:   fmt.Sprintf("您当前每秒请求 `%d` 次，超过了每秒频率上限 `%d`，请稍后重试。", n, limit),
+		en: fmt.Sprintf("Your current request times equals to `%d` in a second, which exceeds the frequency limit `%d` for a second. "+
+			"Please reduce the frequency of calls.", n, limit),
+		zh: fmt.Sprintf("您当前每秒请求 `%d` 次，超过了每秒频率上限 `%d`，请稍后重试。", n, limit),
 	}
 }

@@ -96,12 +96,20 @@ func TestSDKErrors(t *testing.T) {
 		fault      *cvmtest.Fault
 		want       string
 	}{
-		"a good request":                {credential: cvmtest.DefaultCredential},
-		"a wrong key":                   {credential: wrongKey, want: "AuthFailure.SignatureFailure"},
-		"an unknown id":                 {credential: cvmtest.Credential{SecretID: "AKIDnobody", SecretKey: "x"}, want: "AuthFailure.SecretIdNotFound"},
-		"an injected code":              {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Code: "InternalError"}, want: "InternalError"},
-		"an injected body":              {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Body: new("{}")}},
-		"a gateway's page with its 502": {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Status: 502}, want: "ClientError.ParseJsonError"},
+		"a good request": {credential: cvmtest.DefaultCredential},
+		"a wrong key":    {credential: wrongKey, want: "AuthFailure.SignatureFailure"},
+		"an unknown id": {
+			credential: cvmtest.Credential{SecretID: "AKIDnobody", SecretKey: "x"},
+			want:       "AuthFailure.SecretIdNotFound",
+		},
+		"an injected code": {
+			credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Code: "InternalError"}, want: "InternalError",
+		},
+		"an injected body": {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Body: new("{}")}},
+		"a gateway's page with its 502": {
+			credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Status: 502},
+			want: "ClientError.ParseJsonError",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, cvmtest.Options{})

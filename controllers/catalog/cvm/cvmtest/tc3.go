@@ -119,25 +119,29 @@ func (s *Server) Now() time.Time { return s.now() }
 func (s *Server) authenticate(service string, r *http.Request, body []byte, now time.Time) (Credential, *refusal) {
 	auth, ok := parseAuthorization(r.Header.Get("Authorization"))
 	if !ok {
-		return Credential{}, refuse("AuthFailure.InvalidAuthorization", "The Authorization header is missing or not a "+tc3Algorithm+" one that signs content-type and host.")
+		return Credential{}, refuse("AuthFailure.InvalidAuthorization",
+			"The Authorization header is missing or not a "+tc3Algorithm+" one that signs content-type and host.")
 	}
 	cred, ok := s.creds.get(auth.secretID)
 	if !ok || cred.Disabled {
 		// Message as seen in public bug reports.
-		return Credential{SecretID: auth.secretID}, refuse("AuthFailure.SecretIdNotFound", "The SecretId is not found, please ensure that your SecretId is correct.")
+		return Credential{SecretID: auth.secretID}, refuse("AuthFailure.SecretIdNotFound",
+			"The SecretId is not found, please ensure that your SecretId is correct.")
 	}
 	timestamp, no := parseTimestamp(r)
 	if no != nil {
 		return cred, no
 	}
 	if d := now.Sub(time.Unix(timestamp, 0)); d > maxSkew || d < -maxSkew {
-		return cred, refuse("AuthFailure.SignatureExpire", "The signature has expired: the difference between X-TC-Timestamp and the server's time is more than five minutes.")
+		return cred, refuse("AuthFailure.SignatureExpire",
+			"The signature has expired: the difference between X-TC-Timestamp and the server's time is more than five minutes.")
 	}
 	want := sign(service, cred.SecretKey, canonicalRequest(r, body, auth.signedHeaders), timestamp)
 	date := time.Unix(timestamp, 0).UTC().Format(time.DateOnly)
 	if auth.date != date || auth.service != service || !hmac.Equal([]byte(want), []byte(auth.signature)) {
 		// Message as seen in public bug reports.
-		return cred, refuse("AuthFailure.SignatureFailure", "The provided credentials could not be validated. Please check your signature is correct.")
+		return cred, refuse("AuthFailure.SignatureFailure",
+			"The provided credentials could not be validated. Please check your signature is correct.")
 	}
 	// TokenFailure for a wrong token is asserted by the SDK's own integration test (temp_credentials_test.go); that a missing,
 	// expired or needless token gets the same code is inferred.
