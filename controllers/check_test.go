@@ -17,10 +17,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// requestID is what the cloud's request ids look like; none belongs into a status.
+// requestID matches the cloud's request ids, which must not be in a status.
 var requestID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// checkStatus asserts what holds for every status the operator ever writes. Each test's waits come through here.
+// checkStatus checks the invariants of every status. All waits of tests call it.
 func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	t.Helper()
 	status := &query.Status
@@ -62,7 +62,7 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	controllers.CheckSelection(t, status)
 }
 
-// checkSelectedCondition holds the condition Selected against what it speaks of.
+// checkSelectedCondition checks that the condition Selected agrees with the rest of the status.
 func checkSelectedCondition(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	t.Helper()
 	status, got := &query.Status, kit.Condition(query, imagev1alpha1.ConditionSelected)

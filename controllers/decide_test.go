@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// remembered is a query at noon whose last poll came to these members and this selection (names of builds).
+// remembered returns a query at noon with the members and the selection (by name) of its last poll.
 func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.ImageQuery, selection.Known) {
 	q := syncedQuery(0)
 	q.Spec.Region = "ap-guangzhou"
@@ -60,14 +60,14 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		missing   map[string]imagev1alpha1.RemovalReason
 		there     []catalog.Image
 		gone      []string
-		unlabeled bool // the selected image is no member any more since an earlier poll
+		unlabeled bool // the selected image has not been a member since an earlier poll
 
 		want        string // names
 		wantMembers string
 		wantBlocked bool
 		wantReason  imagev1alpha1.SelectionReason
 		wantNote    string
-		wantKept    string // why, as the condition Selected says it
+		wantKept    string // the reason in the condition Selected
 	}{
 		"it is there as before": {listed: known, want: "a", wantMembers: "a b c"},
 		"a new image replaces it": {
@@ -205,7 +205,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 	}
 }
 
-// checkKept holds the condition Selected against what a poll came to.
+// checkKept checks the condition Selected.
 func checkKept(t *testing.T, status *imagev1alpha1.ImageQueryStatus, because string) {
 	t.Helper()
 	want := imagev1alpha1.ReasonSelected
@@ -251,7 +251,8 @@ func ranged(within string) func(*imagev1alpha1.ImageQuery) {
 	}
 }
 
-// What came while removals are blocked is neither selected nor counted: else it would outweigh what is missing by and by.
+// Images that arrive while removals are blocked are neither selected nor counted. Otherwise they would eventually
+// outweigh the missing ones.
 func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	old := []catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2)}
 	q, k := remembered(old, "a")
@@ -273,7 +274,7 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 			t.Fatalf("poll %d: %d members count, want %d", poll, k.EstablishedCount(r.Selector), len(old))
 		}
 	}
-	// Approved by the token that is shown, what is there is selected.
+	// After approval by the shown token, the new images are selected.
 	q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: tokenIn(q)}
 	got := r.Decide(q, k, selection.Observation{
 		Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true},
@@ -284,7 +285,7 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	}
 }
 
-// The history names what was selected; how much of it is bounded, so that a status stays small enough.
+// The history names the selected images, up to a bound, so that a status stays small enough.
 func TestTheHistoryNamesWhatWasSelected(t *testing.T) {
 	q, _ := remembered([]catalog.Image{catalogtest.Image("a", 1)}, "a")
 	want := []imagev1alpha1.RecordedImage{{ImageID: catalogtest.Image("a", 1).ID, Name: "a", Architecture: "amd64"}}
@@ -303,14 +304,14 @@ func TestTheHistoryNamesWhatWasSelected(t *testing.T) {
 	}
 }
 
-// A group falls back to its last image: the same images are selected in the same order, so nobody is told of another selection.
+// A group falls back to its last image: the same images are selected in the same order, so there is no event.
 func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 	amd, arm := catalogtest.Image("amd", 1), catalogtest.Image("arm", 2, "arm64")
 	amd.Platform, arm.Platform = "Ubuntu", "CentOS"
 	for name, tc := range map[string]struct {
 		groupBy  imagev1alpha1.SelectionGroup
 		selected []catalog.Image
-		partial  bool // status alone tells of the image that falls back
+		partial  bool // only status knows the image that is retained
 	}{
 		"by architecture":                    {groupBy: imagev1alpha1.GroupByArchitecture, selected: []catalog.Image{amd, arm}},
 		"by architecture, known from status": {groupBy: imagev1alpha1.GroupByArchitecture, selected: []catalog.Image{amd, arm}, partial: true},
@@ -343,12 +344,12 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 	}
 }
 
-// What the listing shows counts, and not the little that a status tells: one of an older version tells neither type nor creator.
+// The listing takes precedence over status, which in older versions has neither type nor creator.
 func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 	foreign, ours := catalogtest.Image("foreign", 1, "shared"), catalogtest.Image("ours", 2, "CREATING")
 	for name, tc := range map[string]struct {
-		missing bool // the listing lacks the image, and the cloud contradicts itself
-		told    bool // status tells type and creator
+		missing bool // the listing lacks the image, and the cloud's answers are contradictory
+		told    bool // status has type and creator
 		want    string
 	}{
 		"listed":                            {want: ""},
@@ -358,7 +359,7 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, k := remembered([]catalog.Image{ours})
-			q.Generation++ // a creator was withdrawn
+			q.Generation++ // a creator is no longer trusted
 			q.Status.Selected = selectedImages([]catalog.Image{foreign})
 			if !tc.told {
 				q.Status.Selected[0].Type, q.Status.Selected[0].Creator = "", ""
@@ -401,7 +402,8 @@ func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
 	}
 }
 
-// While removals are blocked, a status that was cut leaves open which images came meanwhile. Strangers' images don't.
+// While removals are blocked, a truncated status doesn't show which images arrived since, unless only untrusted ones
+// were left out.
 func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 	for name, tc := range map[string]struct {
 		shown catalog.Image
@@ -423,7 +425,7 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 	}
 }
 
-// tokenIn is the token in the command that RemovalBlocked shows.
+// tokenIn returns the token in the command of RemovalBlocked.
 func tokenIn(q *imagev1alpha1.ImageQuery) string {
 	for _, condition := range q.Status.Conditions {
 		if condition.Type == imagev1alpha1.ConditionRemovalBlocked {

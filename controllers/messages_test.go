@@ -61,7 +61,7 @@ func TestWhatIsKnownAfterAFailure(t *testing.T) {
 	}
 }
 
-// Without a new listing, Selected says what holds of what is selected already.
+// Without a new listing, Selected describes the current selection.
 func TestSelectedWithoutANewListing(t *testing.T) {
 	a := catalogtest.Image("a", 1)
 	kept := metav1.Condition{
@@ -114,7 +114,7 @@ func TestSelectedWithoutANewListing(t *testing.T) {
 	}
 }
 
-// A poll that fails is seen in Ready's reason at once, and makes Ready no less True while the data is fresh.
+// A failed poll changes Ready's reason at once, but Ready stays True while the data is fresh.
 func TestReadyIsRetryingWhileTheDataIsFresh(t *testing.T) {
 	for name, tc := range map[string]struct {
 		stalled bool

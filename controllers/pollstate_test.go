@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// What is remembered in place of objects are facts, too.
+// Images without all fields must not be remembered in place of objects.
 func TestHalfFactsAreNotRemembered(t *testing.T) {
 	q, m := syncedQuery(0), &pollState{}
 	planned := catalog.Image{ID: "img-00000001", Name: "node"}

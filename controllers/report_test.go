@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// build is an image of an architecture, so many hours old.
+// build returns an image of an architecture and an age in hours.
 func build(name string, hours int, architecture string) catalog.Image {
 	image := catalogtest.Image(name, hours)
 	image.ID, image.Architecture = "img-"+name, architecture
@@ -92,7 +92,7 @@ func TestEveryReasonOfASelectionHasWords(t *testing.T) {
 	}
 }
 
-// Kubernetes takes no event whose message is longer in bytes.
+// Kubernetes rejects events with longer messages, in bytes.
 func TestAMessageIsCutBetweenLetters(t *testing.T) {
 	for _, given := range []string{strings.Repeat("图", 400), "a" + strings.Repeat("图", 400), strings.Repeat("x", 1025)} {
 		if got := shorten(given); len(got) > maxMessage || len(got) < maxMessage-5 || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {

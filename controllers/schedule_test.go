@@ -15,7 +15,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// syncedQuery was last synced some time before noon.
+// syncedQuery returns a query that was last synced some time before noon.
 func syncedQuery(ago time.Duration) *imagev1alpha1.ImageQuery {
 	q := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden", UID: "uid", Generation: 2}}
 	q.Spec.Interval.Duration = 10 * time.Minute
@@ -48,7 +48,7 @@ func TestNextPoll(t *testing.T) {
 		query   *imagev1alpha1.ImageQuery
 		memory  pollState
 		account catalog.Account
-		wantAt  time.Time // before or at noon: now
+		wantAt  time.Time // noon or earlier means now
 	}{
 		"after a restart, a query that is not due waits for its time": {
 			query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute),
@@ -116,7 +116,7 @@ func TestNextPoll(t *testing.T) {
 	}
 }
 
-// What fails for ever must not go before others for ever.
+// A generation that always fails must not take precedence forever.
 func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 	synced, edited := syncedQuery(time.Hour), syncedQuery(time.Hour)
 	edited.Generation++
@@ -226,7 +226,7 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 		t.Error("a namesake has the memory of its predecessor, or that is kept")
 	}
 	all.forget("golden")
-	// Another query that read the cache a moment ago may still make it due.
+	// A peer that read a stale cache may still mark it due.
 	if !all.noteGone("golden", "img") || !all.markDue("golden") {
 		t.Error("a query that is not known can't be made due")
 	}
@@ -236,10 +236,10 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 	}
 }
 
-// Writing nothing but the time of each poll would be most of what is written.
+// Without the threshold, most status writes would only move lastSyncTime.
 func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
 	for name, tc := range map[string]struct {
-		interval, age time.Duration // of what status shows, before the success; no age: it shows none
+		interval, age time.Duration // age of lastSyncTime in status; 0: not set
 		news, never   bool
 		moves         bool
 	}{

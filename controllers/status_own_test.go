@@ -17,7 +17,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// at is a query as it was at a resourceVersion, with a status that says who wrote it.
+// at returns a query at a resourceVersion, with a status that names its writer.
 func at(version, who string) *imagev1alpha1.ImageQuery {
 	return &imagev1alpha1.ImageQuery{
 		ObjectMeta: metav1.ObjectMeta{Name: "golden", UID: "1", ResourceVersion: version},
@@ -70,7 +70,7 @@ func TestWhoseStatusItIs(t *testing.T) {
 	}
 }
 
-// send is a write with its end.
+// send records a status write with its result.
 func (s *ownStatuses) send(status, version string, err error) {
 	s.sending(at("10", ""), &at("", status).Status)
 	s.answered(at("10", ""), at(version, status), err)

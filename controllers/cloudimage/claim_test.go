@@ -60,7 +60,7 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 	}
 }
 
-// What an annotation says was put there by queries is no reason to take off what is another query's.
+// The annotation with the requested labels must not cause the removal of another query's label.
 func TestLabelsOfQueriesAreNotTakenOffForAnAnnotation(t *testing.T) {
 	c, image := claimOf("golden"), stored("golden", "other")
 	c.Peers = map[string]*imagev1alpha1.ImageQuery{"other": claimOf("other").Query}
@@ -72,7 +72,7 @@ func TestLabelsOfQueriesAreNotTakenOffForAnAnnotation(t *testing.T) {
 	}
 }
 
-// A namesake has nothing of a query that was deleted before.
+// A new query of the same name owns nothing of the deleted one.
 func TestANamesakesLabelMakesNoMember(t *testing.T) {
 	image := stored("golden", "other")
 	namesake := claimOf("other").Query
@@ -89,7 +89,7 @@ func TestUnowned(t *testing.T) {
 	c := claimOf("golden")
 	for name, tc := range map[string]struct {
 		change       func(*imagev1alpha1.CloudImage)
-		want         string // presence
+		want         string // the presence; "" if deleted
 		wantDeletion time.Duration
 	}{
 		"a member's": {change: func(*imagev1alpha1.CloudImage) {}, want: "NotMatched", wantDeletion: 24 * time.Hour},

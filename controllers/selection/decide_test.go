@@ -51,7 +51,7 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 	}
 }
 
-// Without objects, after a restart, status alone tells who made the images that were selected.
+// Without objects, after a restart, only status has the creators of the selected images.
 func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
 	was, now := catalogtest.Image("a", 2), catalogtest.Image("a", 1)
 	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
@@ -61,7 +61,8 @@ func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
 	}
 }
 
-// Rule 3: a selected image that only stopped being NORMAL is not replaced by an older one, whether or not match.states makes it no member.
+// Rule 3: a selected image that only stopped being NORMAL is not replaced by an older one, even if match.states makes
+// it no member.
 func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 	a, b := catalogtest.Image("a", 1), catalogtest.Image("b", 2)
 	exporting := catalogtest.Image("a", 1, "EXPORTING")
@@ -118,8 +119,8 @@ func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 	}
 }
 
-// Only its verdict shows that an image came while removals are blocked. One that the listing lacks for a while must not
-// come back as any other.
+// Only the verdict shows that an image arrived while removals were blocked. If a listing lacks it for a while, it must
+// stay held back.
 func TestWhatIsHeldBackStaysSoWhileTheListingLacksIt(t *testing.T) {
 	old, came := catalogtest.Image("old", 9), catalogtest.Image("came", 1)
 	q := &imagev1alpha1.ImageQuery{}

@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// The last poll selected amd-1 and arm-1. Then somebody edits the query.
+// The last poll selected amd-1 and arm-1. Then the query is edited.
 func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 	exclude := func(names ...string) func(*imagev1alpha1.ImageQuerySpec) {
 		return func(s *imagev1alpha1.ImageQuerySpec) { s.Match.ExcludeImageIDs = pins(names...).Pin }
@@ -22,8 +22,8 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		edit     func(*imagev1alpha1.ImageQuerySpec)
-		verdicts map[string]imagev1alpha1.SelectionVerdict // by id, instead of those of the last poll
-		partial  bool                                      // status alone tells of the members
+		verdicts map[string]imagev1alpha1.SelectionVerdict // by id, replacing those of the last poll
+		partial  bool                                      // only status knows the members
 		heldBack string
 		want     string // "" if too little is known, or nothing is to be selected anew
 	}{

@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// named are images of these names, each newer than the one before it.
+// named returns images with these names, each newer than the previous one.
 func named(names ...string) []catalog.Image {
 	out := make([]catalog.Image, len(names))
 	for i, name := range names {

@@ -11,8 +11,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// What hashes stand for in a cluster must survive an upgrade: with another observedQuery every query would be taken for an
-// edited one, and with another revision or token an approval that a person gave would count no more.
+// Hashes in a cluster must survive an upgrade: another observedQuery would make every query look edited, and another
+// revision or token would void approvals.
 func TestHashesAreThoseOfEarlierVersions(t *testing.T) {
 	query := &imagev1alpha1.ImageQuery{Spec: imagev1alpha1.ImageQuerySpec{
 		Region: "ap-guangzhou", CredentialsRef: &imagev1alpha1.CredentialsReference{Name: "acct2"}, InstanceType: "SA5.MEDIUM2",

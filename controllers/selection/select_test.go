@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// The cases read as the recipes of docs/recipes.md.
+// The cases follow the recipes of docs/recipes.md.
 func TestSelection(t *testing.T) {
 	nightly := []catalog.Image{
 		catalogtest.Image("node-v1.30.4", 1), catalogtest.Image("node-v1.30.3", 30),
@@ -42,12 +42,12 @@ func TestSelection(t *testing.T) {
 		creators  []string
 		imageIDs  []imagev1alpha1.ImageID
 		members   []catalog.Image
-		last      []string // names of the last selection, which are members or catalogtest.Image(name, 999)
+		last      []string // names of the previous selection: members, or catalogtest.Image(name, 999)
 		heldBack  []string
 		absent    []string
 		limit     int32
 
-		// want are names, "node-a node-b"; wantVerdicts those of the others.
+		// want are the selected names, such as "node-a node-b". wantVerdicts are the verdicts of the others.
 		want         string
 		wantVerdicts map[string]imagev1alpha1.SelectionVerdict
 		wantStays    string
@@ -413,7 +413,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// pins are images by their names.
+// pins returns a selection that pins images by name.
 func pins(names ...string) imagev1alpha1.ImageSelection {
 	var out imagev1alpha1.ImageSelection
 	for _, name := range names {
@@ -457,7 +457,7 @@ func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
 	}
 }
 
-// drawImage draws an image from few values, so that many are equal in all but the id.
+// drawImage draws from few values, so that many images differ only in the id.
 func drawImage(t *rapid.T, i int) catalog.Image {
 	image := catalog.Image{
 		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE", "MARKET_IMAGE",
@@ -493,7 +493,7 @@ func drawSpec(t *rapid.T) *imagev1alpha1.ImageQuerySpec {
 	return spec
 }
 
-// Equal input in any order gives equal output, and what is selected keeps the promises whatever the input.
+// The order of the input doesn't matter, and every selection keeps the invariants.
 func TestASelectionDependsOnNoOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := drawSpec(t)

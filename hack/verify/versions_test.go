@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// goMod returns what the go.mod of a folder requires, by module path.
+// goMod returns the requirements of a folder's go.mod by module path.
 func goMod(t *testing.T, folder string) (goVersion string, requires map[string]string) {
 	t.Helper()
 	requires = map[string]string{}
@@ -29,7 +29,7 @@ func goMod(t *testing.T, folder string) (goVersion string, requires map[string]s
 			replaced = true
 		case len(words) > 0 && words[0] == ")":
 			replaced = false
-		case replaced: // what stands in for a module is its version
+		case replaced: // the replacement has the version
 			if len(words) == 4 && words[1] == "=>" {
 				requires[words[0]] = words[3]
 			}
@@ -81,7 +81,7 @@ func TestModulesAgreeOnVersions(t *testing.T) {
 				version, goVersion)
 		}
 		if folder != "hack/test" {
-			continue // tools and the control plane never meet our code
+			continue // tools and the control plane aren't linked with our code
 		}
 		for _, shared := range []string{
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", sdk + "/common", sdk + "/cvm",
@@ -109,7 +109,7 @@ func TestGeneratedFilesComeFromThePinnedTools(t *testing.T) {
 	}
 }
 
-// TestProjectAndCRDsAgree also finds the file that generating leaves behind when a kind goes.
+// TestProjectAndCRDsAgree also finds files left behind when a kind is removed.
 func TestProjectAndCRDsAgree(t *testing.T) {
 	var project struct {
 		Resources []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// pageBody is a page of 100 private images as the cloud sends it.
+// pageBody returns a page of 100 private images as the cloud sends it.
 func pageBody(b *testing.B) []byte {
 	b.Helper()
 	s := start(b, cvmtest.Options{}, private(100)...)
@@ -22,7 +22,7 @@ func pageBody(b *testing.B) []byte {
 	return body
 }
 
-// BenchmarkDecodePage is what the SDK does with a page, to compare with.
+// BenchmarkDecodePage measures the SDK alone, for comparison.
 func BenchmarkDecodePage(b *testing.B) {
 	body := pageBody(b)
 	b.SetBytes(int64(len(body)))
@@ -49,7 +49,7 @@ func BenchmarkConvertPage(b *testing.B) {
 	}
 }
 
-// BenchmarkList408 is the API page's second example, over loopback, with both ends in this process.
+// BenchmarkList408 lists the API page's second example over loopback, with both ends in this process.
 func BenchmarkList408(b *testing.B) {
 	s := start(b, cvmtest.Options{}, cvmtest.PageExample()...)
 	c := connect(b, s)

@@ -252,7 +252,7 @@ func TestWhatNoQueryUsesAnyMoreGoes(t *testing.T) {
 	mustList(t, c, everything)
 }
 
-// A bucket that went and came back must not hand out more than one that stayed.
+// A bucket that is dropped and recreated must not grant more tokens than one that stayed.
 func TestABucketStaysUntilItIsFullAgain(t *testing.T) {
 	for qps, want := range map[float64]time.Duration{10: expiring.Idle, 0.001: 10_000 * time.Second, 1e-12: maxRefill} {
 		c, err := New(Options{QPS: qps, Burst: 10})
@@ -380,7 +380,7 @@ func TestNewHasTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
-// What the SDK would do on its own must stay off: see profile.
+// The SDK's automatic behaviour must stay disabled; see newProfile.
 func TestTheSDKActsOnNothingOfItsOwn(t *testing.T) {
 	c, err := New(Options{})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// full has a value in every field that the API answers.
+// full returns an image with a value in every field of the API.
 func full() cvmtest.Image {
 	return cvmtest.Image{
 		ImageID: "img-fullfull", OSName: "TencentOS Server 3.1 (TK4)", ImageType: cvmtest.TypePrivate, CreatedTime: new("2022-09-22T15:10:55Z"),
@@ -36,7 +36,7 @@ func full() cvmtest.Image {
 	}
 }
 
-// converted is full as it must come out.
+// converted returns the expected conversion of full.
 func converted() catalog.Image {
 	return catalog.Image{
 		ID: "img-fullfull", OSName: "TencentOS Server 3.1 (TK4)", Type: "PRIVATE_IMAGE",
@@ -52,7 +52,7 @@ func converted() catalog.Image {
 	}
 }
 
-// wireFields are the fields of the API's type Image, and what of a catalog.Image is absent without them.
+// wireFields are the fields of the API's type Image, with the effect of their absence on a catalog.Image.
 var wireFields = map[string]func(*catalog.Image){
 	"OsName":             func(i *catalog.Image) { i.OSName = "" },
 	"ImageType":          func(i *catalog.Image) { i.Type = "" },
@@ -71,7 +71,7 @@ var wireFields = map[string]func(*catalog.Image){
 	"LicenseType":        func(i *catalog.Image) { i.LicenseType = "" },
 	"ImageFamily":        func(i *catalog.Image) { i.Family = "" },
 	"ImageDeprecated":    func(i *catalog.Image) { i.Deprecated = false },
-	// These two tick while an image is copied, and are not stored.
+	// These two change while an image is copied, and are not stored.
 	"SyncPercent":    func(*catalog.Image) {},
 	"CdcCacheStatus": func(*catalog.Image) {},
 }
@@ -355,7 +355,7 @@ func TestParseTime(t *testing.T) {
 		"2022-09-22T15:10:55.999999999Z": at,
 		"9999-12-31T23:59:59Z":           time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 		"1970-01-01T00:00:01Z":           time.Unix(1, 0).UTC(),
-		// What can't be read, or not be read again after UTC has made it the year 10000.
+		// Times that can't be parsed, or that can't be parsed again after conversion to UTC makes them the year 10000.
 		"9999-12-31T23:59:59-00:01": {},
 		"1970-01-01T00:00:00+00:00": {},
 		"1969-12-31T23:59:59Z":      {},
@@ -402,7 +402,7 @@ func wantFit(t testing.TB, image catalog.Image) {
 	wantReadable(t, image.CreatedTime)
 }
 
-// bounded is a text and the schema's bound of it.
+// bounded is a text and its bound in the schema.
 type bounded struct {
 	text  string
 	limit int
@@ -425,7 +425,7 @@ func wantClean(t testing.TB, name, text string, limit int) {
 	}
 }
 
-// wantReadable checks that a time can be written as the schema wants it, and is the same when read again.
+// wantReadable checks that a time can be written in the form of the schema and read again unchanged.
 func wantReadable(t testing.TB, at time.Time) {
 	t.Helper()
 	if at.IsZero() {

@@ -11,7 +11,7 @@ import (
 func TestParseEndpoint(t *testing.T) {
 	for value, tc := range map[string]struct {
 		want endpoint
-		// refused is why, within the sentence.
+		// refused is a part of the error.
 		refused string
 	}{
 		"cvm.tencentcloudapi.com":                                  {want: endpoint{"HTTPS", "cvm.tencentcloudapi.com"}},

@@ -18,7 +18,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// kindOf is the class of a failure, or empty.
+// kindOf returns the class of a failure, or "".
 func kindOf(err error) catalog.Kind {
 	failure := (*catalog.Error)(nil)
 	errors.As(err, &failure)
@@ -32,12 +32,12 @@ func kindOf(err error) catalog.Kind {
 type failing struct {
 	account catalog.Account
 	query   catalog.Query
-	// frozen lets the cloud's clock stand still with a limit of one request a second, which so never ends.
+	// frozen stops the cloud's clock, with a limit of one request a second, so that the second never ends.
 	frozen  bool
 	arrange func(*cvmtest.Server)
 }
 
-// asked is a query that the cloud refuses by itself.
+// asked returns a query that the cloud rejects by itself.
 func asked(change func(*catalog.Query)) *failing {
 	query := everything
 	change(&query)
@@ -52,7 +52,7 @@ func typed(instanceType string) *failing {
 	return asked(func(q *catalog.Query) { q.InstanceType = instanceType })
 }
 
-// keyed is a good query with keys that the cloud refuses.
+// keyed returns a valid query with keys that the cloud rejects.
 func keyed(change func(*catalog.Account), arrange func(*cvmtest.Server)) *failing {
 	account := account
 	if change != nil {
@@ -68,10 +68,10 @@ func spoilt(f cvmtest.Fault) *failing {
 // wantCodes has a row for each row of verdicts.
 var wantCodes = map[string]struct {
 	kind catalog.Kind
-	// act is what the sentence must tell the one who must act; "" where nobody must.
+	// act is the required action in the message, or "" if none is required.
 	act string
-	// natural is a request that the simulated cloud, or the SDK, answers with the code by itself; nil if the code can
-	// only be injected.
+	// natural is a request for which the simulated cloud or the SDK produces the code by itself, or nil if it can only
+	// be injected.
 	natural *failing
 }{
 	// The 18 of the API's page, classes by its descriptions.
@@ -101,7 +101,7 @@ var wantCodes = map[string]struct {
 	},
 	"InvalidParameterValue.TagKeyNotFound": {
 		kind: catalog.Invalid, natural: filtered("tag-key", "nobody"),
-	}, // never shown: it is an empty listing
+	}, // not shown: the listing is empty
 	"InvalidParameterValue.ZoneNotSupported": {kind: catalog.Invalid, act: "correct spec.region"},
 	"InvalidRegion.NotFound":                 {kind: catalog.Invalid, act: "correct spec.region"},
 	"InvalidZone.MismatchRegion":             {kind: catalog.Invalid, act: "correct spec.region"},
@@ -200,7 +200,7 @@ func temporary(token catalog.Secret) *failing {
 	return &failing{account: account, query: everything, arrange: func(s *cvmtest.Server) { s.SetCredential(credential) }}
 }
 
-// elevenDozenIDs are more than the 100 that a request may have.
+// elevenDozenIDs returns more than the 100 ids that a request may have.
 func elevenDozenIDs() []string {
 	var ids []string
 	for _, image := range private(132) {
@@ -217,7 +217,7 @@ func TestNoCodeIsWithoutATest(t *testing.T) {
 }
 
 // commonCodes are those that the documentation of API 3.0 lists for every action (documents 213/30435, 1388/114322 and
-// 1140/51177), and those that the SDK makes, but for DryRunOperation, which nothing of ours asks for.
+// 1140/51177), and the SDK's own. DryRunOperation is omitted, since the operator doesn't use it.
 var commonCodes = []string{
 	"ActionOffline", "AuthFailure.InvalidAuthorization", "AuthFailure.InvalidSecretId", "AuthFailure.MFAFailure",
 	"AuthFailure.SecretIdNotFound", "AuthFailure.SignatureExpire", "AuthFailure.SignatureFailure",
@@ -259,7 +259,7 @@ func TestEachCodeIsClassifiedAndExplained(t *testing.T) {
 		}
 		for how, request := range requests {
 			t.Run(code+" "+how, func(t *testing.T) {
-				t.Parallel() // throttled ones wait
+				t.Parallel() // throttled cases wait
 				o := cvmtest.Options{}
 				if request.frozen {
 					now := time.Now()
@@ -325,7 +325,7 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 		act     string
 		unknown bool
 	}{
-		// By the part before the first '.'.
+		// Classified by the part before the first '.'.
 		"RequestLimitExceeded.UinLimitExceeded":             {catalog.Throttled, "lower --cvm-qps", false},
 		"RequestLimitExceeded.GlobalRegionUinLimitExceeded": {catalog.Throttled, "lower --cvm-qps", false},
 		"RequestLimitExceeded.IPLimitExceeded":              {catalog.Throttled, "lower --cvm-qps", false},
@@ -364,7 +364,7 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A part of a key that no header can carry would come out as a network that doesn't work.
+// Otherwise a key that is invalid in a header would look like a network failure.
 func TestKeysThatCannotBeSentAreRefusedBeforeAnyRequest(t *testing.T) {
 	for name, change := range map[string]func(*catalog.Account){
 		"a line's end in secretId":  func(a *catalog.Account) { a.SecretID += "\n" },

@@ -88,8 +88,8 @@ func recordedAnswers(f *testing.F) [][]byte {
 	return bodies
 }
 
-// canned answers every request with the same body, and no more than a few of them: a TotalCount may promise a
-// thousand pages.
+// canned answers the first requests with the same body. It is bounded, because a TotalCount may promise a thousand
+// pages.
 type canned struct {
 	contentType string
 	body        []byte
@@ -106,8 +106,7 @@ func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Whatever the cloud's door answers, through the guard and the SDK: a listing that is fit for use, or an error of ours
-// that quotes nothing.
+// Any answer results in a valid listing or in an error of ours that quotes nothing.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range recordedAnswers(f) {
 		f.Add("application/json", body)
@@ -125,7 +124,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("text/event-stream", []byte("data: {}\n\n"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		if bytes.Contains(body, []byte("RequestLimitExceeded")) {
-			return // it is asked again, after a second's pause
+			return // retried after a pause of a second
 		}
 		c, err := New(Options{Endpoint: "http://127.0.0.1:1", QPS: 1e6, Burst: 1e6})
 		if err != nil {
@@ -159,7 +158,7 @@ func wantOurs(t *testing.T, err error) {
 	wantClean(t, "the request's id", failure.RequestID, maxPlatform)
 }
 
-// Whatever code, message and id the cloud gives an error.
+// Any code, message and id may be in an error of the cloud.
 func FuzzClassify(f *testing.F) {
 	for code := range verdicts {
 		f.Add(code, "message", "id")
@@ -233,7 +232,7 @@ func FuzzParseEndpoint(f *testing.F) {
 			return
 		}
 		got = got.in(region)
-		// The SDK writes the URL like this; net/http must understand it as we did.
+		// The SDK builds the URL like this. net/http must parse it in the same way.
 		u, err := url.Parse(strings.ToLower(got.scheme) + "://" + got.host + "/")
 		if err != nil || u.Host != got.host || u.User != nil || u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
 			t.Fatalf("%q became %+v, which is %+v, %v", s, got, u, err)

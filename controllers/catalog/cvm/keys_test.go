@@ -27,8 +27,8 @@ const (
 	podRole  = "qcs::cam::uin/100000000002:roleName/pod"
 )
 
-// keyring is the cloud with what gives keys, and a client that knows both. All clocks but that of signatures move
-// together; the cloud accepts a signature for five minutes.
+// keyring is the cloud with the services that issue keys, and a client of both. All clocks except that of signatures
+// are advanced together; the cloud accepts a signature for five minutes.
 type keyring struct {
 	*testing.T
 
@@ -70,7 +70,7 @@ func newKeyring(t *testing.T) *keyring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As New makes it, but for the clock.
+	// Like in New, except for the clock.
 	c.keys = auth.New(auth.Options{
 		Profile: func(region string) *profile.ClientProfile { return newProfile(sts.in(region)) }, Transport: c.transport,
 		Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
@@ -82,7 +82,7 @@ func newKeyring(t *testing.T) *keyring {
 
 func (k *keyring) pass(d time.Duration) { k.offset.Add(int64(d)) }
 
-// assuming is the account that assumes a role with the keys that every simulator knows.
+// assuming returns an account that assumes a role with the keys that every simulator knows.
 func assuming(arn string) catalog.Account {
 	a := account
 	a.Roles[0].ARN = arn
@@ -115,7 +115,7 @@ func TestListingsAreSignedWithTheKeysOfEachProvider(t *testing.T) {
 	}
 }
 
-// A page is signed with keys that are good when it is sent, however long the pages before it took.
+// Each page is signed with keys that are valid when it is sent, however long the previous pages took.
 func TestALongListingOutlivesItsKeys(t *testing.T) {
 	k := newKeyring(t)
 	k.metadata.SetLife(3*time.Minute, 2*time.Minute)
@@ -272,7 +272,7 @@ func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 	}
 }
 
-// belongingTo is an account whose keys must be another account's.
+// belongingTo returns an account with a required account id.
 func belongingTo(account string, a catalog.Account) catalog.Account {
 	a.AccountID = account
 	return a
@@ -346,7 +346,7 @@ func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// Throttled keys pause nothing but themselves: the budget is the cloud's for images.
+// Throttled requests for keys don't pause requests for images.
 func TestAThrottledSTSPausesNoListing(t *testing.T) {
 	k := newKeyring(t)
 	k.sts.Inject(authtest.Fault{Code: "RequestLimitExceeded"})
@@ -379,7 +379,7 @@ func TestNoCodeOfKeysBlamesTheQueryOrTheWrongFlag(t *testing.T) {
 	}
 }
 
-// The class of each row by the API's own description of the code.
+// The class follows the API's description of each code.
 func TestCodesOfKeys(t *testing.T) {
 	kinds := map[catalog.Kind][]string{
 		catalog.Unauthenticated: {

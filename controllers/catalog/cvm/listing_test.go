@@ -17,7 +17,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// newer makes images that are none of private's, as if created while a listing is read.
+// newer returns images other than private's, as if created while a listing is read.
 func newer(n int) []cvmtest.Image {
 	return cvmtest.PrivateImages(99, n, cvmtest.DefaultCredential.UIN)
 }
@@ -41,9 +41,9 @@ func TestAListingTakesAsManyRequestsAsItHasPages(t *testing.T) {
 	}
 }
 
-// A listing is read twice at most: with all pages at once, and page after page where that did not add up.
+// A listing is read at most twice: with concurrent pages, and page after page if the first reading is inconsistent.
 func TestAListingIsCompleteOrAnError(t *testing.T) {
-	// change makes hook change the cloud when the n-th request for that page has come, for each n that is given.
+	// change returns a hook that changes the cloud on the given requests for a page, counted from 1.
 	change := func(page int, calls []int, f func(s *cvmtest.Server, call int)) func(*cvmtest.Server) func(cvmtest.Request) {
 		return func(s *cvmtest.Server) func(cvmtest.Request) {
 			var mu sync.Mutex
@@ -71,7 +71,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		faults []cvmtest.Fault
 		hook   func(*cvmtest.Server) func(cvmtest.Request)
 		want   result
-		// offsets of all requests, sorted.
+		// offsets are the sorted offsets of all requests.
 		offsets []int64
 		message string
 	}{
@@ -161,7 +161,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		},
 		"the first page repeats images in place of its own": {
 			faults:  []cvmtest.Fault{{Page: 1, DuplicateImages: 5}},
-			want:    result{150, consistent, ""}, // the second reading goes on after the 95 ids it has
+			want:    result{150, consistent, ""}, // the second reading continues after the 95 known ids
 			offsets: []int64{0, 0, 95, 100},
 		},
 		"pages are shorter than asked for": {
@@ -191,7 +191,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 			offsets: []int64{0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100},
 			message: "the cloud's list of 150 images did not end after 15 pages",
 		},
-		// encoding/json, and so the SDK, takes the last of members with the same name, in any case of letters.
+		// encoding/json, and thus the SDK, uses the last of several members with the same name, ignoring case.
 		"TotalCount is there twice": {
 			images:  1,
 			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"totalcount": json.RawMessage("2")}}},
@@ -299,7 +299,8 @@ func TestEachPageOfALongListingCanFailIt(t *testing.T) {
 func TestPagesAreFetchedTogetherButNoMoreThanEight(t *testing.T) {
 	const pages = 20
 	s := start(t, cvmtest.Options{}, private(pages*100)...)
-	// Each page but the first waits until eight have come, or all that are left: so eight are seen if eight are sent.
+	// Each page but the first waits until eight, or all remaining ones, were requested. So eight are seen if eight are
+	// sent.
 	var mu sync.Mutex
 	arrived, answered, most := 0, 0, 0
 	changed := sync.NewCond(&mu)
@@ -338,9 +339,9 @@ func TestAnEmptiedCloudIsAnEmptyListing(t *testing.T) {
 	}
 }
 
-// The one thing that counting can't see: an image leaves from before a page's edge and another comes behind it in the same
-// moment, so the count stays, and the image at the edge falls through. It is why nothing may be removed because of one listing.
-// Images that are created come first in the API's order, which takes this case away for them.
+// Counting can't detect this: an image before a page's edge is deleted and another one is added behind it, so the count
+// stays the same and the image at the edge is missed. Therefore nothing may be removed because of one listing. The API
+// lists new images first, so this doesn't happen for them.
 func TestASwapAcrossAnEdgeIsBeyondWhatAListingCanKnow(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(150)...)
 	edge := s.Images(region)[100].ImageID
@@ -356,8 +357,8 @@ func TestASwapAcrossAnEdgeIsBeyondWhatAListingCanKnow(t *testing.T) {
 	}
 }
 
-// Whatever is deleted and created while a listing is read: if it is given out as complete, everything that was there
-// all the time is in it, and nothing that never was.
+// If a listing counts as complete, it contains every image that existed throughout, and none that never existed,
+// regardless of what is created and deleted while it is read.
 func TestACompleteListingLacksNothingThatWasThereAllTheTime(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	c := connect(t, s)
@@ -371,14 +372,14 @@ func TestACompleteListingLacksNothingThatWasThereAllTheTime(t *testing.T) {
 		for _, id := range ever {
 			lasting[id] = true
 		}
-		// What happens before the n-th answer: images at these places go, and as many new ones come.
+		// happening is what happens before the n-th answer: images at these places are deleted, and new ones are added.
 		type happening struct {
 			deletes []int
 			inserts int
 		}
 		happenings := rapid.MapOfN(rapid.IntRange(1, 12), rapid.Custom(func(t *rapid.T) happening {
 			h := happening{deletes: rapid.SliceOfN(rapid.IntRange(0, 500), 0, 3).Draw(t, "deletes")}
-			// As many as go, mostly: TotalCount then tells nothing.
+			// Usually the counts are equal, so that TotalCount doesn't change.
 			h.inserts = len(h.deletes)
 			if rapid.IntRange(0, 3).Draw(t, "other count") == 0 {
 				h.inserts = rapid.IntRange(0, 3).Draw(t, "inserts")
@@ -447,7 +448,8 @@ func TestRequestsByIDArePagedTheSameWay(t *testing.T) {
 	}
 }
 
-// Whether TotalCount counts before the filter by instance type is not known: both are a complete listing, by one more request at most.
+// It is not known whether TotalCount counts before the filter by instance type. Both give a complete listing, with at
+// most one more request.
 func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
 	const fits, other = 120, 60
 	images := private(fits + other)

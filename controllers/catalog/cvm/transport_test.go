@@ -18,10 +18,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// rawBody answers this body as it is.
+// rawBody returns a fault with this body.
 func rawBody(body string) cvmtest.Fault { return cvmtest.Fault{Body: &body} }
 
-// raw sets a member of Response.
+// raw returns a fault that sets a member of Response.
 func raw(member, value string) cvmtest.Fault {
 	return cvmtest.Fault{Set: map[string]json.RawMessage{member: json.RawMessage(value)}}
 }
@@ -29,7 +29,7 @@ func raw(member, value string) cvmtest.Fault {
 // page300K is a gateway's page of 300 KiB.
 var page300K = "<html>" + canary + strings.Repeat("\x1b[31m "+canary, 300<<10/10) + "</html>"
 
-// oddAnswers are answers that are no listing, by what they are. Each is one request that fails.
+// oddAnswers are answers that are no listing, by name. Each is one request that fails.
 func oddAnswers(elsewhere string) map[string]oddAnswer {
 	refused := func(f cvmtest.Fault, message string) oddAnswer {
 		return oddAnswer{
@@ -160,10 +160,10 @@ type oddAnswer struct {
 	kind    catalog.Kind
 	code    string
 	message string
-	again   int // how often it is asked again
+	again   int // number of repeated requests
 }
 
-// Not in parallel: each case looks at all goroutines.
+// Not parallel: each case checks all goroutines.
 func TestAnOddAnswerFailsTheListingAndLeavesNothingBehind(t *testing.T) {
 	elsewhere := start(t, cvmtest.Options{}, private(7)...)
 	for name, tc := range oddAnswers(elsewhere.URL()) {
@@ -203,7 +203,7 @@ func closeIdle(c *Client) {
 	c.transport.(guard).next.(*http.Transport).CloseIdleConnections()
 }
 
-// The same answers on a later page: nothing of the pages before is used.
+// The same answers on a later page: the earlier pages aren't used.
 func TestAnOddAnswerOnALaterPageFailsTheListing(t *testing.T) {
 	for name, tc := range oddAnswers("http://127.0.0.1:1") {
 		t.Run(name, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestOnlyTheCloudsOwnCertificateWillDo(t *testing.T) {
 		untrusted bool
 		version   uint16
 		good      bool
-		code      string // without its first part
+		code      string // without the part before the first '.'
 		says      string
 	}{
 		"a good certificate": {from: now.Add(-time.Hour), to: now.Add(time.Hour), host: "127.0.0.1", good: true},
@@ -325,7 +325,7 @@ func TestACloudThatIsNotThereIsUnavailable(t *testing.T) {
 	wantConfidential(t, s, account, failure)
 }
 
-// A gateway that closes an idle connection just when a request goes out on it has not seen the request.
+// If a gateway closes an idle connection while a request is sent on it, it hasn't seen the request.
 func TestAConnectionThatEndsBeforeAnAnswerIsTriedOnceMore(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault    cvmtest.Fault
@@ -356,7 +356,7 @@ func TestAConnectionThatEndsBeforeAnAnswerIsTriedOnceMore(t *testing.T) {
 			if n := len(s.Requests()); n != tc.requests {
 				t.Errorf("%d requests, want %d", n, tc.requests)
 			}
-			// A request that is repeated is one more for the cloud.
+			// A repeated request takes another token.
 			if left := c.limits.bucket(bucketOf(account.Source, c.endpoint.host)).tokens.Tokens(); int(left) != burst-tc.requests {
 				t.Errorf("%v of %d tokens are left after %d requests", left, burst, tc.requests)
 			}

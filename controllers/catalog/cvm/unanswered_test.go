@@ -28,7 +28,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// behind is a client whose only way to the cloud is a proxy with a password.
+// behind returns a client that reaches the cloud only through a proxy with a password.
 func behind(t *testing.T, address string) *Client {
 	t.Helper()
 	c, err := New(Options{QPS: 100_000, Burst: 100_000})
@@ -79,7 +79,7 @@ func TestAProxyThatIsNotThereIsNotTakenForTheCloud(t *testing.T) {
 	wantUnanswered(t, behind(t, server.Listener.Addr().String()), "ClientError.ConnectionRefused", "the proxy refuses the connection")
 }
 
-// wantUnanswered lists, and wants a failure of that code with that in its sentence, and nothing else of what was said.
+// wantUnanswered lists, and checks the code and the message of the failure, and that it quotes nothing else.
 func wantUnanswered(t *testing.T, c *Client, code, says string) {
 	t.Helper()
 	failure := mustFail(t, c, account, everything)
@@ -92,7 +92,7 @@ func wantUnanswered(t *testing.T, c *Client, code, says string) {
 	wantConfidential(t, start(t, cvmtest.Options{}), account, failure)
 }
 
-// Who stands between the operator and the cloud chooses the name of its authority.
+// A machine between the operator and the cloud chooses the name of its authority.
 func TestTheNameOfAnUnknownAuthorityIsBounded(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

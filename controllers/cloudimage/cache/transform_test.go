@@ -58,7 +58,7 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 	}
 }
 
-// fromWatch is an object as a watch brings it: all text is its own.
+// fromWatch returns an object as decoded by a watch, with its own copy of each string.
 func fromWatch(t *testing.T, image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	t.Helper()
 	raw, err := json.Marshal(image)
@@ -81,7 +81,7 @@ func compacted(t *testing.T, shared *interner, image *imagev1alpha1.CloudImage) 
 	return got.(*cloudimage.Entry)
 }
 
-// What the API server has, the cache has without the facts' labels; what is written then is the same again.
+// The cache omits derived labels. A write restores exactly the stored object.
 func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 	image := left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedNotMatched)
 	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}, {Key: "empty"}}

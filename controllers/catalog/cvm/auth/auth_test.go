@@ -23,7 +23,7 @@ func secretString(s string) secret.String { return secret.String(s) }
 func TestEachProviderObtainsKeys(t *testing.T) {
 	for name, tc := range map[string]struct {
 		id auth.Identity
-		// uin is whose images the keys see, and actions what STS was asked.
+		// uin is the account of the keys, and actions the requests to STS.
 		uin     string
 		actions []string
 	}{
@@ -79,7 +79,7 @@ func TestEachProviderObtainsKeys(t *testing.T) {
 	}
 }
 
-// The SDK's provider asks in ap-guangzhou, wherever the pod runs.
+// The SDK's provider uses ap-guangzhou, regardless of the pod's region.
 func TestThePodsRegionIsTheOneThatSTSIsAskedIn(t *testing.T) {
 	w := newWorld(t)
 	p := *w.options
@@ -94,7 +94,7 @@ func TestThePodsRegionIsTheOneThatSTSIsAskedIn(t *testing.T) {
 	}
 }
 
-// codeOf is the code of a failure, the cloud's or ours.
+// codeOf returns the code of a failure, the cloud's or ours.
 func codeOf(failure *auth.Error) string {
 	if failure.Code != "" {
 		return failure.Code
@@ -246,7 +246,7 @@ func TestAFailureSaysWhichProviderFailedAndHow(t *testing.T) {
 	}
 }
 
-// of is an identity whose keys must belong to an account.
+// of returns an identity with a required account.
 func of(account string, id auth.Identity) auth.Identity {
 	id.AccountID = account
 	return id
@@ -305,8 +305,8 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 	if asked := w.identityRequests(); asked != 1 {
 		t.Errorf("it was asked %d times whose the wrong keys are, want once", asked)
 	}
-	// The metadata service hands out the same keys until shortly before their end. All of it is within the five minutes for
-	// which the cloud accepts a signature.
+	// The metadata service returns the same keys until shortly before their expiry. All of this fits into the five
+	// minutes for which the cloud accepts a signature.
 	w = newWorld(t)
 	w.metadata.SetLife(4*time.Minute, 90*time.Second)
 	first := w.must(of(nodeUIN, node))

@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// BenchmarkPages serves 50 000 images in pages of 100, as the operator's benchmarks need them.
+// BenchmarkPages serves 50 000 images in pages of 100, as for the operator's benchmarks.
 func BenchmarkPages(b *testing.B) {
 	s := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
 	defer s.Close()
@@ -48,7 +48,7 @@ func BenchmarkPages(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "pages/s")
 }
 
-// fresh is the request with an unread body.
+// fresh returns the request with an unread body.
 func fresh(r *http.Request) *http.Request {
 	c := *r
 	c.Body, _ = r.GetBody()

@@ -19,7 +19,7 @@ const (
 	theirs = "100000000002"
 )
 
-// small is an inventory in which each image is there for a reason.
+// small adds an inventory in which each image has a purpose.
 func small(s *cvmtest.Server) {
 	s.Put(region,
 		cvmtest.Image{
@@ -344,7 +344,7 @@ func TestEveryFieldOfAnImageIsAnswered(t *testing.T) {
 			"_ImageClass": "SystemImage", "isSupportCloudinit": nil,
 		},
 	}
-	for range 2 { // the second time from what the first encoded
+	for range 2 { // the second time from the cached encoding
 		if diff := cmp.Diff(want, call{server: s}.do(t).ImageSet); diff != "" {
 			t.Errorf("ImageSet (-want +got):\n%s", diff)
 		}
@@ -384,7 +384,7 @@ func TestTheInventoryCanChangeBetweenPages(t *testing.T) {
 	added := cvmtest.Image{ImageID: "img-0000000a", Owner: mine}
 	s.OnRequest(func(r cvmtest.Request) {
 		if r.Page == 2 {
-			s.Put(region, added) // takes the first place
+			s.Put(region, added) // is listed first
 			s.Delete(region, all[5])
 		}
 	})

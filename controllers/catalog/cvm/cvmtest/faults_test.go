@@ -23,7 +23,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// newTransport is one whose connections end with the test.
+// newTransport returns a transport with connections that end with the test.
 func newTransport(t *testing.T) *http.Transport {
 	t.Helper()
 	tr := &http.Transport{}
@@ -31,14 +31,14 @@ func newTransport(t *testing.T) *http.Transport {
 	return tr
 }
 
-// listed is what the real SDK makes of an answer.
+// listed is the SDK's result for an answer.
 type listed struct {
 	Err   string // the SDK's error code, or the beginning of another error
 	Total string // TotalCount, "nil" or "" without Response
 	IDs   string // the last character of each id, "-" for a nil image
 }
 
-// ask lists with the SDK: n images named img-00000000 and so on are there.
+// ask lists with the SDK. The cloud has n images named img-00000000 and so on.
 func ask(t *testing.T, client *cvm.Client, offset, limit uint64) (l listed) {
 	t.Helper()
 	req := cvm.NewDescribeImagesRequest()
@@ -69,7 +69,7 @@ func ask(t *testing.T, client *cvm.Client, offset, limit uint64) (l listed) {
 	return l
 }
 
-// ten are the images img-00000000 to img-00000009 in this order.
+// ten returns the images img-00000000 to img-00000009 in this order.
 func ten() (out []cvmtest.Image) {
 	for i := range 10 {
 		out = append(out, cvmtest.Image{ImageID: fmt.Sprintf("img-%08d", i), Owner: mine})
@@ -224,7 +224,7 @@ func TestACutBodyIsShorterThanPromised(t *testing.T) {
 	}
 }
 
-// Rows 26 to 29 come from the inventory: the SDK hands odd images on as they are.
+// Rows 26 to 29 come from the inventory: the SDK passes odd images on unchanged.
 func TestOddImagesSeenByTheSDK(t *testing.T) {
 	odd := []cvmtest.Image{
 		{ImageID: ""},
@@ -254,7 +254,7 @@ func TestOddImagesSeenByTheSDK(t *testing.T) {
 		wantIDs = append(wantIDs, img.ImageID)
 		wantNames = append(wantNames, img.ImageName)
 	}
-	wantNames[5] = "\ufffd\ufffd" // encoding/json's answer to invalid UTF-8
+	wantNames[5] = "\ufffd\ufffd" // encoding/json's replacement of invalid UTF-8
 	if diff := cmp.Diff([][]string{wantIDs, wantNames}, [][]string{ids, names}); diff != "" {
 		t.Errorf("ids and names (-want +got):\n%s", diff)
 	}
@@ -368,7 +368,7 @@ func TestAFaultSurvivesJSON(t *testing.T) {
 	}
 }
 
-// All codes of the API page can be produced, each seen by the real SDK.
+// Each code of the API page can be produced, as seen by the real SDK.
 func TestTheBusinessCodesOfTheAPIPage(t *testing.T) {
 	natural := map[string]string{
 		"FailedOperation.IllegalTagKey":                           filters("tag-key=a*"),
@@ -471,7 +471,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	})
 }
 
-// A client that sends more after its request keeps net/http from seeing the connection's end.
+// A client that keeps sending after its request prevents net/http from noticing the end of the connection.
 func TestCloseEndsABlackholeWhoseClientGoesOnSending(t *testing.T) {
 	s := cvmtest.NewServer(cvmtest.Options{})
 	s.Inject(cvmtest.Fault{Blackhole: true})
@@ -524,7 +524,7 @@ func TestCloseWaitsForWhatIsGoingOn(t *testing.T) {
 	<-closed
 }
 
-// waitFor returns when there is nothing left to wait for.
+// waitFor waits until left returns "".
 func waitFor(t *testing.T, left func() string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; runtime.Gosched() {

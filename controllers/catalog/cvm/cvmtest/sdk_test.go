@@ -17,7 +17,8 @@ import (
 
 const region = "ap-guangzhou"
 
-// start is a server without a rate limit (Options{} has the documented 40 per second), closed at the end of the test.
+// start starts a server without a rate limit (Options{} has the documented 40 per second). It is closed at the end of
+// the test.
 func start(t *testing.T, o cvmtest.Options) *cvmtest.Server {
 	t.Helper()
 	if o.RateLimit == 0 {
@@ -28,7 +29,7 @@ func start(t *testing.T, o cvmtest.Options) *cvmtest.Server {
 	return s
 }
 
-// sdk is the real SDK's client for the server.
+// sdk returns the real SDK's client for the server.
 func sdk(t *testing.T, s *cvmtest.Server, c cvmtest.Credential, language string) *cvm.Client {
 	t.Helper()
 	p := profile.NewClientProfile()

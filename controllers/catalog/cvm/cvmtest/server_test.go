@@ -83,7 +83,7 @@ func TestALatencyDelaysEveryAnswer(t *testing.T) {
 	}
 }
 
-// Row 5: certificates a client must refuse.
+// Row 5: certificates that a client must reject.
 func TestTLS(t *testing.T) {
 	now := time.Now()
 	for name, tc := range map[string]struct {

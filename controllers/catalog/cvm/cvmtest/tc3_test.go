@@ -66,7 +66,7 @@ func sum(s string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// call is a raw request; its zero value but for server is a correct DescribeImages.
+// call is a raw request. The zero value with a server is a correct DescribeImages.
 type call struct {
 	server        *cvmtest.Server
 	method        string
@@ -76,13 +76,13 @@ type call struct {
 	at            time.Time
 	signedHeaders string
 	header        map[string]string      // "" removes
-	afterwards    func(*http.Request)    // changes what was signed
+	afterwards    func(*http.Request)    // changes the signed request
 	authorization func(id string) string // replaces the header
 }
 
 type answer struct {
 	Error *struct{ Code, Message string }
-	// TotalCount is -1 when missing.
+	// TotalCount is -1 if missing.
 	TotalCount int64
 	ImageSet   []map[string]any
 	RequestID  string `json:"RequestId"`
