@@ -5,7 +5,9 @@ package selection
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -18,29 +20,33 @@ type Funnel struct {
 	// TurnedAway counts images by the field of spec.match that refuses them; where several do, by the first of them.
 	TurnedAway map[string]int
 
-	// Nearest is the name that misses nameRegex by least; "" if none comes near.
+	// Nearest is the name that misses nameRegex by least. It is set only if too few images match, and "" if none comes near.
 	Nearest string
 }
 
-// Funnel explains a listing. Entries without a valid id are listed, too.
-func (m Matcher) Funnel(listing catalog.Listing) Funnel {
-	out := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
-	var misnamed []catalog.Image
-	for _, image := range listing.Images {
-		field := m.refusedBy(&image)
-		switch field {
-		case "":
-			out.Matching++
+// Split returns the images of a listing that match, in the order of status.images, and explains the others. Entries without
+// a valid id count as listed.
+func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
+	f := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
+	var members []catalog.Image
+	for i := range listing.Images { // by index: a copy of each image would be allocated
+		if field := m.refusedBy(&listing.Images[i]); field != "" {
+			f.TurnedAway[field]++
 			continue
-		case nameRegexField:
-			misnamed = append(misnamed, image)
 		}
-		out.TurnedAway[field]++
+		members = append(members, listing.Images[i])
 	}
-	if len(misnamed) > 0 {
-		out.Nearest = nearest(misnamed, literalOf(m.Match.NameRegex))
+	slices.SortFunc(members, NewestFirst)
+	f.Matching = len(members)
+	return members, f
+}
+
+// Nearest returns the name that misses nameRegex by least, or "".
+func (m Matcher) Nearest(images []catalog.Image) string {
+	if m.name == nil {
+		return ""
 	}
-	return out
+	return nearest(images, m.name, literalOf(m.Match.NameRegex))
 }
 
 // String is the funnel in words, such as "30 listed, 0 match: match.nameRegex turns 30 away".
@@ -64,9 +70,9 @@ func (f Funnel) String() string {
 // minCommon is how many letters of the expression a name must have at least to come near.
 const minCommon = 3
 
-// nearest is the name that has the longest beginning of a text somewhere, whatever the case of its letters; of several, the one of
-// the newest image.
-func nearest(images []catalog.Image, text string) string {
+// nearest returns, of the names that an expression refuses, the one that contains the longest prefix of a text, ignoring
+// case. Of several, it is that of the newest image.
+func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
 	common := min(minCommon, len(letters))
@@ -75,7 +81,7 @@ func nearest(images []catalog.Image, text string) string {
 	}
 	for _, image := range images {
 		name := strings.ToLower(image.Name)
-		if !strings.Contains(name, string(letters[:common])) {
+		if !strings.Contains(name, string(letters[:common])) || refusing.MatchString(image.Name) {
 			continue
 		}
 		longer := common

@@ -33,14 +33,12 @@ func NewMatcher(match *imagev1alpha1.ImageMatch) (Matcher, error) {
 	return m, nil
 }
 
-const nameRegexField = "nameRegex"
-
 // matchChecks are the fields of spec.match. A field that isn't given admits every image.
 var matchChecks = []struct {
 	field  string
 	admits func(m Matcher, image *catalog.Image) bool
 }{
-	{nameRegexField, func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
+	{"nameRegex", func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
 	{"states", func(m Matcher, i *catalog.Image) bool { return among(m.Match.States, i.State) }},
 	{"architectures", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Architectures, i.Architecture) }},
 	{"platforms", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Platforms, i.Platform) }},
@@ -67,14 +65,8 @@ func among[T ~string](allowed []T, value string) bool {
 
 // Members are the images that match, in the order of status.images.
 func (m Matcher) Members(images []catalog.Image) []catalog.Image {
-	var out []catalog.Image
-	for i := range images {
-		if m.refusedBy(&images[i]) == "" {
-			out = append(out, images[i])
-		}
-	}
-	slices.SortFunc(out, NewestFirst)
-	return out
+	members, _ := m.Split(catalog.Listing{Images: images})
+	return members
 }
 
 // Distrusts says whether the spec rules an image out by its id or its creator: what a person adds there acts before

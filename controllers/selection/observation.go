@@ -15,8 +15,9 @@ import (
 type Observation struct {
 	Listing catalog.Listing
 
-	// Matching are the images of the listing that match.
+	// Matching are the images of the listing that match. Funnel explains the others.
 	Matching []catalog.Image
+	Funnel   Funnel
 
 	// Missing are known members that are not among matching: with why they would leave, or with "" where the cloud
 	// contradicted itself, so that nothing is known.
