@@ -28,7 +28,7 @@ type Funnel struct {
 // a valid id count as listed.
 func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
 	f := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
-	var members []catalog.Image
+	members := make([]catalog.Image, 0, len(listing.Images))
 	for i := range listing.Images { // by index: a copy of each image would be allocated
 		if field := m.refusedBy(&listing.Images[i]); field != "" {
 			f.TurnedAway[field]++
