@@ -35,8 +35,12 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 	if err != nil {
 		return selection.Observation{}, failureOf(err)
 	}
+	members, funnel := m.Split(listing)
+	if len(members) < max(1, least) {
+		funnel.Nearest = m.Nearest(listing.Images)
+	}
 	v := selection.Observation{
-		Listing: listing, Matching: m.Members(listing.Images),
+		Listing: listing, Matching: members, Funnel: funnel,
 		Missing: map[string]imagev1alpha1.RemovalReason{}, FoundByID: map[string]catalog.Image{}, Gone: map[string]bool{},
 	}
 	matching := selection.IDsOf(v.Matching)
@@ -47,7 +51,7 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 	}
 	lost := slices.DeleteFunc(slices.Clone(selected), func(id string) bool { return matching[id] })
 	if len(v.Matching) < least {
-		return v, a.tooFew(ctx, m.Funnel(listing), v, lost, least)
+		return v, a.tooFew(ctx, v, lost, least)
 	}
 	if listing.Inconsistent {
 		return v, nil
@@ -117,9 +121,10 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 
 // tooFew returns the failure of a listing with fewer matching images than spec.minImages. It names selected images that
 // are gone, because consumers may be booting them.
-func (a observer) tooFew(ctx context.Context, f selection.Funnel, v selection.Observation, lost []string, least int) *failure {
-	message := f.String() + nearestNote(f) + fmt.Sprintf("; that is fewer than spec.minImages (%d), so nothing of this listing is published; "+
-		"lower minImages if that is right", least) + listingNote(a.query.InstanceType, v.Listing)
+func (a observer) tooFew(ctx context.Context, v selection.Observation, lost []string, least int) *failure {
+	message := v.Funnel.String() + nearestNote(v.Funnel) +
+		fmt.Sprintf("; that is fewer than spec.minImages (%d), so nothing of this listing is published; "+
+			"lower minImages if that is right", least) + listingNote(a.query.InstanceType, v.Listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
 		there := selection.IDsOf(found)

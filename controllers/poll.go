@@ -42,7 +42,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if o.Listing, o.failure = seen.Listing, bad; bad != nil {
 		return o, nil
 	}
-	o.funnel = decider.Matcher.Funnel(seen.Listing)
+	o.funnel = seen.Funnel
 	o.Decision = decider.Decide(query, known, seen, o.began)
 	boundSelection(&o.Selection)
 	if o.failure = tooMany(query, o.Decision); o.failure != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.SelectionVerdict) []imagev1alpha1.ImageSummary {
-	var out []imagev1alpha1.ImageSummary
+	out := make([]imagev1alpha1.ImageSummary, 0, len(members))
 	for _, image := range members {
 		out = append(out, imagev1alpha1.ImageSummary{
 			ImageID: image.ID, Name: image.Name, CreatedTime: cloudimage.OptionalTime(image.CreatedTime), Architecture: image.Architecture,

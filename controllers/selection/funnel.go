@@ -5,7 +5,9 @@ package selection
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -18,29 +20,34 @@ type Funnel struct {
 	// TurnedAway counts images by the first field of spec.match that excludes them.
 	TurnedAway map[string]int
 
-	// Nearest is the name that comes closest to nameRegex, or "" if none is close.
+	// Nearest is the name that comes closest to nameRegex. It is set only if too few images match, and "" if none is
+	// close.
 	Nearest string
 }
 
-// Funnel explains a listing. Entries with an invalid id count as listed.
-func (m Matcher) Funnel(listing catalog.Listing) Funnel {
-	out := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
-	var misnamed []catalog.Image
-	for _, image := range listing.Images {
-		field := m.refusedBy(&image)
-		switch field {
-		case "":
-			out.Matching++
+// Split returns the matching images of a listing, in the order of status.images, and explains the others. Entries with
+// an invalid id count as listed.
+func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
+	f := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
+	members := make([]catalog.Image, 0, len(listing.Images))
+	for i := range listing.Images { // by index: a copy of each image would be allocated
+		if field := m.refusedBy(&listing.Images[i]); field != "" {
+			f.TurnedAway[field]++
 			continue
-		case nameRegexField:
-			misnamed = append(misnamed, image)
 		}
-		out.TurnedAway[field]++
+		members = append(members, listing.Images[i])
 	}
-	if len(misnamed) > 0 {
-		out.Nearest = nearest(misnamed, literalOf(m.Match.NameRegex))
+	slices.SortFunc(members, NewestFirst)
+	f.Matching = len(members)
+	return members, f
+}
+
+// Nearest returns the name that comes closest to nameRegex, or "".
+func (m Matcher) Nearest(images []catalog.Image) string {
+	if m.name == nil {
+		return ""
 	}
-	return out
+	return nearest(images, m.name, literalOf(m.Match.NameRegex))
 }
 
 // String formats the funnel, for example "30 listed, 0 match: match.nameRegex turns 30 away".
@@ -64,8 +71,9 @@ func (f Funnel) String() string {
 // minCommon is the number of leading letters of the expression that a close name must contain.
 const minCommon = 3
 
-// nearest returns the name that contains the longest prefix of text, ignoring case. Newer images win ties.
-func nearest(images []catalog.Image, text string) string {
+// nearest returns, of the names that an expression excludes, the one that contains the longest prefix of text, ignoring
+// case. Newer images win ties.
+func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
 	common := min(minCommon, len(letters))
@@ -74,7 +82,7 @@ func nearest(images []catalog.Image, text string) string {
 	}
 	for _, image := range images {
 		name := strings.ToLower(image.Name)
-		if !strings.Contains(name, string(letters[:common])) {
+		if !strings.Contains(name, string(letters[:common])) || refusing.MatchString(image.Name) {
 			continue
 		}
 		longer := common

@@ -84,12 +84,15 @@ func TestTheFunnelSaysWhatTurnedImagesAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := m.Funnel(catalog.Listing{Images: tc.images, Skipped: tc.skipped})
+			members, got := m.Split(catalog.Listing{Images: tc.images, Skipped: tc.skipped})
+			if len(members) != got.Matching || len(members) != len(m.Members(tc.images)) {
+				t.Errorf("%d members, but %d match", len(members), got.Matching)
+			}
 			if got.String() != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
-			if tc.nearest != got.Nearest && (tc.nearest != "" || got.Matching == 0) {
-				t.Errorf("the nearest name is %q, want %q", got.Nearest, tc.nearest)
+			if nearest := m.Nearest(tc.images); tc.nearest != nearest && (tc.nearest != "" || got.Matching == 0) {
+				t.Errorf("the nearest name is %q, want %q", nearest, tc.nearest)
 			}
 		})
 	}

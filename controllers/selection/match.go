@@ -33,14 +33,12 @@ func NewMatcher(match *imagev1alpha1.ImageMatch) (Matcher, error) {
 	return m, nil
 }
 
-const nameRegexField = "nameRegex"
-
 // matchChecks has one check per field of spec.match. An unset field admits every image.
 var matchChecks = []struct {
 	field  string
 	admits func(m Matcher, image *catalog.Image) bool
 }{
-	{nameRegexField, func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
+	{"nameRegex", func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
 	{"states", func(m Matcher, i *catalog.Image) bool { return among(m.Match.States, i.State) }},
 	{"architectures", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Architectures, i.Architecture) }},
 	{"platforms", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Platforms, i.Platform) }},
@@ -67,14 +65,8 @@ func among[T ~string](allowed []T, value string) bool {
 
 // Members returns the images that match, in the order of status.images.
 func (m Matcher) Members(images []catalog.Image) []catalog.Image {
-	var out []catalog.Image
-	for i := range images {
-		if m.refusedBy(&images[i]) == "" {
-			out = append(out, images[i])
-		}
-	}
-	slices.SortFunc(out, NewestFirst)
-	return out
+	members, _ := m.Split(catalog.Listing{Images: images})
+	return members
 }
 
 // Distrusts reports whether spec.match excludes an image by its id or creator. Edits of these fields take effect before

@@ -15,8 +15,9 @@ import (
 type Observation struct {
 	Listing catalog.Listing
 
-	// Matching are the images of the listing that match.
+	// Matching are the images of the listing that match. Funnel explains the others.
 	Matching []catalog.Image
+	Funnel   Funnel
 
 	// Missing holds known members that are not in Matching, with the reason for which they would leave. The reason is
 	// "" if the cloud contradicted itself.

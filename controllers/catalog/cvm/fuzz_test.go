@@ -19,6 +19,7 @@ import (
 	"time"
 
 	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
+	sdkjson "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/json"
 	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/cvm/v20170312"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -196,9 +197,13 @@ func FuzzConvertPage(f *testing.F) {
 		f.Add([]byte(s), 100)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, offset int) {
-		response := sdk.NewDescribeImagesResponse()
-		if json.Unmarshal(body, &response) != nil {
-			return
+		response, theSDKs := &answer{}, sdk.NewDescribeImagesResponse()
+		err := response.ParseErrorFromHTTPResponse(body)
+		if refused := theSDKs.ParseErrorFromHTTPResponse(body); refused != nil || sdkjson.Unmarshal(body, theSDKs) != nil {
+			return // the SDK also decodes fields that aren't used
+		}
+		if !errors.Is(err, errDecoded) {
+			t.Fatalf("the SDK can decode the answer: %v", err)
 		}
 		offset = max(0, min(offset, maxImages))
 		p, err := convertPage(response, offset)
@@ -208,8 +213,8 @@ func FuzzConvertPage(f *testing.F) {
 			}
 			return
 		}
-		if p.total < 0 || p.total > maxImages || len(p.images)+len(p.invalidIDs) != len(response.Response.ImageSet) {
-			t.Errorf("TotalCount %d; %d images and %d invalid of %d", p.total, len(p.images), len(p.invalidIDs), len(response.Response.ImageSet))
+		if p.total < 0 || p.total > maxImages || len(p.images)+len(p.invalidIDs) != len(theSDKs.Response.ImageSet) {
+			t.Errorf("TotalCount %d; %d images and %d invalid of %d", p.total, len(p.images), len(p.invalidIDs), len(theSDKs.Response.ImageSet))
 		}
 		for _, image := range p.images {
 			wantFit(t, image)

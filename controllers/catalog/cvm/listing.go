@@ -120,7 +120,8 @@ func (r reading) sameIDs(other reading) bool {
 }
 
 func (r reading) listing() catalog.Listing {
-	return catalog.Listing{Images: slices.Collect(maps.Values(r.images)), Skipped: len(r.invalidIDs)}
+	images := slices.AppendSeq(make([]catalog.Image, 0, len(r.images)), maps.Values(r.images))
+	return catalog.Listing{Images: images, Skipped: len(r.invalidIDs)}
 }
 
 // readConcurrent reads the first page, and then all others that its TotalCount promises concurrently.

@@ -103,6 +103,8 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Header.Del("Content-Encoding") // the SDK rejects even identity
+	// With this type the SDK doesn't decode the body twice more, in search of the error that its own retries look for.
+	resp.Header.Set("Content-Type", "application/octet-stream")
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }

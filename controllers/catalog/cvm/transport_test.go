@@ -40,9 +40,6 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 	unreadable := func(f cvmtest.Fault) oddAnswer {
 		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.ParseJsonError", message: "the cloud's answer could not be read"}
 	}
-	panics := func(f cvmtest.Fault) oddAnswer {
-		return oddAnswer{fault: f, kind: catalog.Unavailable, code: "ClientError.Panic", message: "the cloud's answer could not be read"}
-	}
 	malformed := func(f cvmtest.Fault, message string) oddAnswer {
 		return oddAnswer{fault: f, kind: catalog.Incomplete, code: "ClientError.MalformedAnswer", message: "the cloud's answer has " + message}
 	}
@@ -95,7 +92,7 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 		"a body cut by a reset":                cut(cvmtest.Fault{CutAfter: 500, Reset: true}),
 		"no answer, a closed connection":       hungUp(cvmtest.Fault{Hangup: true}),
 		"no answer, a reset":                   hungUp(cvmtest.Fault{Reset: true}),
-		"null":                                 panics(rawBody(`null`)),
+		"null":                                 malformed(rawBody(`null`), "no content"),
 		"nothing with status 200":              unreadable(rawBody(``)),
 		"no JSON, although it says so":         unreadable(rawBody(page300K)),
 		"half of a JSON text":                  unreadable(rawBody(`{"Response":{"TotalCount":0,"ImageSet":[`)),
@@ -115,7 +112,7 @@ func oddAnswers(elsewhere string) map[string]oddAnswer {
 		"an image is a text":                   unreadable(raw("ImageSet", `["`+canary+`"]`)),
 		"ImageSize is a text":                  unreadable(raw("ImageSet", `[{"ImageId":"img-9qabwvbn","ImageSize":"`+canary+`"}]`)),
 		"ImageId is a number":                  unreadable(raw("ImageSet", `[{"ImageId":7}]`)),
-		"SyncPercent has a fraction":           unreadable(raw("ImageSet", `[{"ImageId":"img-9qabwvbn","SyncPercent":1.5}]`)),
+		"ImageSize has a fraction":             unreadable(raw("ImageSet", `[{"ImageId":"img-9qabwvbn","ImageSize":1.5}]`)),
 		"Tags is an object":                    unreadable(raw("ImageSet", `[{"ImageId":"img-9qabwvbn","Tags":{}}]`)),
 		"{}":                                   malformed(rawBody(`{}`), "no content"),
 		"Response null":                        malformed(rawBody(`{"Response":null}`), "no content"),
@@ -196,6 +193,14 @@ func TestAnOddAnswerFailsTheListingAndLeavesNothingBehind(t *testing.T) {
 	}
 	if asked := elsewhere.Requests(); len(asked) > 0 {
 		t.Errorf("another host was asked: %+v", asked)
+	}
+}
+
+// A panic in the goroutine of a page would end the process. Without a client the SDK dereferences nil.
+func TestAPanicOfTheSDKIsAnError(t *testing.T) {
+	_, err := describeImages(t.Context(), nil, newRequest(everything, span{0, pageSize}))
+	if failure := classify(err); failure.Kind != catalog.Unavailable || failure.Code != codePanic {
+		t.Errorf("%v", err)
 	}
 }
 
