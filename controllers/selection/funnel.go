@@ -42,6 +42,12 @@ func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
 	return members, f
 }
 
+// Members returns the images that match, in the order of status.images.
+func (m Matcher) Members(images []catalog.Image) []catalog.Image {
+	members, _ := m.Split(catalog.Listing{Images: images})
+	return members
+}
+
 // Nearest returns the name that comes closest to nameRegex, or "".
 func (m Matcher) Nearest(images []catalog.Image) string {
 	if m.name == nil {
