@@ -18,5 +18,6 @@
 //	reason.go       why a selection replaced the one before
 //	known.go        Known: what was published before the poll
 //	observation.go  Observation: what the poll learned from the cloud
+//	times.go        Earlier: the earlier of two times
 //	identity.go     hashes that identify a query, a revision and a removal
 package selection
