@@ -13,14 +13,14 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Funnel says what became of the images of a listing.
+// Funnel counts how many images of a listing match, and why the others don't.
 type Funnel struct {
 	Listed, Matching int
 
-	// TurnedAway counts images by the field of spec.match that refuses them; where several do, by the first of them.
+	// TurnedAway counts images by the first field of spec.match that excludes them.
 	TurnedAway map[string]int
 
-	// Nearest is the name that misses nameRegex by least. It is set only if too few images match, and "" if none comes near.
+	// Nearest is the name that comes closest to nameRegex, or "" if none is close. It is set only if too few images match.
 	Nearest string
 }
 
@@ -41,7 +41,7 @@ func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
 	return members, f
 }
 
-// Nearest returns the name that misses nameRegex by least, or "".
+// Nearest returns the name that comes closest to nameRegex, or "" if none is close.
 func (m Matcher) Nearest(images []catalog.Image) string {
 	if m.name == nil {
 		return ""
@@ -49,7 +49,7 @@ func (m Matcher) Nearest(images []catalog.Image) string {
 	return nearest(images, m.name, literalOf(m.Match.NameRegex))
 }
 
-// String is the funnel in words, such as "30 listed, 0 match: match.nameRegex turns 30 away".
+// String formats the funnel, for example "30 listed, 0 match: match.nameRegex turns 30 away".
 func (f Funnel) String() string {
 	out := fmt.Sprintf("%d listed, %d match", f.Listed, f.Matching)
 	if f.Matching == 1 {
@@ -67,12 +67,12 @@ func (f Funnel) String() string {
 	return out
 }
 
-// minCommon is how many letters of the expression a name must have at least to come near.
+// minCommon is the number of leading letters of the expression that a close name must contain.
 const minCommon = 3
 
-// nearest returns, of the names that an expression refuses, the one that contains the longest prefix of a text, ignoring
-// case. Of several, it is that of the newest image.
-func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) string {
+// nearest returns, of the names that an expression excludes, the one that contains the longest prefix of text, ignoring case.
+// Newer images win ties.
+func nearest(images []catalog.Image, excluding *regexp.Regexp, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
 	common := min(minCommon, len(letters))
@@ -81,7 +81,7 @@ func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) strin
 	}
 	for _, image := range images {
 		name := strings.ToLower(image.Name)
-		if !strings.Contains(name, string(letters[:common])) || refusing.MatchString(image.Name) {
+		if !strings.Contains(name, string(letters[:common])) || excluding.MatchString(image.Name) {
 			continue
 		}
 		longer := common
@@ -95,8 +95,8 @@ func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) strin
 	return best.Name
 }
 
-// literalOf is the plain text with which an expression begins, without its anchor. regexp's LiteralPrefix has none for most
-// expressions with an anchor.
+// literalOf returns the literal prefix of an expression without its anchor. regexp.LiteralPrefix is empty for most
+// anchored expressions.
 func literalOf(expression string) string {
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {

@@ -46,7 +46,8 @@ var (
 
 	errListingTooLarge = &catalog.Error{
 		Kind: catalog.Incomplete, Code: codeIncomplete,
-		Message: fmt.Sprintf("the cloud's list of images is larger than %d MiB, which is all that is read; narrow the query with spec.filters or spec.imageIDs", maxListing>>20),
+		Message: fmt.Sprintf("the cloud's list of images is larger than %d MiB, which is all that is read; narrow the query with "+
+			"spec.filters or spec.imageIDs", maxListing>>20),
 	}
 )
 
