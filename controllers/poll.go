@@ -111,7 +111,7 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 		return nil, err
 	}
 	a := r.writer()
-	a.Images.Written = r.states.of(c.Query).written
+	a.Tracker = r.states.of(c.Query).written
 	refused, err := a.Apply(ctx, c, p.Keep)
 	if err != nil {
 		return nil, err
