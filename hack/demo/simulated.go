@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,6 +40,10 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 		return err
 	}
 	defer cloud.Close()
+	releases := cvmtest.Releases(time.Now(), cvmtest.DefaultCredential.UIN)
+	if err := control(func() { cloud.Put(region, releases...) }); err != nil {
+		return err
+	}
 	if err := cl.giveCredentials(c.ctx, cloud); err != nil {
 		return err
 	}
@@ -62,6 +67,9 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 		return err
 	}
 	if err := changeCloud(c.ctx, cl, cloud, say, private); err != nil {
+		return err
+	}
+	if err := replaceAndPromote(c.ctx, cl, cloud, say, releases); err != nil {
 		return err
 	}
 	return stay(c, cl, s, say,

@@ -1,0 +1,37 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cvmtest
+
+import "time"
+
+const day = 24 * time.Hour
+
+// Releases returns what the image builds of an account have left at a time: node images of three versions for both
+// architectures, the newest of them a day old, and one image of a web server. The recipes in the documentation select among
+// them.
+func Releases(now time.Time, uin string) []Image {
+	return []Image{
+		Release("img-node304x", "node-v1.30.4-x86", "x86_64", now.Add(-60*day), uin),
+		Release("img-node304a", "node-v1.30.4-arm", "arm", now.Add(-60*day), uin),
+		Release("img-node312x", "node-v1.31.2-x86", "x86_64", now.Add(-20*day), uin, Tag{"stage", "prod"}),
+		Release("img-node312a", "node-v1.31.2-arm", "arm", now.Add(-20*day), uin, Tag{"stage", "prod"}),
+		Release("img-node313x", "node-v1.31.3-x86", "x86_64", now.Add(-day), uin, Tag{"stage", "candidate"}),
+		Release("img-node313a", "node-v1.31.3-arm", "arm", now.Add(-day), uin, Tag{"stage", "candidate"}),
+		Release("img-web00046", "web-2026w46", "x86_64", now.Add(-7*day), uin, Tag{"role", "web"}),
+	}
+}
+
+// Release returns a TencentOS image as CreateImage leaves it.
+func Release(id, name, architecture string, created time.Time, uin string, tags ...Tag) Image {
+	if tags == nil {
+		tags = []Tag{}
+	}
+	return Image{
+		ImageID: id, ImageName: name, ImageType: TypePrivate, ImageState: "NORMAL", ImageSource: "CREATE_IMAGE",
+		CreatedTime: new(created.UTC().Format(time.RFC3339)), Owner: uin, ImageCreator: new(uin),
+		OSName: "TencentOS Server 4", Platform: "TencentOS", Architecture: architecture, ImageSize: 50,
+		IsSupportCloudinit: new(true), LicenseType: "TencentCloud",
+		SnapshotSet: []Snapshot{{SnapshotID: "snap-" + id[len("img-"):], DiskUsage: "SYSTEM_DISK", DiskSize: 50}}, Tags: tags,
+	}
+}
