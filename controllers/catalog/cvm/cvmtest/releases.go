@@ -11,14 +11,16 @@ const day = 24 * time.Hour
 // architectures, the newest of them a day old, and one image of a web server. The recipes in the documentation select among
 // them.
 func Releases(now time.Time, uin string) []Image {
+	web := Release("img-web00046", "web-2026w46", "x86_64", now.Add(-7*day), uin, Tag{"role", "web"})
+	web.OSName, web.Platform = "Ubuntu Server 24.04 LTS 64bit", "Ubuntu"
 	return []Image{
+		web,
 		Release("img-node304x", "node-v1.30.4-x86", "x86_64", now.Add(-60*day), uin),
 		Release("img-node304a", "node-v1.30.4-arm", "arm", now.Add(-60*day), uin),
 		Release("img-node312x", "node-v1.31.2-x86", "x86_64", now.Add(-20*day), uin, Tag{"stage", "prod"}),
 		Release("img-node312a", "node-v1.31.2-arm", "arm", now.Add(-20*day), uin, Tag{"stage", "prod"}),
 		Release("img-node313x", "node-v1.31.3-x86", "x86_64", now.Add(-day), uin, Tag{"stage", "candidate"}),
 		Release("img-node313a", "node-v1.31.3-arm", "arm", now.Add(-day), uin, Tag{"stage", "candidate"}),
-		Release("img-web00046", "web-2026w46", "x86_64", now.Add(-7*day), uin, Tag{"role", "web"}),
 	}
 }
 
