@@ -94,15 +94,18 @@ func has(folder, name string) bool {
 	return err == nil
 }
 
+// garbageCollector is the program that runs the garbage collector. The sets of setup-envtest lack it.
+const garbageCollector = "kube-controller-manager"
+
 // startGarbageCollector starts the garbage collector, which deletes the CloudImages of a deleted ImageQuery. It discovers kinds
-// every 30 s, so the CRDs must exist before it starts. The sets of setup-envtest lack it.
+// every 30 s, so the CRDs must exist before it starts.
 func (cl *cluster) startGarbageCollector(c *children, assets string, say *story) error {
-	if !has(assets, "kube-controller-manager") {
-		say.step("There is no kube-controller-manager in %s, so there is no garbage collection: the CloudImages of a deleted query stay", assets)
+	if !has(assets, garbageCollector) {
+		say.step("There is no %s in %s, so there is no garbage collection: the CloudImages of a deleted query stay", garbageCollector, assets)
 		return nil
 	}
-	say.step("Starting kube-controller-manager for its garbage collector")
-	return c.start(filepath.Join(assets, "kube-controller-manager"),
+	say.step("Starting %s for its garbage collector", garbageCollector)
+	return c.start(filepath.Join(assets, garbageCollector),
 		"--kubeconfig="+cl.kubeconfig, "--controllers=garbage-collector-controller,namespace-controller",
 		"--leader-elect=false", "--secure-port=0")
 }

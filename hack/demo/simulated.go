@@ -72,9 +72,13 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 	if err := replaceAndPromote(c.ctx, cl, cloud, say, releases); err != nil {
 		return err
 	}
+	deletion := "deletes its CloudImages, too; config/samples brings them back"
+	if !has(s.assets, garbageCollector) {
+		deletion = "its CloudImages stay, since there is no garbage collector here"
+	}
 	return stay(c, cl, s, say,
 		"kubectl get cloudimages --watch",
-		"kubectl delete imagequery "+private.Name+"    # takes its images with it, and config/samples brings them back",
+		"kubectl delete imagequery "+private.Name+"    # "+deletion,
 		fmt.Sprintf("curl -X DELETE '%s/images?region=%s&id=%s'    # an image leaves the cloud", cloud.Address, region, private.Status.Images[0].ImageID))
 }
 
