@@ -21,9 +21,6 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// platformAccount shares images in the recipes.
-const platformAccount = "100000000009"
-
 // recipes says what the queries of each section of docs/recipes.md select in the demo's inventory, in their order.
 var recipes = map[string][]selects{
 	"The latest golden image, per architecture": {
@@ -54,6 +51,7 @@ type selects struct{ query, images string }
 
 var (
 	recipeHeading = regexp.MustCompile(`(?m)^## (.*)$`)
+	recipeQuery   = regexp.MustCompile(`(?m)^kind: ImageQuery$`)
 	recipeBlock   = regexp.MustCompile("(?ms)^```(yaml|sh)\n(.*?)^```")
 )
 
@@ -90,21 +88,12 @@ func newDemoWorld(t *testing.T) *world {
 	w.cloud.Fill(cvmtest.Inventory{Seed: 1, Regions: []string{region}, Public: true, Private: 30, Shared: 5})
 	now := time.Now()
 	w.cloud.Put(region, cvmtest.Releases(now, cvmtest.DefaultCredential.UIN)...)
-	share := func(region, owner string, with ...string) {
-		for _, image := range []cvmtest.Image{
-			cvmtest.Release("img-share31x", "node-v1.31.3-x86", "x86_64", now, owner),
-			cvmtest.Release("img-share31a", "node-v1.31.3-arm", "arm", now, owner),
-		} {
-			image.ImageType, image.SharedWith = cvmtest.TypeShared, with
-			w.cloud.Put(region, image)
-		}
-	}
+	w.cloud.Put(region, cvmtest.SharedReleases(now, cvmtest.PlatformAccount, cvmtest.DefaultCredential.UIN)...)
 	second := cvmtest.DefaultCredential
 	second.SecretID, second.UIN = "AKIDsecond00000000000000000000000000", "100000000002"
 	w.cloud.SetCredential(second)
 	w.SetCredentials("acct2", second)
-	share(region, platformAccount, cvmtest.DefaultCredential.UIN)
-	share("ap-shanghai", "3205597606", second.UIN)
+	w.cloud.Put("ap-shanghai", cvmtest.SharedReleases(now, "3205597606", second.UIN)...)
 	return w
 }
 
@@ -116,11 +105,14 @@ func TestEveryRecipeSelects(t *testing.T) {
 		var queries []*imagev1alpha1.ImageQuery
 		for _, block := range recipe(t, section, "yaml") {
 			for document := range strings.SplitSeq(block, "\n---\n") {
-				if query := (&imagev1alpha1.ImageQuery{}); strings.Contains(document, "kind: ImageQuery\nmetadata:") {
-					if err := yaml.UnmarshalStrict([]byte(document), query); err == nil && query.Spec.Region != "" {
-						queries = append(queries, query)
-					}
+				if !recipeQuery.MatchString(document) {
+					continue
 				}
+				query := &imagev1alpha1.ImageQuery{}
+				if err := yaml.UnmarshalStrict([]byte(document), query); err != nil {
+					t.Fatalf("%s: %v", section, err)
+				}
+				queries = append(queries, query)
 			}
 		}
 		if len(queries) == 0 && recipes[section] == nil {
@@ -226,7 +218,8 @@ func TestABackupOfQueriesRestoresTheCatalogue(t *testing.T) {
 	w.Create(w.golden())
 	before, images := w.selectedIDs("golden"), w.ImageNames("golden")
 	folder := t.TempDir()
-	backup, restore, _ := strings.Cut(recipe(t, "Back up and restore", "sh")[0], "\n")
+	backup, restore, _ := strings.Cut(recipe(t, "Back up and restore", "sh")[0], "imagequeries.yaml\n")
+	backup += "imagequeries.yaml"
 	if out, err := w.shell(folder, backup); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
@@ -239,6 +232,9 @@ func TestABackupOfQueriesRestoresTheCatalogue(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, w.selectedIDs("golden")); diff != "" {
 		t.Errorf("selection (-before +after):\n%s", diff)
+	}
+	if applied := w.Query("golden").Annotations["kubectl.kubernetes.io/last-applied-configuration"]; strings.Contains(applied, "status") {
+		t.Errorf("the status was applied: %s", applied)
 	}
 	if diff := cmp.Diff(images, w.ImageNames("golden")); diff != "" {
 		t.Errorf("CloudImages (-before +after):\n%s", diff)

@@ -40,22 +40,36 @@ func replaceAndPromote(ctx context.Context, cl *cluster, cloud *simulator, say *
 	if err := control(func() { release(cloud, releases) }); err != nil { //nolint:contextcheck // the simulator's client has methods without one
 		return err
 	}
-	for query, want := range map[string][]string{"web": {"img-web00047"}, "promoted": {"img-node313x", "img-node313a"}} {
-		if err := cl.requestPoll(ctx, say, query); err != nil {
+	moved := []struct {
+		query string
+		to    []string
+	}{{"web", []string{"img-web00047"}}, {"promoted", []string{"img-node313x", "img-node313a"}}}
+	for _, m := range moved {
+		if err := cl.requestPoll(ctx, say, m.query); err != nil {
 			return err
 		}
-		if err := cl.selects(ctx, query, want...); err != nil {
+		if err := cl.selects(ctx, m.query, m.to); err != nil {
 			return err
 		}
 	}
 	say.text("\nBoth selections moved by themselves, since as many images came as left. Every change has an event that says why:")
-	events := []string{
-		"get", "events", "--field-selector=reason=" + imagev1alpha1.EventSelectionChanged,
-		"-o", "custom-columns=QUERY:.involvedObject.name,MESSAGE:.message",
+	for _, m := range moved {
+		if err := cl.showEvents(ctx, say, m.query, m.to[0]); err != nil {
+			return err
+		}
 	}
-	if err := until(ctx, "the events are there", func(ctx context.Context) error {
+	return nil
+}
+
+// showEvents shows the changes of a query's selection, once there is an event with some text.
+func (cl *cluster) showEvents(ctx context.Context, say *story, query, text string) error {
+	events := []string{
+		"get", "events", "--field-selector=reason=" + imagev1alpha1.EventSelectionChanged + ",involvedObject.name=" + query,
+		"-o", "custom-columns=MESSAGE:.message",
+	}
+	if err := until(ctx, "the events of "+query+" are there", func(ctx context.Context) error {
 		out, err := cl.kubectl(ctx, "", events...)
-		if err == nil && (!strings.Contains(out, "img-web00047") || !strings.Contains(out, "img-node313a (node-v1.31.3-arm): ")) {
+		if err == nil && !strings.Contains(out, text) {
 			err = fmt.Errorf("kubectl shows\n%s", out)
 		}
 		return err
@@ -74,11 +88,11 @@ func release(cloud *simulator, releases []cvmtest.Image) {
 		}
 	}
 	cloud.Delete(region, "img-web00046")
-	cloud.Put(region, cvmtest.Release("img-web00047", "web-2026w47", "x86_64", time.Now(), cvmtest.DefaultCredential.UIN, cvmtest.Tag{Key: "role", Value: "web"}))
+	cloud.Put(region, cvmtest.WebRelease("img-web00047", "web-2026w47", time.Now().Add(-time.Hour), cvmtest.DefaultCredential.UIN))
 }
 
 // selects returns an error unless a query selects exactly some images.
-func (cl *cluster) selects(ctx context.Context, query string, want ...string) error {
+func (cl *cluster) selects(ctx context.Context, query string, want []string) error {
 	var q imagev1alpha1.ImageQuery
 	if err := cl.Get(ctx, client.ObjectKey{Name: query}, &q); err != nil {
 		return err

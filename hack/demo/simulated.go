@@ -41,7 +41,10 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 	}
 	defer cloud.Close()
 	releases := cvmtest.Releases(time.Now(), cvmtest.DefaultCredential.UIN)
-	if err := control(func() { cloud.Put(region, releases...) }); err != nil {
+	if err := control(func() {
+		cloud.Put(region, releases...)
+		cloud.Put(region, cvmtest.SharedReleases(time.Now(), cvmtest.PlatformAccount, cvmtest.DefaultCredential.UIN)...)
+	}); err != nil {
 		return err
 	}
 	if err := cl.giveCredentials(c.ctx, cloud); err != nil {
