@@ -1,0 +1,30 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// LabelSelectionOf on a ConfigMap, in a namespace that the cluster's administrator lists in --publish-namespaces, asks the
+// operator to keep the selection of the ImageQuery of that name in it.
+const LabelSelectionOf = "imagecatalog.dev/selection-of"
+
+// Keys of such a ConfigMap. Other keys stay as they are. An architecture with more than one selected image has no key.
+const (
+	// KeyImageIDPrefix and an architecture make the key of its image: image_id_amd64, image_id_arm64, image_id_386.
+	KeyImageIDPrefix = "image_id_"
+	// KeyImageID has the only image, if one is selected in all.
+	KeyImageID = "image_id"
+	// KeyRevision is status.revision as it was when this selection was written. It changes only with the other keys.
+	KeyRevision = "revision"
+	// KeySelectedJSON is a JSON object with the query's name and region, and images: a list as in status.selected.
+	KeySelectedJSON = "selected_json"
+)
+
+// AnnotationPublishState on such a ConfigMap is PublishCurrent, PublishKept, or a sentence with what is wrong.
+const AnnotationPublishState = "imagecatalog.dev/publish-state"
+
+const (
+	// PublishCurrent: the data is what the query selects.
+	PublishCurrent = "Current"
+	// PublishKept: an architecture has no selected image any more, or the query is gone. The last image stays in the data.
+	PublishKept = "Kept"
+)
