@@ -3,11 +3,7 @@
 
 package v1alpha1
 
-// LabelSelectionOf on a ConfigMap, in a namespace that the cluster's administrator lists in --publish-namespaces, asks the
-// operator to keep the selection of the ImageQuery of that name in it.
-const LabelSelectionOf = "imagecatalog.dev/selection-of"
-
-// Keys of such a ConfigMap. Other keys stay as they are. An architecture with more than one selected image has no key.
+// Keys of a ConfigMap with LabelSelectionOf. Other keys stay as they are. An architecture with more than one selected image has no key.
 const (
 	// KeyImageIDPrefix and an architecture make the key of its image: image_id_amd64, image_id_arm64, image_id_386.
 	KeyImageIDPrefix = "image_id_"
@@ -19,9 +15,7 @@ const (
 	KeySelectedJSON = "selected_json"
 )
 
-// AnnotationPublishState on such a ConfigMap is PublishCurrent, PublishKept, or a sentence with what is wrong.
-const AnnotationPublishState = "imagecatalog.dev/publish-state"
-
+// Values of AnnotationPublishState. Any other value is a sentence for people.
 const (
 	// PublishCurrent: the data is what the query selects.
 	PublishCurrent = "Current"
