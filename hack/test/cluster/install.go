@@ -80,8 +80,15 @@ func (c *Cluster) KubeconfigOf(serviceAccount string, server *rest.Config) strin
 	return path
 }
 
-// Consent creates a namespace in which the operator may fill labelled ConfigMaps, by config/publish as it ships.
+// Consent creates a namespace in which the operator may fill labelled ConfigMaps.
 func (c *Cluster) Consent(namespace string) {
+	c.Helper()
+	c.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	c.ConsentIn(namespace)
+}
+
+// ConsentIn lets the operator fill the labelled ConfigMaps of a namespace, by config/publish as it ships.
+func (c *Cluster) ConsentIn(namespace string) {
 	c.Helper()
 	root, err := repository()
 	if err != nil {
@@ -96,6 +103,5 @@ func (c *Cluster) Consent(namespace string) {
 	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
 		c.Fatalf("%v", err)
 	}
-	c.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	c.Kubectl("", "apply", "--server-side", "-k", folder)
 }

@@ -106,6 +106,12 @@ func updates(c *cluster.Cluster, mark int64) []cluster.Request {
 	})
 }
 
+// updatesOf returns those of one ConfigMap.
+func updatesOf(c *cluster.Cluster, name string, mark int64) []cluster.Request {
+	c.Helper()
+	return slices.DeleteFunc(updates(c, mark), func(r cluster.Request) bool { return r.Name != name })
+}
+
 // noneDenied fails the test if the roles of the operator didn't allow something that it asked for.
 func noneDenied(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
