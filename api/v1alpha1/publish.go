@@ -5,8 +5,6 @@ package v1alpha1
 
 // Keys of a ConfigMap with LabelSelectionOf. Other keys stay as they are. An architecture with more than one selected image has no key.
 const (
-	// KeyImageIDPrefix and an architecture make the key of its image: image_id_amd64, image_id_arm64, image_id_386.
-	KeyImageIDPrefix = "image_id_"
 	// KeyImageID has the only image, if one is selected in all.
 	KeyImageID = "image_id"
 	// KeyRevision is status.revision as it was when this selection was written. It changes only with the other keys.
@@ -22,3 +20,6 @@ const (
 	// PublishKept: an architecture has no selected image any more, or the query is gone. The last image stays in the data.
 	PublishKept = "Kept"
 )
+
+// KeyImageIDOf returns the key that has the image of an architecture: image_id_amd64, image_id_arm64 or image_id_386.
+func KeyImageIDOf(architecture Architecture) string { return KeyImageID + "_" + string(architecture) }

@@ -17,12 +17,12 @@ import (
 )
 
 // architectures are those that have a key, in the order of status.selected.
-var architectures = []string{"amd64", "arm64", "386"}
+var architectures = []imagev1alpha1.Architecture{"amd64", "arm64", "386"}
 
 // keys are the keys of a ConfigMap that the operator writes. Nothing else in it is the operator's.
 var keys = []string{
-	imagev1alpha1.KeyImageIDPrefix + "amd64", imagev1alpha1.KeyImageIDPrefix + "arm64", imagev1alpha1.KeyImageIDPrefix + "386",
-	imagev1alpha1.KeyImageID, imagev1alpha1.KeyRevision, imagev1alpha1.KeySelectedJSON,
+	imagev1alpha1.KeyImageIDOf("amd64"), imagev1alpha1.KeyImageIDOf("arm64"), imagev1alpha1.KeyImageIDOf("386"), imagev1alpha1.KeyImageID,
+	imagev1alpha1.KeyRevision, imagev1alpha1.KeySelectedJSON,
 }
 
 // desired is what a ConfigMap should have: its data, and the value of the annotation publish-state.
@@ -85,13 +85,13 @@ func valuesOf(r record) (values map[string]string, problem string) {
 	}
 	var ambiguous []string
 	for _, architecture := range architectures {
-		of := slices.DeleteFunc(slices.Clone(r.Images), func(i imagev1alpha1.SelectedImage) bool { return i.Architecture != architecture })
+		of := slices.DeleteFunc(slices.Clone(r.Images), func(i imagev1alpha1.SelectedImage) bool { return i.Architecture != string(architecture) })
 		switch len(of) {
 		case 0:
 		case 1:
-			values[imagev1alpha1.KeyImageIDPrefix+architecture] = of[0].ImageID
+			values[imagev1alpha1.KeyImageIDOf(architecture)] = of[0].ImageID
 		default:
-			ambiguous = append(ambiguous, imagev1alpha1.KeyImageIDPrefix+architecture)
+			ambiguous = append(ambiguous, imagev1alpha1.KeyImageIDOf(architecture))
 		}
 	}
 	if len(ambiguous) > 0 {

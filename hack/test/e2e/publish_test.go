@@ -28,7 +28,7 @@ func (s *suite) publish() {
 		if err := s.Client.Get(ctx, key, &configMap); err != nil {
 			return err
 		}
-		if configMap.Data[imagev1alpha1.KeyImageIDPrefix+selected.Architecture] != selected.ImageID {
+		if configMap.Data[imagev1alpha1.KeyImageIDOf(imagev1alpha1.Architecture(selected.Architecture))] != selected.ImageID {
 			return fmt.Errorf("it has %v", configMap.Data)
 		}
 		return nil
