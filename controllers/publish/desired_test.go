@@ -168,7 +168,7 @@ func TestWhatAConfigMapHas(t *testing.T) {
 				c.Data["image_id"] = "img-ingit001"
 				c.ManagedFields = []metav1.ManagedFieldsEntry{{
 					Manager: "kustomize-controller", Operation: metav1.ManagedFieldsOperationApply,
-					FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:data":{"f:image_id":{},"f:mine":{}}}`)},
+					FieldsV1: metav1.NewFieldsV1(`{"f:data":{"f:image_id":{},"f:mine":{}}}`),
 				}}
 			},
 			want: map[string]string{"mine": "1", "image_id": "img-ingit001", "image_id_amd64": "img-amd00001", "revision": "revision-1"},

@@ -5,6 +5,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -78,7 +79,7 @@ func newNamespaceCache(client metadata.Interface, namespace string, log logr.Log
 		return nil, err
 	}
 	return c, c.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *toolscache.Reflector, err error) {
-		if err == io.EOF || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 			return // a watch that ended as usual
 		}
 		log.Error(err, "The ConfigMaps of a namespace can't be read, so no selection is published there; it is tried again. "+

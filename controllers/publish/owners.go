@@ -23,7 +23,7 @@ func foreignKeys(configMap *corev1.ConfigMap) map[string]string {
 		var fields struct {
 			Data map[string]json.RawMessage `json:"f:data"`
 		}
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &fields); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 			continue
 		}
 		for field := range fields.Data {
