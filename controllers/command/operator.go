@@ -25,6 +25,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/publish"
 )
 
 // name identifies the operator in its Lease, its events and its user agent.
@@ -68,6 +69,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
+		return err
+	}
+	if err := setUpPublishing(mgr, o); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
@@ -147,4 +151,19 @@ func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *cata
 		Concurrent:      o.concurrent,
 		Shard:           o.shard,
 	}, nil
+}
+
+// setUpPublishing adds the controller that fills ConfigMaps, if there are namespaces for it.
+func setUpPublishing(mgr ctrl.Manager, o options) error {
+	if len(o.publishNamespaces) == 0 {
+		return nil
+	}
+	metrics := publish.NewMetrics()
+	if err := register(metrics); err != nil {
+		return err
+	}
+	reconciler := &publish.Reconciler{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Namespaces: o.publishNamespaces, Covers: o.shard.Covers, Metrics: metrics,
+	}
+	return reconciler.SetupWithManager(mgr)
 }

@@ -122,11 +122,20 @@ var boundaries = map[string]boundary{
 	},
 	// Flags and wiring: the only package that imports all others. Only main.go imports it.
 	"controllers/command": {
-		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth"},
+		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/publish"},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/net/netutil", "golang.org/x/time/rate",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime",
 		},
+	},
+	// Selections into ConfigMaps. Of selection it takes the rule by which an edit rules out what was selected.
+	"controllers/publish": {
+		own: []string{api, "controllers/selection"},
+		others: []string{
+			"github.com/go-logr/logr", "github.com/prometheus/client_golang",
+			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/ptr", "sigs.k8s.io/controller-runtime",
+		},
+		never: []string{"net/http"},
 	},
 	"controllers/catalog": {
 		own:    []string{"controllers/catalog/secret"},

@@ -71,6 +71,9 @@ app.kubernetes.io/name: {{ include "name" . }}
 {{- if ne .Values.logLevel "info" }}
 - --zap-log-level={{ .Values.logLevel }}
 {{- end }}
+{{- with .Values.publish.namespaces }}
+- --publish-namespaces={{ join "," . }}
+{{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}
@@ -130,6 +133,11 @@ The objects of a file below files, which are those of config, with the release's
 {{- range .object.spec.variables }}
 {{- if eq .name "operators" }}
 {{- $_ := set . "expression" (toJson $operators) }}
+{{- end }}
+{{- end }}
+{{- range .object.spec.matchConditions }}
+{{- if eq .name "operators" }}
+{{- $_ := set . "expression" (printf "request.userInfo.username in %s" (toJson $operators)) }}
 {{- end }}
 {{- end }}
 {{- end }}
