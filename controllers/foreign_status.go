@@ -239,8 +239,9 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 		return 0, fmt.Errorf("writing the status: %w", err)
 	}
 	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventStatusOverwritten,
-		"somebody else had written the status of this query; it says again what the operator found. Only the operator may write imagequeries/status: "+
-			"the API server's audit log names the account that also does, and whoever runs the cluster should take that right away")
+		"somebody else had written the status of this query; it says again what the operator found. "+
+			"Only the operator may write imagequeries/status: the API server's audit log names the account that also does, "+
+			"and whoever runs the cluster should take that right away")
 	return 0, nil
 }
 
@@ -364,7 +365,8 @@ func labelled(h cloudimage.Owner, m selection.Matcher, existing map[string]*clou
 	var out []catalog.Image
 	for _, image := range existing {
 		facts := cloudimage.FromRecord(&image.Image)
-		if h.InScope(image.CloudImage) && h.IsMember(image.CloudImage) && image.Labels[h.Label()] == imagev1alpha1.QuerySelected && !m.Distrusts(facts) {
+		isSelected := image.Labels[h.Label()] == imagev1alpha1.QuerySelected
+		if h.InScope(image.CloudImage) && h.IsMember(image.CloudImage) && isSelected && !m.Distrusts(facts) {
 			out = append(out, facts)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// WithObjects are the members that have CloudImages.
+// WithObjects returns the members that have CloudImages under a policy.
 func (v Decision) WithObjects(policy imagev1alpha1.CloudImageScope) []catalog.Image {
 	switch policy {
 	case imagev1alpha1.CloudImagesNone:

@@ -56,7 +56,8 @@ func startWithRoles(t *testing.T) (*cluster.Cluster, *cluster.Cloud) {
 // The role of the node gives the default credentials, and assumes the role of a Secret.
 func TestTheNodesRole(t *testing.T) {
 	c, cloud := startWithRoles(t)
-	m := c.StartManager(cloud, "--default-credentials=cvm-role", "--metadata-endpoint="+cloud.Metadata, "--zap-log-level=10", "--metrics-secure=false")
+	m := c.StartManager(cloud, "--default-credentials=cvm-role", "--metadata-endpoint="+cloud.Metadata, "--zap-log-level=10",
+		"--metrics-secure=false")
 	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: node}, spec: {region: ` + region + `}}`)
 	refused(c, "node", "no role is bound to the node")
 
@@ -76,7 +77,8 @@ func TestTheNodesRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: reader}, spec: {region: ` + region + `, credentialsRef: {name: reader}}}`)
+	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: reader}, spec: {region: ` + region +
+		`, credentialsRef: {name: reader}}}`)
 	refused(c, "reader", "name the caller in the role's trust policy")
 	cloud.Keys.SetRole(authtest.Role{ARN: readerRole, UIN: readUIN, Trusts: []string{nodeUIN}})
 	synced(c, "reader", 3)
@@ -139,7 +141,9 @@ func TestThePodsIdentity(t *testing.T) {
 
 	tokens = append(tokens, write(c.Token(cluster.ServiceAccount, audience)))
 	synced(c, "pod", 2)
-	wantAsked(t, cloud, map[string]int{"AssumeRoleWithWebIdentity InvalidParameter.WebIdentityTokenError": 0, "AssumeRoleWithWebIdentity ": 1}, 1)
+	wantAsked(t, cloud, map[string]int{
+		"AssumeRoleWithWebIdentity InvalidParameter.WebIdentityTokenError": 0, "AssumeRoleWithWebIdentity ": 1,
+	}, 1)
 	wantNoKeyShown(t, cloud, m, tokens...)
 }
 
@@ -157,7 +161,8 @@ func synced(c *cluster.Cluster, query string, images int32) {
 	c.Helper()
 	c.Until(query+" is synced", func(context.Context) error {
 		q := c.Poll(query)
-		if ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady); ready == nil || ready.Reason != imagev1alpha1.ReasonSynced {
+		if ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady); ready == nil ||
+			ready.Reason != imagev1alpha1.ReasonSynced {
 			return fmt.Errorf("Ready is %v", ready)
 		}
 		if got := q.Status.ImageCount; got == nil || *got != images {

@@ -122,7 +122,8 @@ func TestFault06ANameThatCanNotBeResolved(t *testing.T) {
 	// The domain invalid exists nowhere (RFC 6761).
 	w.manager = w.RestartManager(cloud, "--cvm-endpoint=cvm.tencentcloudapi.invalid")
 	query := w.Poll(golden)
-	if ready := kit.Ready(query); ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "the host cvm.tencentcloudapi.invalid") {
+	if ready := kit.Ready(query); ready.Status != metav1.ConditionTrue ||
+		!strings.Contains(ready.Message, "the host cvm.tencentcloudapi.invalid") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 	w.kept(golden, before)

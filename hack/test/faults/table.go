@@ -38,7 +38,8 @@ var Table = []Row{
 	},
 	{
 		Number: 5, Fault: "a certificate that is expired, of another name, or signed by a stranger; TLS 1.0",
-		Required: "Refused, never asked in plain text; Unavailable with the cause in words, and tried again (a certificate is the cloud's to mend, so nobody " +
+		Required: "Refused, never asked in plain text; Unavailable with the cause in words, and tried again (a certificate is the cloud's " +
+			"to mend, so nobody " +
 			"is called to act)",
 		Proof: "`controllers/catalog/cvm/transport_test.go`",
 	},

@@ -358,7 +358,8 @@ func appendsToExclusions(t *testing.T, list string) {
 	if err := yaml.UnmarshalStrict([]byte(list+string(snippet)), &exclusions); err != nil {
 		t.Fatal(err)
 	}
-	if len(exclusions) != 2 || !slices.Equal(exclusions[1].APIGroups, []string{"imagecatalog.dev"}) || !slices.Equal(exclusions[1].Kinds, []string{"CloudImage"}) {
+	if len(exclusions) != 2 || !slices.Equal(exclusions[1].APIGroups, []string{"imagecatalog.dev"}) ||
+		!slices.Equal(exclusions[1].Kinds, []string{"CloudImage"}) {
 		t.Errorf("with the snippet the list of exclusions is %+v", exclusions)
 	}
 }

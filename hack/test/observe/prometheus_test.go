@@ -159,7 +159,8 @@ func TestTheDashboardHasAWordAndAColourForEachState(t *testing.T) {
 	}
 	// Ready 1, RemovalBlocked 2, Stalled 4, suspended 8: what a person should know first decides.
 	words := []string{
-		"Not ready", "Ready", "Not ready", "Removal blocked", "Waits for a person", "Waits for a person", "Waits for a person", "Waits for a person",
+		"Not ready", "Ready", "Not ready", "Removal blocked", "Waits for a person", "Waits for a person", "Waits for a person",
+		"Waits for a person",
 		"Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended",
 	}
 	for _, title := range []string{"State", "Queries"} {
@@ -175,7 +176,8 @@ func TestTheDashboardHasAWordAndAColourForEachState(t *testing.T) {
 // Grafana takes the time of such an annotation from the value, in milliseconds.
 func TestTheDashboardMarksChangesOfTheSelection(t *testing.T) {
 	for _, a := range readDashboard(t).Annotations.List {
-		if a.UseValueForTime && strings.Contains(a.Target.Expr, "imagequery_selection_changed_timestamp_seconds") && strings.HasSuffix(a.Target.Expr, " * 1000") {
+		if a.UseValueForTime && strings.Contains(a.Target.Expr, "imagequery_selection_changed_timestamp_seconds") &&
+			strings.HasSuffix(a.Target.Expr, " * 1000") {
 			return
 		}
 	}

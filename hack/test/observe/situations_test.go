@@ -125,7 +125,8 @@ const (
 var situations = map[string]situation{
 	"new-generation": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Blackhole: true}), edited(anotherQuestion), untilReason("Progressing")),
-		conditions: "Ready=Unknown/Progressing Selected=True/Selected Reconciling=True/Progressing", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=Unknown/Progressing Selected=True/Selected Reconciling=True/Progressing", kstatus: status.InProgressStatus,
+		argo: "Progressing",
 	},
 	"synced": {
 		produce:    synced(2),
@@ -141,7 +142,8 @@ var situations = map[string]situation{
 	},
 	"removal-blocked": {
 		produce:    then(synced(10), func(s *stage, _, region string) { s.cloud.Delete(region, imageIDs(region, 7)...) }, polled),
-		conditions: "Ready=True/RemovalBlocked Selected=True/Selected RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus, argo: "Healthy",
+		conditions: "Ready=True/RemovalBlocked Selected=True/Selected RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus,
+		argo: "Healthy",
 	},
 	"failed-fresh": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), polled),
@@ -149,54 +151,66 @@ var situations = map[string]situation{
 	},
 	"throttled": {
 		produce:    then(failing(cvmtest.Fault{Code: "RequestLimitExceeded"}), created(2), untilReason("Throttled")),
-		conditions: "Ready=False/Throttled Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/Throttled Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus,
+		argo: "Progressing",
 	},
 	"unavailable": {
 		produce:    then(failing(cvmtest.Fault{Code: "InternalError"}), created(2), untilReason("Unavailable")),
-		conditions: "Ready=False/Unavailable Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/Unavailable Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry",
+		kstatus:    status.InProgressStatus, argo: "Progressing",
 	},
 	"incomplete-listing": {
 		produce:    then(failing(cvmtest.Fault{Unset: []string{"TotalCount"}}), created(2), untilReason("IncompleteListing")),
-		conditions: "Ready=False/IncompleteListing Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/IncompleteListing Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry",
+		kstatus:    status.InProgressStatus, argo: "Progressing",
 	},
 	"too-few-images": {
 		produce:    then(created(2, "minImages: 3"), untilReason("TooFewImages")),
-		conditions: "Ready=False/TooFewImages Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/TooFewImages Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry",
+		kstatus:    status.InProgressStatus, argo: "Progressing",
 	},
 	"write-failed": {
 		produce:    then(refused, created(2), untilReason("WriteFailed")),
-		conditions: "Ready=False/WriteFailed Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/WriteFailed Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus,
+		argo: "Progressing",
 	},
 	"not-fresh": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), outage, untilReason("Unavailable")),
-		conditions: "Ready=False/Unavailable Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Degraded",
+		conditions: "Ready=False/Unavailable Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus,
+		argo: "Degraded",
 	},
 	"stalled-fresh": {
 		produce:    then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), polled),
-		conditions: "Ready=True/Retrying Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=True/Retrying Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"stalled-not-fresh": {
 		produce: then(
 			withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}),
 			outage, untilReason("AuthenticationFailed"), polled,
 		),
-		conditions: "Ready=False/AuthenticationFailed Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/AuthenticationFailed Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"invalid-query": {
 		produce:    then(created(0, "instanceType: SA0.NOSUCH1"), untilReason("InvalidQuery")),
-		conditions: "Ready=False/InvalidQuery Selected=Unknown/Progressing Stalled=True/InvalidQuery", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/InvalidQuery Selected=Unknown/Progressing Stalled=True/InvalidQuery", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"permission-denied": {
 		produce:    then(withKey(cvmtest.Credential{Deny: true}), created(2, keyOfOwn), untilReason("PermissionDenied")),
-		conditions: "Ready=False/PermissionDenied Selected=Unknown/Progressing Stalled=True/PermissionDenied", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/PermissionDenied Selected=Unknown/Progressing Stalled=True/PermissionDenied", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"credentials-not-found": {
 		produce:    then(created(2, keyOfOwn), untilReason("CredentialsNotFound")),
-		conditions: "Ready=False/CredentialsNotFound Selected=Unknown/Progressing Stalled=True/CredentialsNotFound", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/CredentialsNotFound Selected=Unknown/Progressing Stalled=True/CredentialsNotFound",
+		kstatus:    status.FailedStatus, argo: "Degraded",
 	},
 	"too-many-images": {
 		produce:    then(created(2, tooMany), untilReason("TooManyImages")),
-		conditions: "Ready=False/TooManyImages Selected=Unknown/Progressing Stalled=True/TooManyImages", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/TooManyImages Selected=Unknown/Progressing Stalled=True/TooManyImages", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"suspended": {
 		produce:    then(synced(2), edited(`{"spec":{"suspend":true}}`), untilReason("Suspended")),
