@@ -51,7 +51,7 @@ var boundaries = map[string]boundary{
 	},
 	api: {
 		others:  []string{"k8s.io/apimachinery"},
-		testOwn: []string{apply},
+		testOwn: []string{apply, "controllers/preview/admission"},
 		// The library that parses ranges determines which ones admission must accept.
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/Masterminds/semver"}),
 	},
@@ -112,10 +112,19 @@ var boundaries = map[string]boundary{
 		},
 		never: []string{"net/http"},
 	},
-	// It validates like the API server, with the same libraries.
 	"controllers/cloudimage/cloudimagetest": {
-		own:    []string{api},
-		others: slices.Concat(realAPIServer, []string{"k8s.io/apiserver/pkg/apis/cel"}),
+		own:    []string{api, "controllers/preview/admission"},
+		others: []string{"k8s.io/apimachinery/pkg/runtime"},
+	},
+	// The definitions as they are installed, embedded beside the files that controller-gen writes.
+	"config/crd": {},
+	// It validates like the API server, with the same libraries.
+	"controllers/preview/admission": {
+		own: []string{api, "config/crd"},
+		others: []string{
+			"k8s.io/apiextensions-apiserver", "k8s.io/apimachinery", "k8s.io/apiserver/pkg/apis/cel", "sigs.k8s.io/yaml",
+		},
+		never: []string{"net/http"},
 	},
 	"controllers/catalog/catalogtest": {
 		own: []string{"controllers/catalog"},
