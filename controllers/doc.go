@@ -27,7 +27,8 @@
 //	status_size.go              limits the size of a status
 //	messages.go                 texts of the conditions' messages
 //	status_writer.go            writes a status
-//	foreign_status.go           detects and overwrites a status that another client wrote
+//	own_status.go               remembers the statuses that this process wrote, to recognise those of other clients
+//	foreign_status.go           overwrites a status that another client wrote
 //	written.go                  waits until the caches show the query's own writes
 //	report.go                   reports a poll: status, log and events
 //	metrics.go                  series of queries and CloudImages

@@ -131,6 +131,10 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 	return writeFailure(refused, notReleased), nil
 }
 
+func (r *Reconciler) writer() writer.Writer {
+	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Peers: r.morePeers}
+}
+
 // existing returns the CloudImages affected by a poll result, by name: those that refer to the query, and those of other
 // queries for its images and for images that it requested by id.
 func (r *Reconciler) existing(h cloudimage.Owner, o *pollResult) (map[string]*cloudimage.Entry, error) {

@@ -10,6 +10,7 @@
 //	entry.go      Entry: a CloudImage in the cache
 //	owner.go      Owner: a query's label, owner reference and leaving record on an object
 //	claim.go      Claim: the desired object for a query: member, in its grace period, or not owned
+//	maps.go       changes of maps and slices that copy only if needed
 //	labels.go     labels requested by queries, within bounds
 //	plan.go       MakePlan: the steps from the current objects to those of a decision; when an object is deleted
 //	ownerless.go  CloudImages without an owner

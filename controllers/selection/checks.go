@@ -4,10 +4,7 @@
 package selection
 
 import (
-	"regexp"
 	"slices"
-
-	"github.com/Masterminds/semver/v3"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -92,31 +89,6 @@ func isWithoutOrder(s Selector, _ Input, c *candidate) bool {
 func isSkipped(_ Selector, _ Input, c *candidate) bool { return c.rank < c.skip }
 
 func isNotNewest(_ Selector, _ Input, c *candidate) bool { return c.rank >= c.skip+c.places }
-
-// readVersion extracts the text or version that orders an image from its name. It reports whether the name has one.
-func (c Selector) readVersion(one *candidate) bool {
-	one.text = one.image.Name
-	if c.extract != nil {
-		found := c.extract.FindStringSubmatch(one.text)
-		if found == nil || found[1] == "" {
-			return false
-		}
-		one.text = found[1]
-	}
-	if c.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
-		return true
-	}
-	if c.extract == nil && !hasMinor.MatchString(one.text) {
-		return false
-	}
-	var err error
-	one.version, err = semver.NewVersion(one.text)
-	return err == nil
-}
-
-// hasMinor matches names that begin with a version of at least two parts. A single number, such as a date, counts as a
-// version only if extract captures it.
-var hasMinor = regexp.MustCompile(`^v?\d+\.\d`)
 
 // rulesOut reports whether the current spec would not select an image, given what was known of it when it was selected.
 // If so, an edit excluded it, not the cloud.

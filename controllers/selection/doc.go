@@ -5,8 +5,9 @@
 // It is pure: it uses no Kubernetes client, no clock and no cloud.
 //
 //	match.go        is an image of the listing a member? (spec.match)
-//	funnel.go       why the other images of the listing don't match, and which name comes close
+//	funnel.go       splits a listing into members and others, and explains the others
 //	checks.go       why is a member not selected? One check for each verdict, in order
+//	candidate.go    candidate: an image that may be selected, with its sort keys
 //	select.go       Selector: which members of each group are selected (spec.selection)
 //	order.go        the order of images within a group, and of groups
 //	trust.go        may an image be selected, given its owner?
@@ -17,5 +18,6 @@
 //	reason.go       why a selection replaced the one before
 //	known.go        Known: what was published before the poll
 //	observation.go  Observation: what the poll learned from the cloud
+//	times.go        Earlier: the earlier of two times
 //	identity.go     hashes that identify a query, a revision and a removal
 package selection

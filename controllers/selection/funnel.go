@@ -20,12 +20,13 @@ type Funnel struct {
 	// TurnedAway counts images by the first field of spec.match that excludes them.
 	TurnedAway map[string]int
 
-	// Nearest is the name that comes closest to nameRegex, or "" if none is close. It is set only if too few images match.
+	// Nearest is the name that comes closest to nameRegex. It is set only if too few images match, and "" if none is
+	// close.
 	Nearest string
 }
 
-// Split returns the images of a listing that match, in the order of status.images, and explains the others. Entries without
-// a valid id count as listed.
+// Split returns the matching images of a listing, in the order of status.images, and explains the others. Entries with
+// an invalid id count as listed.
 func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
 	f := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
 	members := make([]catalog.Image, 0, len(listing.Images))
@@ -41,7 +42,13 @@ func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
 	return members, f
 }
 
-// Nearest returns the name that comes closest to nameRegex, or "" if none is close.
+// Members returns the images that match, in the order of status.images.
+func (m Matcher) Members(images []catalog.Image) []catalog.Image {
+	members, _ := m.Split(catalog.Listing{Images: images})
+	return members
+}
+
+// Nearest returns the name that comes closest to nameRegex, or "".
 func (m Matcher) Nearest(images []catalog.Image) string {
 	if m.name == nil {
 		return ""
@@ -70,9 +77,9 @@ func (f Funnel) String() string {
 // minCommon is the number of leading letters of the expression that a close name must contain.
 const minCommon = 3
 
-// nearest returns, of the names that an expression excludes, the one that contains the longest prefix of text, ignoring case.
-// Newer images win ties.
-func nearest(images []catalog.Image, excluding *regexp.Regexp, text string) string {
+// nearest returns, of the names that an expression excludes, the one that contains the longest prefix of text, ignoring
+// case. Newer images win ties.
+func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
 	common := min(minCommon, len(letters))
@@ -81,7 +88,7 @@ func nearest(images []catalog.Image, excluding *regexp.Regexp, text string) stri
 	}
 	for _, image := range images {
 		name := strings.ToLower(image.Name)
-		if !strings.Contains(name, string(letters[:common])) || excluding.MatchString(image.Name) {
+		if !strings.Contains(name, string(letters[:common])) || refusing.MatchString(image.Name) {
 			continue
 		}
 		longer := common

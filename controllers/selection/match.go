@@ -63,12 +63,6 @@ func among[T ~string](allowed []T, value string) bool {
 	return len(allowed) == 0 || slices.Contains(allowed, T(value))
 }
 
-// Members returns the images that match, in the order of status.images.
-func (m Matcher) Members(images []catalog.Image) []catalog.Image {
-	members, _ := m.Split(catalog.Listing{Images: images})
-	return members
-}
-
 // Distrusts reports whether spec.match excludes an image by its id or creator. Edits of these fields take effect before
 // the next poll.
 func (m Matcher) Distrusts(image catalog.Image) bool {

@@ -100,50 +100,6 @@ func (c Selection) IDs() []string {
 	return out
 }
 
-// candidate is an image that may be selected, with its sort keys.
-type candidate struct {
-	image   *catalog.Image
-	text    string
-	version *semver.Version
-
-	// wasSelected is set if the image was selected and may stay. retained is set if, in addition, the listing lacks it:
-	// then it keeps its place and isn't compared.
-	wasSelected, retained bool
-
-	// outside is set if the image is not a member, so that it gets no verdict.
-	outside bool
-
-	// pin is the position in selection.pin, from 1, or 0 if it isn't pinned.
-	pin int
-
-	// rank is the position in the candidate's tier of its group, from 0. The tier skips the first skip candidates and
-	// selects the next places. rivals is the number of other candidates that it is ordered with.
-	rank, skip, places, rivals int
-}
-
-func (c *candidate) normal() bool { return c.image.State == string(imagev1alpha1.ImageStateNormal) }
-
-// tier partitions the candidates of a group. Each tier is ranked separately.
-type tier int
-
-// Pinned images come first. Staying ones, which the listing lacks, keep their place and aren't compared.
-const (
-	pinned tier = iota
-	staying
-	ordered
-	tiers
-)
-
-func (c *candidate) tier() tier {
-	switch {
-	case c.pin > 0:
-		return pinned
-	case c.retained:
-		return staying
-	}
-	return ordered
-}
-
 // Select selects images in each group. The result doesn't depend on the order of the input.
 func (c Selector) Select(in Input) Selection {
 	out := Selection{Verdicts: make(map[string]imagev1alpha1.SelectionVerdict, len(in.Members))}
@@ -192,13 +148,6 @@ func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerd
 	}
 	return c.firstFailed(memberChecks, in, one)
 }
-
-// pinOf returns the position of an image in selection.pin, from 1, or 0 if it isn't pinned.
-func (c Selector) pinOf(id string) int {
-	return slices.Index(c.Spec.Selection.Pin, imagev1alpha1.ImageID(id)) + 1
-}
-
-func (c Selector) pins(id string) bool { return c.pinOf(id) > 0 }
 
 // ruleOut records the verdict of a candidate, and when minAge stops excluding it.
 func (c *Selection) ruleOut(one *candidate, verdict imagev1alpha1.SelectionVerdict, minAge time.Duration) {
@@ -271,14 +220,6 @@ func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.Selectio
 		return imagev1alpha1.VerdictNotNormal
 	}
 	return verdict
-}
-
-// verdictIfSelected returns the verdict of a selected candidate.
-func (c *candidate) verdictIfSelected() imagev1alpha1.SelectionVerdict {
-	if c.retained {
-		return imagev1alpha1.VerdictMissing
-	}
-	return imagev1alpha1.VerdictSelected
 }
 
 // retainPrevious keeps the previous selection in groups where nothing is selected, since the cloud alone never empties

@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// pageBody is a page of 100 private images as the cloud sends it.
+// pageBody returns a page of 100 private images as the cloud sends it.
 func pageBody(b *testing.B) []byte {
 	b.Helper()
 	s := start(b, cvmtest.Options{}, private(100)...)
@@ -23,7 +23,7 @@ func pageBody(b *testing.B) []byte {
 	return body
 }
 
-// BenchmarkDecodePage decodes a page as the SDK does once, to compare with.
+// BenchmarkDecodePage decodes a page once, as the SDK does, for comparison.
 func BenchmarkDecodePage(b *testing.B) {
 	body := pageBody(b)
 	b.SetBytes(int64(len(body)))
@@ -51,7 +51,7 @@ func BenchmarkConvertPage(b *testing.B) {
 	}
 }
 
-// BenchmarkList408 is the API page's second example, over loopback, with both ends in this process.
+// BenchmarkList408 lists the API page's second example over loopback, with both ends in this process.
 func BenchmarkList408(b *testing.B) {
 	s := start(b, cvmtest.Options{}, cvmtest.PageExample()...)
 	c := connect(b, s)

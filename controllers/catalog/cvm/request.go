@@ -63,7 +63,7 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 	}
 }
 
-// describeImages has the SDK send a request, with a deadline, and recovers the SDK's panics.
+// describeImages sends a request with the SDK and a deadline, and recovers the SDK's panics.
 func describeImages(ctx context.Context, client *sdk.Client, request *sdk.DescribeImagesRequest) (response *answer, err error) {
 	defer func() {
 		if recover() != nil {
