@@ -89,8 +89,11 @@ func defaultAccount(o *options) (*catalog.Account, error) {
 	switch o.defaultCredentials {
 	case "env":
 		account, err := controllers.EnvironmentAccount()
+		if err != nil {
+			return nil, fmt.Errorf("--default-credentials=env: %w", err)
+		}
 		account.AccountID = o.defaultAccountID
-		return &account, err
+		return &account, nil
 	case auth.CVMRole:
 		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole, AccountID: o.defaultAccountID}, nil
 	case auth.TKEOIDC:

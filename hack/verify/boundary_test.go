@@ -116,6 +116,24 @@ var boundaries = map[string]boundary{
 		own:    []string{api, "controllers/preview/admission"},
 		others: []string{"k8s.io/apimachinery/pkg/runtime"},
 	},
+	// A query decided without a cluster: the operator's own code decides, and what connects to anything is passed in.
+	"controllers/preview": {
+		own: []string{
+			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/preview/admission", "controllers/selection",
+			"controllers/terminal",
+		},
+		others: []string{"k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+		never:  []string{"net/http"},
+		testOwn: []string{
+			"controllers/catalog/catalogtest", "controllers/catalog/cvm/cvmtest", "controllers/command", "hack/kit",
+		},
+		testOthers: realAPIServer,
+	},
+	// Tables for people.
+	"controllers/terminal": {
+		others: []string{"github.com/mattn/go-runewidth", "golang.org/x/term"},
+		never:  []string{"net/http", "context"},
+	},
 	// The definitions as they are installed, embedded beside the files that controller-gen writes.
 	"config/crd": {},
 	// It validates like the API server, with the same libraries.
@@ -131,7 +149,10 @@ var boundaries = map[string]boundary{
 	},
 	// Flags and wiring: the only package that imports all others. Only main.go imports it.
 	"controllers/command": {
-		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth"},
+		own: []string{
+			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/preview",
+			"controllers/terminal",
+		},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/cobra",
 			"golang.org/x/net/netutil", "golang.org/x/time/rate",
