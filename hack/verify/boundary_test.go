@@ -74,7 +74,7 @@ var boundaries = map[string]boundary{
 		never: []string{"net/http"},
 		testOwn: []string{
 			"controllers/catalog/catalogtest", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/catalog/cvm/auth/authtest",
-			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "hack/kit",
+			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "controllers/preview", "hack/kit",
 		},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/prometheus/client_model"}), // to read metrics
 	},
