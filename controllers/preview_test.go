@@ -283,15 +283,15 @@ func samples(t *testing.T) map[string][]byte {
 	return named
 }
 
-// A round has queries, the images of an account, and what becomes of these.
+// A round has queries, the images of an account, and what becomes of these, once or twice.
 type round struct {
-	Queries       []map[string]any
-	Before, After []cvmtest.Image
+	Queries     []map[string]any
+	Inventories [][]cvmtest.Image
 }
 
 // TestPreviewIsTheStatusAfterwards previews random queries before they are created, and again before the next poll.
 func TestPreviewIsTheStatusAfterwards(t *testing.T) {
-	const rounds, queries = 8, 25 // 200 queries, twice
+	const rounds, queries = 5, 40 // each query two or three times
 	f := newForecast(t)
 	tried := 0
 	for seed := range rounds {
@@ -313,7 +313,7 @@ func TestPreviewIsTheStatusAfterwards(t *testing.T) {
 func (f *forecast) play(r round, prefix string) int {
 	f.Helper()
 	f.world.cloud.Clear(region)
-	f.world.cloud.Put(region, r.Before...)
+	f.world.cloud.Put(region, r.Inventories[0]...)
 	documents, reports := map[string][]byte{}, map[string]preview.Report{}
 	for i, spec := range r.Queries {
 		name := fmt.Sprintf("%s-%d", prefix, i)
@@ -328,18 +328,21 @@ func (f *forecast) play(r round, prefix string) int {
 		f.settled(name)
 		f.compare(name, reports[name], documents[name])
 	}
-	f.idle()
-	f.world.cloud.Clear(region)
-	f.world.cloud.Put(region, r.After...)
-	for _, name := range names {
-		reports[name] = f.preview(documents[name], true)
-	}
-	for _, name := range names {
-		f.RequestPoll(name, prefix)
-	}
-	for _, name := range names {
-		f.UntilHandled(name, prefix)
-		f.compare(name, reports[name], documents[name])
+	for later, inventory := range r.Inventories[1:] {
+		f.idle()
+		f.world.cloud.Clear(region)
+		f.world.cloud.Put(region, inventory...)
+		for _, name := range names {
+			reports[name] = f.preview(documents[name], true)
+		}
+		token := fmt.Sprintf("%s-%d", prefix, later)
+		for _, name := range names {
+			f.RequestPoll(name, token)
+		}
+		for _, name := range names {
+			f.UntilHandled(name, token)
+			f.compare(name, reports[name], documents[name])
+		}
 	}
 	f.idle()
 	return len(names)
@@ -359,28 +362,42 @@ func documentOf(t *testing.T, name string, spec map[string]any) []byte {
 func rounded(queries int) *rapid.Generator[round] {
 	return rapid.Custom(func(t *rapid.T) round {
 		var r round
-		for i := range rapid.IntRange(0, 40).Draw(t, "images") {
-			image := randomImage(t, i)
-			r.Before = append(r.Before, image)
-			if rapid.IntRange(0, 3).Draw(t, "goes") > 0 {
-				changed := image
-				if rapid.IntRange(0, 4).Draw(t, "changes") == 0 {
-					changed.ImageState = "SYNCING"
-				}
-				if rapid.IntRange(0, 6).Draw(t, "renamed") == 0 {
-					changed.ImageName = randomName(t)
-				}
-				r.After = append(r.After, changed)
-			}
+		images := make([]cvmtest.Image, rapid.IntRange(0, 40).Draw(t, "images"))
+		for i := range images {
+			images[i] = randomImage(t, i)
 		}
-		for i := range rapid.IntRange(0, 5).Draw(t, "new") {
-			r.After = append(r.After, randomImage(t, 50+i))
+		r.Inventories = append(r.Inventories, images)
+		for later := range rapid.IntRange(1, 2).Draw(t, "changes of the inventory") {
+			images = changed(t, images, 50+10*later)
+			r.Inventories = append(r.Inventories, images)
 		}
 		for range queries {
 			r.Queries = append(r.Queries, randomSpec(t))
 		}
 		return r
 	})
+}
+
+// changed is an inventory some time later: images leave, change, and come.
+func changed(t *rapid.T, images []cvmtest.Image, first int) []cvmtest.Image {
+	var after []cvmtest.Image
+	stay := rapid.SampledFrom([]int{1, 3, 9}).Draw(t, "stay")
+	for _, image := range images {
+		if rapid.IntRange(0, stay).Draw(t, "goes") == 0 {
+			continue
+		}
+		if rapid.IntRange(0, 4).Draw(t, "changes") == 0 {
+			image.ImageState = "SYNCING"
+		}
+		if rapid.IntRange(0, 6).Draw(t, "renamed") == 0 {
+			image.ImageName = randomName(t)
+		}
+		after = append(after, image)
+	}
+	for i := range rapid.IntRange(0, 5).Draw(t, "new") {
+		after = append(after, randomImage(t, first+i))
+	}
+	return after
 }
 
 func randomName(t *rapid.T) string {

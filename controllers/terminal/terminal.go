@@ -42,7 +42,12 @@ type Printer struct {
 
 // New returns a printer. It colours if the output is a terminal, unless the environment has NO_COLOR.
 func New(out io.Writer) *Printer {
-	return &Printer{out: out, coloured: IsTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return &Printer{out: out, coloured: colours(IsTerminal(out), os.Getenv)}
+}
+
+// colours says whether an output is coloured (https://no-color.org).
+func colours(isTerminal bool, getenv func(string) string) bool {
+	return isTerminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
 // IsTerminal reports whether a person reads an output as it is written.

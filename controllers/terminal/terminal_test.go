@@ -38,3 +38,21 @@ func TestColumnsStandBelowEachOther(t *testing.T) {
 		})
 	}
 }
+
+func TestColoursAreForTerminals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		terminal bool
+		env      map[string]string
+		want     bool
+	}{
+		"a terminal":             {terminal: true, want: true},
+		"a pipe":                 {},
+		"NO_COLOR":               {terminal: true, env: map[string]string{"NO_COLOR": "1"}},
+		"NO_COLOR that is empty": {terminal: true, env: map[string]string{"NO_COLOR": ""}, want: true},
+		"a dumb terminal":        {terminal: true, env: map[string]string{"TERM": "dumb"}},
+	} {
+		if got := colours(tc.terminal, func(name string) string { return tc.env[name] }); got != tc.want {
+			t.Errorf("%s is coloured: %t", name, got)
+		}
+	}
+}

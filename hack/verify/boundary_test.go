@@ -129,6 +129,12 @@ var boundaries = map[string]boundary{
 		},
 		testOthers: realAPIServer,
 	},
+	// Questions about what the cluster says of a query, through a plain client.
+	"controllers/inspect": {
+		own:    []string{api, "controllers/catalog", "controllers/cloudimage", "controllers/selection", "controllers/terminal"},
+		others: []string{"k8s.io/apimachinery", "k8s.io/utils/ptr", "sigs.k8s.io/controller-runtime/pkg/client"},
+		never:  []string{"net/http"},
+	},
 	// Tables for people.
 	"controllers/terminal": {
 		others: []string{"github.com/mattn/go-runewidth", "golang.org/x/term"},
@@ -150,14 +156,16 @@ var boundaries = map[string]boundary{
 	// Flags and wiring: the only package that imports all others. Only main.go imports it.
 	"controllers/command": {
 		own: []string{
-			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/preview",
-			"controllers/terminal",
+			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth",
+			"controllers/inspect", "controllers/preview", "controllers/terminal",
 		},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/cobra",
 			"golang.org/x/net/netutil", "golang.org/x/time/rate",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime",
 		},
+		testOwn:    []string{"controllers/catalog/cvm/cvmtest", "controllers/selection"},
+		testOthers: realAPIServer,
 	},
 	"controllers/catalog": {
 		own:    []string{"controllers/catalog/secret"},
