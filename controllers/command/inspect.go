@@ -212,6 +212,6 @@ func (o *clusterOptions) approve(c *cobra.Command, name, token string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "Approved. The operator polls %s at once, and lets %d images go unless they are back by then.\n", name, images)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "Approved. The operator polls %s at once, and what is still missing then leaves: %d at most.\n", name, images)
 	return err
 }

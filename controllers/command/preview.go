@@ -299,20 +299,3 @@ func readLive(ctx context.Context, cluster client.Reader, query *imagev1alpha1.I
 	}
 	return present, images.Items, nil
 }
-
-// client returns a client of the cluster that knows our kinds.
-func (k *kubeconfig) client() (client.Client, error) {
-	config, err := k.restConfig()
-	if err != nil {
-		return nil, err
-	}
-	scheme, err := newScheme()
-	if err != nil {
-		return nil, err
-	}
-	cluster, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	return cluster, nil
-}

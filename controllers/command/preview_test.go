@@ -214,14 +214,14 @@ func TestAbsenceThatNobodyAskedAboutIsAssumed(t *testing.T) {
 	}
 	query, now := file(t, "web.yaml", web), file(t, "present.yaml", present(t, "img-web00001", "img-web00001", "img-web00002", "img-web00003"))
 	for flags, want := range map[string]string{
-		"":                   "not asked for 2 known images",
+		"":                  "count as gone: 2.",
 		" --against=" + now: "leaves: img-web00002 (NotMatched)",
 	} {
 		recorded := call(t, "manager", "record --query "+query+" --cvm-endpoint "+cloud.URL()+flags)
 		recorded.expect(t, 0, "img-web00001", "")
 		got := call(t, "manager", "preview -f "+query+" --against "+now+" --listing "+file(t, "listing.json", recorded.out))
 		if got.code != 0 || !strings.Contains(got.out, want) || !strings.Contains(got.out, "leaves: img-web00003 (Gone)") ||
-			(flags != "") == strings.Contains(got.out, "not asked") {
+			(flags != "") == strings.Contains(got.out, "count as gone") {
 			t.Errorf("record%s: exit code %d, want %q in\n%s%s", flags, got.code, want, got.out, got.errOut)
 		}
 	}

@@ -137,7 +137,7 @@ func (r *Report) verdict(in func(terminal.Colour, string) string, quote func(str
 	}
 	switch {
 	case r.Blocked:
-		return in(terminal.Bad, "Would be BLOCKED") + fmt.Sprintf(": %d images would leave, and nothing does until a person approves it", len(r.Leaving)) + exit
+		return in(terminal.Bad, "Would be BLOCKED") + fmt.Sprintf(": the removal of %d waits until a person approves it", len(r.Leaving)) + exit
 	case r.Error != "" && len(r.Selected) > 0:
 		return in(terminal.Bad, "Would FAIL") + ": " + r.Reason + "; what is selected stays" + exit
 	case len(r.Selected) == 0:
@@ -187,7 +187,7 @@ func (r *Report) notes() []string {
 		notes = append(notes, strings.TrimRight(fmt.Sprintf("  leaves: %s (%s) %s", one.ImageID, one.Reason, one.Name), " "))
 	}
 	if len(r.AssumedGone) > 0 {
-		notes = append(notes, fmt.Sprintf("The cloud was not asked for %d known images that the listing lacks, so they count as gone: record with --against to ask for them.",
+		notes = append(notes, fmt.Sprintf("Known images that the listing lacks, and that the cloud was not asked for, count as gone: %d. Record with --against to ask for them.",
 			len(r.AssumedGone)))
 	}
 	return notes
