@@ -82,9 +82,9 @@ func heldBackUnknown(query *imagev1alpha1.ImageQuery, k selection.Known) bool {
 }
 
 // departed returns what an object shows of an image that left the query.
-func (h Owner) departed(object *imagev1alpha1.CloudImage) selection.Departed {
+func (o Owner) departed(object *imagev1alpha1.CloudImage) selection.Departed {
 	d := selection.Departed{Image: FromRecord(&object.Image)}
-	if entry := h.leaving(object); entry != nil {
+	if entry := o.leaving(object); entry != nil {
 		d.Since, d.Replaced = entry.Since.Time, entry.Replaced
 	}
 	return d

@@ -28,53 +28,53 @@ func OwnerOf(query *imagev1alpha1.ImageQuery) Owner {
 	return Owner{Query: query, Scope: selection.ScopeOf(query)}
 }
 
-func (h Owner) Label() string { return imagev1alpha1.LabelQueryPrefix + h.Query.Name }
+func (o Owner) Label() string { return imagev1alpha1.LabelQueryPrefix + o.Query.Name }
 
 // InScope reports whether an object belongs to the query's account and region.
-func (h Owner) InScope(image *imagev1alpha1.CloudImage) bool {
-	return selection.Scope{Credentials: image.Image.Credentials, Region: image.Image.Region} == h.Scope
+func (o Owner) InScope(image *imagev1alpha1.CloudImage) bool {
+	return selection.Scope{Credentials: image.Image.Credentials, Region: image.Image.Region} == o.Scope
 }
 
 // has reports whether an object has the query's label or owner reference.
-func (h Owner) has(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[h.Label()]
-	return labelled || h.Owns(current)
+func (o Owner) has(current *imagev1alpha1.CloudImage) bool {
+	_, labelled := current.Labels[o.Label()]
+	return labelled || o.Owns(current)
 }
 
-func (h Owner) Owns(current *imagev1alpha1.CloudImage) bool {
-	return slices.ContainsFunc(current.OwnerReferences, h.isOurs)
+func (o Owner) Owns(current *imagev1alpha1.CloudImage) bool {
+	return slices.ContainsFunc(current.OwnerReferences, o.isOurs)
 }
 
-func (h Owner) isOurs(ref metav1.OwnerReference) bool { return ref.UID == h.Query.UID }
+func (o Owner) isOurs(ref metav1.OwnerReference) bool { return ref.UID == o.Query.UID }
 
 // LeftOut reports whether an object has the maximum number of owners, and the query is none of them.
-func (h Owner) LeftOut(current *imagev1alpha1.CloudImage) bool {
+func (o Owner) LeftOut(current *imagev1alpha1.CloudImage) bool {
 	holders := 0
 	for _, ref := range current.OwnerReferences {
 		if isImageQuery(ref) {
 			holders++
 		}
 	}
-	return holders >= MaxOwners && !h.Owns(current)
+	return holders >= MaxOwners && !o.Owns(current)
 }
 
 // IsMember reports whether an object is a member of the query: it is owned by the query and not leaving. If another
 // client removed the label or the owner reference, the image still counts as a member, since it must not leave
 // unconfirmed.
-func (h Owner) IsMember(current *imagev1alpha1.CloudImage) bool {
-	return h.ours(current) && h.leaving(current) == nil && current.DeletionTimestamp == nil
+func (o Owner) IsMember(current *imagev1alpha1.CloudImage) bool {
+	return o.ours(current) && o.leaving(current) == nil && current.DeletionTimestamp == nil
 }
 
 // ours reports whether the query owns an object, or has its label on an object without an owner.
-func (h Owner) ours(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[h.Label()]
-	return h.Owns(current) || labelled && Ownerless(current)
+func (o Owner) ours(current *imagev1alpha1.CloudImage) bool {
+	_, labelled := current.Labels[o.Label()]
+	return o.Owns(current) || labelled && Ownerless(current)
 }
 
 // leaving returns the query's entry in lifecycle.leaving, or nil.
-func (h Owner) leaving(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
+func (o Owner) leaving(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
 	for i := range image.Lifecycle.Leaving {
-		if image.Lifecycle.Leaving[i].Query == h.Query.Name {
+		if image.Lifecycle.Leaving[i].Query == o.Query.Name {
 			return &image.Lifecycle.Leaving[i]
 		}
 	}

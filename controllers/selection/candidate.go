@@ -66,26 +66,26 @@ func (c *candidate) verdictIfSelected() imagev1alpha1.SelectionVerdict {
 }
 
 // pinOf returns the position of an image in selection.pin, from 1, or 0 if it isn't pinned.
-func (c Selector) pinOf(id string) int {
-	return slices.Index(c.Spec.Selection.Pin, imagev1alpha1.ImageID(id)) + 1
+func (s Selector) pinOf(id string) int {
+	return slices.Index(s.Spec.Selection.Pin, imagev1alpha1.ImageID(id)) + 1
 }
 
-func (c Selector) pins(id string) bool { return c.pinOf(id) > 0 }
+func (s Selector) pins(id string) bool { return s.pinOf(id) > 0 }
 
 // readVersion extracts the text or version that orders an image from its name. It reports whether the name has one.
-func (c Selector) readVersion(one *candidate) bool {
+func (s Selector) readVersion(one *candidate) bool {
 	one.text = one.image.Name
-	if c.extract != nil {
-		found := c.extract.FindStringSubmatch(one.text)
+	if s.extract != nil {
+		found := s.extract.FindStringSubmatch(one.text)
 		if found == nil || found[1] == "" {
 			return false
 		}
 		one.text = found[1]
 	}
-	if c.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
+	if s.Spec.Selection.GetOrderBy() != imagev1alpha1.OrderBySemVer {
 		return true
 	}
-	if c.extract == nil && !hasMinor.MatchString(one.text) {
+	if s.extract == nil && !hasMinor.MatchString(one.text) {
 		return false
 	}
 	var err error

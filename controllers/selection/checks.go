@@ -41,9 +41,9 @@ var (
 )
 
 // firstFailed returns the verdict of the first check that fails, or "" if none does.
-func (c Selector) firstFailed(checks []check, in Input, one *candidate) imagev1alpha1.SelectionVerdict {
+func (s Selector) firstFailed(checks []check, in Input, one *candidate) imagev1alpha1.SelectionVerdict {
 	for _, check := range checks {
-		if spared := check.sparesPins && one.pin > 0; !spared && check.fails(c, in, one) {
+		if spared := check.sparesPins && one.pin > 0; !spared && check.fails(s, in, one) {
 			return check.verdict
 		}
 	}
@@ -92,11 +92,11 @@ func isNotNewest(_ Selector, _ Input, c *candidate) bool { return c.rank >= c.sk
 
 // rulesOut reports whether the current spec would not select an image, given what was known of it when it was selected.
 // If so, an edit excluded it, not the cloud.
-func (c Selector) rulesOut(image imagev1alpha1.SelectedImage, m Matcher) bool {
+func (s Selector) rulesOut(image imagev1alpha1.SelectedImage, m Matcher) bool {
 	then := catalog.Image{ID: image.ImageID, Name: image.Name, Architecture: image.Architecture}
 	one := candidate{image: &then}
 	return slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(then.ID)) ||
 		m.name != nil && !m.name.MatchString(then.Name) ||
 		!among(m.Match.Architectures, then.Architecture) ||
-		!c.pins(then.ID) && (hasNoVersion(c, Input{}, &one) || isOutOfRange(c, Input{}, &one))
+		!s.pins(then.ID) && (hasNoVersion(s, Input{}, &one) || isOutOfRange(s, Input{}, &one))
 }

@@ -79,7 +79,7 @@ const minCommon = 3
 
 // nearest returns, of the names that an expression excludes, the one that contains the longest prefix of text, ignoring
 // case. Newer images win ties.
-func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) string {
+func nearest(images []catalog.Image, excluding *regexp.Regexp, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
 	common := min(minCommon, len(letters))
@@ -88,7 +88,7 @@ func nearest(images []catalog.Image, refusing *regexp.Regexp, text string) strin
 	}
 	for _, image := range images {
 		name := strings.ToLower(image.Name)
-		if !strings.Contains(name, string(letters[:common])) || refusing.MatchString(image.Name) {
+		if !strings.Contains(name, string(letters[:common])) || excluding.MatchString(image.Name) {
 			continue
 		}
 		longer := common

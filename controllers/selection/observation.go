@@ -31,20 +31,20 @@ type Observation struct {
 }
 
 // without returns the observation as if the given images were missing.
-func (v Observation) without(ids map[string]bool) Observation {
+func (o Observation) without(ids map[string]bool) Observation {
 	if len(ids) == 0 {
-		return v
+		return o
 	}
-	v.Matching = slices.DeleteFunc(slices.Clone(v.Matching), func(image catalog.Image) bool { return ids[image.ID] })
-	v.Missing, v.FoundByID = maps.Clone(v.Missing), maps.Clone(v.FoundByID)
-	if v.Missing == nil {
-		v.Missing = map[string]imagev1alpha1.RemovalReason{}
+	o.Matching = slices.DeleteFunc(slices.Clone(o.Matching), func(image catalog.Image) bool { return ids[image.ID] })
+	o.Missing, o.FoundByID = maps.Clone(o.Missing), maps.Clone(o.FoundByID)
+	if o.Missing == nil {
+		o.Missing = map[string]imagev1alpha1.RemovalReason{}
 	}
 	for id := range ids {
-		v.Missing[id] = imagev1alpha1.RemovedNotMatched
-		delete(v.FoundByID, id)
+		o.Missing[id] = imagev1alpha1.RemovedNotMatched
+		delete(o.FoundByID, id)
 	}
-	return v
+	return o
 }
 
 // ByID indexes images by id.

@@ -26,7 +26,7 @@ func NewestFirst(a, b catalog.Image) int {
 
 // compare is a total order: pins first, in their order in the spec; retained images last; deprecated images after all
 // others; otherwise the newest first.
-func (c Selector) compare(a, b candidate) int {
+func (s Selector) compare(a, b candidate) int {
 	var by int
 	switch {
 	case a.pin != b.pin:
@@ -35,9 +35,9 @@ func (c Selector) compare(a, b candidate) int {
 		by = FalseFirst(a.retained, b.retained)
 	case a.image.Deprecated != b.image.Deprecated:
 		by = FalseFirst(a.image.Deprecated, b.image.Deprecated)
-	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:
+	case s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:
 		by = compareVersions(b.version, a.version)
-	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByName:
+	case s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByName:
 		by = cmp.Compare(b.text, a.text)
 	}
 	return cmp.Or(by, NewestFirst(*a.image, *b.image))
@@ -63,8 +63,8 @@ func compareVersions(a, b *semver.Version) int {
 
 // Arrange sorts the selected images by group and within each group. Retained images keep the place of their group,
 // since consumers take the first image.
-func (c Selector) Arrange(selected []catalog.Image, last []previous) {
-	if c.sameAsLast(selected, last) {
+func (s Selector) Arrange(selected []catalog.Image, last []previous) {
+	if s.sameAsLast(selected, last) {
 		place := func(image catalog.Image) int {
 			return slices.IndexFunc(last, func(l previous) bool { return l.ID == image.ID })
 		}
@@ -73,11 +73,11 @@ func (c Selector) Arrange(selected []catalog.Image, last []previous) {
 	}
 	candidates := make([]candidate, len(selected))
 	for i, image := range selected {
-		candidates[i].image, candidates[i].pin = &image, c.pinOf(image.ID)
-		c.readVersion(&candidates[i])
+		candidates[i].image, candidates[i].pin = &image, s.pinOf(image.ID)
+		s.readVersion(&candidates[i])
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(c.compareGroups(*a.image, *b.image), c.compare(a, b))
+		return cmp.Or(s.compareGroups(*a.image, *b.image), s.compare(a, b))
 	})
 	for i, one := range candidates {
 		selected[i] = *one.image
@@ -86,8 +86,8 @@ func (c Selector) Arrange(selected []catalog.Image, last []previous) {
 
 // sameAsLast reports whether the selection is unchanged and contains an image of unknown group. Then only the previous
 // order shows where it belongs.
-func (c Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
-	unknown := slices.ContainsFunc(last, func(l previous) bool { return l.Partial && !c.groupsByArchitectureOnly() })
+func (s Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
+	unknown := slices.ContainsFunc(last, func(l previous) bool { return l.Partial && !s.groupsByArchitectureOnly() })
 	if !unknown || len(selected) != len(last) {
 		return false
 	}
@@ -96,8 +96,8 @@ func (c Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
 }
 
 // groupsByArchitectureOnly reports whether the fields in status suffice to determine an image's group.
-func (c Selector) groupsByArchitectureOnly() bool {
-	return !slices.ContainsFunc(c.Spec.Selection.GetGroupBy(), func(by imagev1alpha1.SelectionGroup) bool {
+func (s Selector) groupsByArchitectureOnly() bool {
+	return !slices.ContainsFunc(s.Spec.Selection.GetGroupBy(), func(by imagev1alpha1.SelectionGroup) bool {
 		return by != imagev1alpha1.GroupByArchitecture
 	})
 }
@@ -106,8 +106,8 @@ func (c Selector) groupsByArchitectureOnly() bool {
 var architectureOrder = []string{"amd64", "arm64", "386"}
 
 // compareGroups orders groups: the usual architectures first, other values by name, and unknown values last.
-func (c Selector) compareGroups(a, b catalog.Image) int {
-	for _, by := range slices.Sorted(slices.Values(c.Spec.Selection.GetGroupBy())) {
+func (s Selector) compareGroups(a, b catalog.Image) int {
+	for _, by := range slices.Sorted(slices.Values(s.Spec.Selection.GetGroupBy())) {
 		x, y := groupFact(a, by), groupFact(b, by)
 		order := cmp.Or(FalseFirst(x == "", y == ""), strings.Compare(x, y))
 		if by == imagev1alpha1.GroupByArchitecture {
@@ -143,9 +143,9 @@ func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
 }
 
 // group returns the key of an image's group.
-func (c Selector) group(image catalog.Image) string {
+func (s Selector) group(image catalog.Image) string {
 	var b strings.Builder
-	for _, by := range c.Spec.Selection.GetGroupBy() {
+	for _, by := range s.Spec.Selection.GetGroupBy() {
 		fmt.Fprintf(&b, "%q", groupFact(image, by))
 	}
 	return b.String()

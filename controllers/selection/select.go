@@ -101,28 +101,28 @@ func (c Selection) IDs() []string {
 }
 
 // Select selects images in each group. The result doesn't depend on the order of the input.
-func (c Selector) Select(in Input) Selection {
+func (s Selector) Select(in Input) Selection {
 	out := Selection{Verdicts: make(map[string]imagev1alpha1.SelectionVerdict, len(in.Members))}
 	groups := map[string][]candidate{}
-	for _, one := range c.candidates(in) {
-		if verdict := c.evaluate(&one, in); verdict != "" {
-			out.ruleOut(&one, verdict, c.Spec.Selection.MinAge.Duration)
+	for _, one := range s.candidates(in) {
+		if verdict := s.evaluate(&one, in); verdict != "" {
+			out.ruleOut(&one, verdict, s.Spec.Selection.MinAge.Duration)
 			continue
 		}
-		key := c.group(*one.image)
+		key := s.group(*one.image)
 		groups[key] = append(groups[key], one)
 	}
 	filled := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		filled[key] = c.fillGroup(&out, in, groups[key])
+		filled[key] = s.fillGroup(&out, in, groups[key])
 	}
-	c.retainPrevious(&out, in.Previous, filled)
-	c.Arrange(out.Selected, in.Previous)
+	s.retainPrevious(&out, in.Previous, filled)
+	s.Arrange(out.Selected, in.Previous)
 	return out
 }
 
 // candidates returns the members, and selected images that are not members only because they are no longer NORMAL.
-func (c Selector) candidates(in Input) []candidate {
+func (s Selector) candidates(in Input) []candidate {
 	was := make(map[string]bool, len(in.Previous))
 	for i := range in.Previous {
 		was[in.Previous[i].ID] = true
@@ -131,22 +131,22 @@ func (c Selector) candidates(in Input) []candidate {
 	for i := range in.Members {
 		image := &in.Members[i]
 		_, missing := in.Missing[image.ID]
-		out[i] = candidate{image: image, pin: c.pinOf(image.ID), wasSelected: was[image.ID], retained: missing && was[image.ID]}
+		out[i] = candidate{image: image, pin: s.pinOf(image.ID), wasSelected: was[image.ID], retained: missing && was[image.ID]}
 	}
 	for i := range in.Previous {
 		if last := &in.Previous[i]; last.onlyNotNormal {
-			out = append(out, candidate{image: &last.Image, pin: c.pinOf(last.ID), wasSelected: true, outside: true})
+			out = append(out, candidate{image: &last.Image, pin: s.pinOf(last.ID), wasSelected: true, outside: true})
 		}
 	}
 	return out
 }
 
 // evaluate returns the verdict that excludes a candidate regardless of its rank, or "".
-func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
+func (s Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
 	if one.retained {
 		return ""
 	}
-	return c.firstFailed(memberChecks, in, one)
+	return s.firstFailed(memberChecks, in, one)
 }
 
 // ruleOut records the verdict of a candidate, and when minAge stops excluding it.
@@ -161,13 +161,13 @@ func (c *Selection) ruleOut(one *candidate, verdict imagev1alpha1.SelectionVerdi
 }
 
 // fillGroup selects images in one group and reports whether it selected any.
-func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
-	slices.SortFunc(group, c.compare)
-	c.rank(group)
+func (s Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
+	slices.SortFunc(group, s.compare)
+	s.rank(group)
 	filled := false
 	for i := range group {
 		one := &group[i]
-		verdict := c.verdictByRank(in, one)
+		verdict := s.verdictByRank(in, one)
 		if !one.outside {
 			out.Verdicts[one.image.ID] = cmp.Or(verdict, one.verdictIfSelected())
 		}
@@ -184,12 +184,12 @@ func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 
 // rank sets the rank of each candidate in a sorted group. Staying images keep their place regardless of limit, unless
 // pins use it up.
-func (c Selector) rank(group []candidate) {
+func (s Selector) rank(group []candidate) {
 	var counts, places, ranks [tiers]int
 	for i := range group {
 		counts[group[i].tier()]++
 	}
-	limit := c.Spec.Selection.GetLimit()
+	limit := s.Spec.Selection.GetLimit()
 	places[pinned], places[staying] = limit, counts[staying]
 	if counts[pinned] > 0 {
 		places[staying] = min(counts[staying], max(0, limit-counts[pinned]))
@@ -200,17 +200,17 @@ func (c Selector) rank(group []candidate) {
 		k := one.tier()
 		one.rank, one.places = ranks[k], places[k]
 		if k == ordered {
-			one.skip, one.rivals = int(c.Spec.Selection.Skip), counts[ordered]+counts[staying]-1
+			one.skip, one.rivals = int(s.Spec.Selection.Skip), counts[ordered]+counts[staying]-1
 		}
-		if !isWithoutOrder(c, Input{}, one) {
+		if !isWithoutOrder(s, Input{}, one) {
 			ranks[k]++
 		}
 	}
 }
 
 // verdictByRank returns the verdict of a ranked candidate, or "" if it is selected.
-func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
-	verdict := c.firstFailed(rankChecks, in, one)
+func (s Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
+	verdict := s.firstFailed(rankChecks, in, one)
 	switch {
 	case verdict == "":
 		return ""
@@ -224,7 +224,7 @@ func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.Selectio
 
 // retainPrevious keeps the previous selection in groups where nothing is selected, since the cloud alone never empties
 // a selection. Of a partial image only the architecture is known, not the group.
-func (c Selector) retainPrevious(out *Selection, last []previous, filled map[string]bool) {
+func (s Selector) retainPrevious(out *Selection, last []previous, filled map[string]bool) {
 	architectures := map[string]bool{}
 	for _, image := range out.Selected {
 		architectures[image.Architecture] = true
@@ -232,8 +232,8 @@ func (c Selector) retainPrevious(out *Selection, last []previous, filled map[str
 	selected := IDsOf(out.Selected)
 	inOrder := slices.SortedFunc(slices.Values(last), func(a, b previous) int { return NewestFirst(a.Image, b.Image) })
 	for _, one := range inOrder {
-		covered := filled[c.group(one.Image)]
-		if one.Partial && len(c.Spec.Selection.GetGroupBy()) > 0 {
+		covered := filled[s.group(one.Image)]
+		if one.Partial && len(s.Spec.Selection.GetGroupBy()) > 0 {
 			covered = architectures[one.Architecture]
 		}
 		if covered || selected[one.ID] {

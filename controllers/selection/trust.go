@@ -25,12 +25,12 @@ const (
 
 // trusts reports whether an image may be selected, given its owner. The account that shares an image chooses its name,
 // so a matching name proves nothing. Neither does an unknown type.
-func (c Selector) trusts(image catalog.Image) bool {
+func (s Selector) trusts(image catalog.Image) bool {
 	return image.Type == typePrivate || image.Type == typePublic ||
-		slices.Contains(c.Spec.Selection.TrustedCreators, image.Creator) ||
-		slices.Contains(c.Spec.Match.Creators, image.Creator) ||
-		slices.Contains(c.Spec.ImageIDs, imagev1alpha1.ImageID(image.ID))
+		slices.Contains(s.Spec.Selection.TrustedCreators, image.Creator) ||
+		slices.Contains(s.Spec.Match.Creators, image.Creator) ||
+		slices.Contains(s.Spec.ImageIDs, imagev1alpha1.ImageID(image.ID))
 }
 
 // Distrusts reports whether the stored fields show that an image must not be selected.
-func (c Selector) Distrusts(image catalog.Image) bool { return ownerKnown(image) && !c.trusts(image) }
+func (s Selector) Distrusts(image catalog.Image) bool { return ownerKnown(image) && !s.trusts(image) }

@@ -18,8 +18,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// A finance region has a host of its own. One operator, told nothing about endpoints, serves it beside the others. Nobody here has the
-// cloud's names: a proxy leads to the simulators in their places.
+// Finance regions have their own hosts. One operator with default endpoints serves them beside other regions. A proxy
+// maps the cloud's names to the simulators.
 func TestOneOperatorServesFinanceRegionsAndOthers(t *testing.T) {
 	const finance, common, regional = "ap-shanghai-fsi", "cvm.tencentcloudapi.com", "cvm.ap-shanghai-fsi.tencentcloudapi.com"
 	certificate, _ := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), common, regional)
