@@ -103,13 +103,13 @@ func (f *forecast) decide(p preview.Previewer, file string) preview.Report {
 }
 
 // present reads what --live reads.
-func (f *forecast) present(ctx context.Context, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, []imagev1alpha1.CloudImage, error) {
+func (f *forecast) present(ctx context.Context, query *imagev1alpha1.ImageQuery) (preview.State, error) {
 	present, images := &imagev1alpha1.ImageQuery{}, &imagev1alpha1.CloudImageList{}
 	if err := f.Client.Get(ctx, client.ObjectKey{Name: query.Name}, present); err != nil {
-		return nil, nil, client.IgnoreNotFound(err)
+		return preview.State{}, client.IgnoreNotFound(err)
 	}
 	err := f.Client.List(ctx, images, client.MatchingLabels{imagev1alpha1.LabelRegion: query.Spec.Region})
-	return present, images.Items, err
+	return preview.State{Query: present, Images: images.Items}, err
 }
 
 // seen is what a preview and a status have in common.
@@ -402,13 +402,15 @@ func changed(t *rapid.T, images []cvmtest.Image, first int) []cvmtest.Image {
 
 func randomName(t *rapid.T) string {
 	minor, patch := rapid.IntRange(28, 31).Draw(t, "minor"), rapid.IntRange(0, 9).Draw(t, "patch")
-	return fmt.Sprintf(rapid.SampledFrom([]string{"node-v1.%d.%d", "web-2026w%d%d", "golden-node-v1.%d.%d", "节点-%d-%d", "v%d.%d"}).Draw(t, "name"), minor, patch)
+	form := rapid.SampledFrom([]string{"node-v1.%d.%d", "web-2026w%d%d", "golden-node-v1.%d.%d", "节点-%d-%d", "v%d.%d"}).Draw(t, "name")
+	return fmt.Sprintf(form, minor, patch)
 }
 
 func randomImage(t *rapid.T, i int) cvmtest.Image {
 	of := func(what string, list ...string) string { return rapid.SampledFrom(list).Draw(t, what) }
 	image := cvmtest.Image{
-		ImageID: fmt.Sprintf("img-%08d", i), ImageName: randomName(t), ImageType: of("type", "PRIVATE_IMAGE", "PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE"),
+		ImageID: fmt.Sprintf("img-%08d", i), ImageName: randomName(t),
+		ImageType:    of("type", "PRIVATE_IMAGE", "PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE"),
 		Architecture: of("arch", "x86_64", "x86_64", "arm", "i386"), ImageState: of("state", "NORMAL", "NORMAL", "NORMAL", "CREATING"),
 		Platform: of("platform", "TencentOS", "Ubuntu"), OSName: of("os", "TencentOS 4", "Ubuntu 24"), ImageSize: 50,
 	}
@@ -437,8 +439,8 @@ func randomSpec(t *rapid.T) map[string]any {
 	id := func() string { return fmt.Sprintf("img-%08d", rapid.IntRange(0, 60).Draw(t, "id")) }
 	list := func(values ...any) []any { return values }
 	filter := func(name string, values ...any) []any { return list(map[string]any{"name": name, "values": values}) }
-	maybe(spec, "filters", filter("image-type", "PRIVATE_IMAGE"), filter("image-type", "PUBLIC_IMAGE", "SHARED_IMAGE"), filter("tag:role", "web"),
-		filter("tag:role", "nobody"), filter("platform", "Ubuntu"))
+	maybe(spec, "filters", filter("image-type", "PRIVATE_IMAGE"), filter("image-type", "PUBLIC_IMAGE", "SHARED_IMAGE"),
+		filter("tag:role", "web"), filter("tag:role", "nobody"), filter("platform", "Ubuntu"))
 	if spec["filters"] == nil {
 		maybe(spec, "imageIDs", list(id()), list(id(), id(), id(), id()))
 	}

@@ -76,8 +76,8 @@ func newApprove() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "approve NAME TOKEN",
 		Short: "Approves a removal that the operator holds back",
-		Long: "Annotates the query with the token that its condition RemovalBlocked shows. A token of another removal, or of the same one with\n" +
-			"other images, is refused.",
+		Long: "Annotates the query with the token that its condition RemovalBlocked shows. A token of another removal, or of the\n" +
+			"same one with other images, is refused.",
 		Example: `  # Look at what would leave, and let it go
   kubectl imgq status web
   kubectl imgq approve web 9f2c51a07be4`,
@@ -212,6 +212,7 @@ func (o *clusterOptions) approve(c *cobra.Command, name, token string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "Approved. The operator polls %s at once, and what is still missing then leaves: %d at most.\n", name, images)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "Approved. The operator polls %s at once, and what is still missing then leaves: %d at most.\n",
+		name, images)
 	return err
 }

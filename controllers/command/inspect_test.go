@@ -82,7 +82,8 @@ func startCluster() (*cluster, error) {
 		return nil, err
 	}
 	for user, roles := range map[string][]string{
-		"viewer": {"imagequery_viewer_role", "cloudimage_viewer_role"}, "editor": {"imagequery_editor_role", "imagequery_viewer_role", "cloudimage_viewer_role"},
+		"viewer": {"imagequery_viewer_role", "cloudimage_viewer_role"},
+		"editor": {"imagequery_viewer_role", "cloudimage_viewer_role", "imagequery_editor_role"},
 	} {
 		if err := c.addUser(user, roles); err != nil {
 			return nil, err
@@ -156,14 +157,16 @@ status:
   images:
   - {imageID: img-web00004, name: web-4, createdTime: "2036-11-24T12:00:00Z", architecture: amd64, type: PRIVATE_IMAGE, selection: TooYoung}
   - {imageID: img-web00002, name: web-2, createdTime: "2026-11-22T12:00:00Z", architecture: amd64, type: PRIVATE_IMAGE, selection: Selected}
-  - {imageID: img-web00001, name: web-1, createdTime: "2026-11-21T12:00:00Z", architecture: amd64, type: PRIVATE_IMAGE, selection: NotNewest}
+  - {imageID: img-web00001, name: web-1, createdTime: "2026-11-21T12:00:00Z", architecture: amd64, type: PRIVATE_IMAGE,
+     selection: NotNewest}
   - {imageID: img-web00009, name: web-9, architecture: arm64, type: SHARED_IMAGE, creator: "7", selection: UntrustedCreator}
   selected:
   - {imageID: img-web00002, name: web-2, createdTime: "2026-11-22T12:00:00Z", architecture: amd64, type: PRIVATE_IMAGE}
   selectedSummary: web-2
   selectedHistory:
   - {images: [{imageID: img-web00002, name: web-2}], selectedTime: "2026-11-24T12:00:00Z", reason: NewImage}
-  - {images: [{imageID: img-web00001, name: web-1}], selectedTime: "2026-11-21T12:00:00Z", replacedTime: "2026-11-24T12:00:00Z", reason: First}
+  - {images: [{imageID: img-web00001, name: web-1}], selectedTime: "2026-11-21T12:00:00Z", replacedTime: "2026-11-24T12:00:00Z",
+     reason: First}
   pendingRemoval:
   - {imageID: img-web00001, name: web-1, reason: Gone}
   removing:
@@ -241,12 +244,15 @@ func TestAViewerMayAskEverything(t *testing.T) {
 	c.as(t, "viewer", "id web --arch amd64").expect(t, 0, "img-web00002\n", "")
 	c.as(t, "viewer", "id web --arch arm64").expect(t, 4, "", "web selects no image for arm64; kubectl imgq status web says why")
 	var names bytes.Buffer
-	if execute(t.Context(), "kubectl-imgq", []string{"__complete", "status", "--kubeconfig", c.kubeconfigs["viewer"], ""}, &names, io.Discard); names.String() != "new\nweb\n:4\n" {
+	execute(t.Context(), "kubectl-imgq", []string{"__complete", "status", "--kubeconfig", c.kubeconfigs["viewer"], ""}, &names, io.Discard)
+	if names.String() != "new\nweb\n:4\n" {
 		t.Errorf("names are completed with %q", names.String())
 	}
 	listing := file(t, "listing.json", answerOf(t, "img-web00005 web-5 100 x86_64"))
-	query := file(t, "web.yaml", "apiVersion: imagecatalog.dev/v1alpha1\nkind: ImageQuery\nmetadata: {name: web}\nspec: {region: ap-guangzhou, match: {nameRegex: '^web-'}, selection: {minAge: 1h}}\n")
-	c.as(t, "viewer", "preview --live --at "+at+" -f "+query+" --listing "+listing).expect(t, 3, "Would select instead: amd64 img-web00005 web-5", "")
+	filters := "  filters:\n  - {name: \"tag:role\", values: [web]}\n"
+	query := file(t, "web.yaml", strings.Replace(web, filters, "", 1))
+	c.as(t, "viewer", "preview --live --at "+at+" -f "+query+" --listing "+listing).
+		expect(t, 3, "Would select instead: amd64 img-web00005 web-5", "")
 	c.as(t, "viewer", "preview --live -f "+query+" --listing "+listing+" --as nobody").expect(t, 1, "", "cannot impersonate")
 }
 
@@ -255,12 +261,15 @@ func TestWhyIsASentence(t *testing.T) {
 	for id, want := range map[string]string{
 		"img-web00002": "img-web00002 web-2: member (4 of 30), selected: the first of its group by CreatedTime\n",
 		"img-web00001": "img-web00001 web-1: member (4 of 30), not selected: NotNewest; 1 newer amd64, the newest img-web00002\n",
-		"img-web00004": "img-web00004 web-4: member (4 of 30), not selected: TooYoung; old enough for selection.minAge from 2036-11-24T13:00:00Z\n",
+		"img-web00004": "img-web00004 web-4: member (4 of 30), not selected: TooYoung; " +
+			"old enough for selection.minAge from 2036-11-24T13:00:00Z\n",
 		"img-web00009": "img-web00009 web-9: member (4 of 30), not selected: UntrustedCreator; account 7 shares it, and neither " +
 			"selection.trustedCreators nor match.creators names that account, nor imageIDs the image\n",
-		"img-web00000": "img-web00000: no member any more: NotMatched since 2026-11-24T12:00:00Z; its CloudImage is deleted after 2036-11-25T12:00:00Z\n",
+		"img-web00000": "img-web00000: no member any more: NotMatched since 2026-11-24T12:00:00Z; " +
+			"its CloudImage is deleted after 2036-11-25T12:00:00Z\n",
 		"img-db000001": "img-db000001 db-1: no member: match.nameRegex excludes it\n",
-		"img-nobody00": "img-nobody00: no member: neither status nor a CloudImage knows it; the cloud doesn't show it to these credentials, or a filter leaves it out\n",
+		"img-nobody00": "img-nobody00: no member: neither status nor a CloudImage knows it; " +
+			"the cloud doesn't show it to these credentials, or a filter leaves it out\n",
 	} {
 		if got := c.as(t, "viewer", "why web "+id); got.out != want || got.code != 0 {
 			t.Errorf("exit code %d\n%swant\n%s%s", got.code, got.out, want, got.errOut)

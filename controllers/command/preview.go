@@ -54,8 +54,8 @@ func newPreview() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "preview -f FILE (--listing FILE | --cloud) [--against FILE | --live]",
 		Short: "Shows what queries would select, before they are applied",
-		Long: "Decides queries with the operator's own code: defaults and refusals of the API server, spec.match, spec.selection and, against the\n" +
-			"present status, what would change and whether the removal would be blocked. It writes nothing.\n\n" +
+		Long: "Decides queries with the operator's own code: defaults and refusals of the API server, spec.match, spec.selection and,\n" +
+			"against the present status, what would change and whether the removal would be blocked. It writes nothing.\n\n" +
 			"Exit codes, of several queries the highest: 0 nothing changes, 1 an error, 2 a query is invalid, 3 a selection would change,\n" +
 			"4 nothing would be selected, 5 a removal would be blocked.",
 		Example: previewExamples,
@@ -65,8 +65,10 @@ func newPreview() *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVarP(&o.files, "filename", "f", nil, "file with ImageQueries; - is stdin; can be repeated")
 	f.StringSliceVar(&o.listings, "listing", nil, "file that record wrote, or with answers of DescribeImages, all pages; can be repeated")
-	f.BoolVar(&o.cloud, "cloud", false, "ask the cloud, with the keys in TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN")
-	f.StringVar(&o.against, "against", "", "file with the queries as the cluster has them, from kubectl get imagequeries -o yaml, to compare with")
+	f.BoolVar(&o.cloud, "cloud", false, "ask the cloud, with the keys in TENCENTCLOUD_SECRET_ID, "+
+		"TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN")
+	f.StringVar(&o.against, "against", "", "file with the queries as the cluster has them, "+
+		"from kubectl get imagequeries -o yaml, to compare with")
 	f.BoolVar(&o.live, "live", false, "compare with the queries and CloudImages in the cluster")
 	f.StringVarP(&o.output, "output", "o", "table", "format: "+strings.Join(preview.Formats, ", "))
 	f.StringVar(&o.at, "at", "", "time to decide for, such as 2026-08-20T08:00:00Z; without it now")
@@ -101,7 +103,8 @@ func newRecord() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.files, "query", nil, "file with ImageQueries; - is stdin; can be repeated")
-	f.StringVar(&o.against, "against", "", "file with the queries as the cluster has them: known images that the listing lacks are asked for, too")
+	f.StringVar(&o.against, "against", "", "file with the queries as the cluster has them: "+
+		"known images that the listing lacks are asked for, too")
 	f.BoolVar(&o.live, "live", false, "as --against, with the queries in the cluster")
 	o.bindCloud(c)
 	o.kubeconfig = bindKubeconfig(c)
@@ -269,33 +272,33 @@ func (o *previewOptions) connect(errOut io.Writer) (catalog.Lister, catalog.Acco
 }
 
 // present returns where queries are found as they are now; nil if there is nothing to compare with.
-func (o *previewOptions) present(stdin io.Reader) (func(context.Context, *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, []imagev1alpha1.CloudImage, error), error) {
-	if o.against != "" {
+func (o *previewOptions) present(stdin io.Reader) (preview.Present, error) {
+	switch {
+	case o.against != "":
 		known, err := preview.ReadPresent(o.against, stdin)
-		return func(_ context.Context, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, []imagev1alpha1.CloudImage, error) {
-			return known[query.Name], nil, nil
+		return func(_ context.Context, query *imagev1alpha1.ImageQuery) (preview.State, error) {
+			return preview.State{Query: known[query.Name]}, nil
+		}, err
+	case o.live:
+		cluster, err := o.kubeconfig.client()
+		return func(ctx context.Context, query *imagev1alpha1.ImageQuery) (preview.State, error) {
+			return readLive(ctx, cluster, query)
 		}, err
 	}
-	if !o.live {
-		return nil, nil
-	}
-	cluster, err := o.kubeconfig.client()
-	return func(ctx context.Context, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, []imagev1alpha1.CloudImage, error) {
-		return readLive(ctx, cluster, query)
-	}, err
+	return nil, nil
 }
 
 // readLive reads a query and the CloudImages of its region, as a viewer may.
-func readLive(ctx context.Context, cluster client.Reader, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, []imagev1alpha1.CloudImage, error) {
+func readLive(ctx context.Context, cluster client.Reader, query *imagev1alpha1.ImageQuery) (preview.State, error) {
 	present := &imagev1alpha1.ImageQuery{}
 	if err := cluster.Get(ctx, client.ObjectKey{Name: query.Name}, present); apierrors.IsNotFound(err) {
-		return nil, nil, nil
+		return preview.State{}, nil
 	} else if err != nil {
-		return nil, nil, fmt.Errorf("reading the ImageQuery %s: %w", query.Name, err)
+		return preview.State{}, fmt.Errorf("reading the ImageQuery %s: %w", query.Name, err)
 	}
 	images := &imagev1alpha1.CloudImageList{}
 	if err := cluster.List(ctx, images, client.MatchingLabels{imagev1alpha1.LabelRegion: query.Spec.Region}); err != nil {
-		return nil, nil, fmt.Errorf("reading the CloudImages of %s: %w", query.Spec.Region, err)
+		return preview.State{}, fmt.Errorf("reading the CloudImages of %s: %w", query.Spec.Region, err)
 	}
-	return present, images.Items, nil
+	return preview.State{Query: present, Images: images.Items}, nil
 }

@@ -82,7 +82,8 @@ func present(t *testing.T, selected string, members ...string) string {
 		t.Fatal(err)
 	}
 	spec, _, _ := strings.Cut(string(stored), "status:\n")
-	out := spec + "status:\n  observedGeneration: 1\n  syncedGeneration: 1\n  observedQuery: " + selection.ObservedQuery(documents[0].Query) + "\n"
+	out := spec + "status:\n  observedGeneration: 1\n  syncedGeneration: 1\n" +
+		"  observedQuery: " + selection.ObservedQuery(documents[0].Query) + "\n"
 	out += "  imageCount: " + fmt.Sprint(len(members)) + "\n  revision: 9f2c51a07be4\n  images:\n"
 	for _, id := range members {
 		verdict := "NotNewest"
@@ -92,13 +93,14 @@ func present(t *testing.T, selected string, members ...string) string {
 		out += fmt.Sprintf("  - {imageID: %s, name: web-%[1]s, createdTime: \"2026-11-01T00:00:00Z\", architecture: amd64, type: PRIVATE_IMAGE, "+
 			"creator: \"100000000001\", selection: %s}\n", id, verdict)
 	}
-	return out + fmt.Sprintf("  selected:\n  - {imageID: %s, name: web-%[1]s, architecture: amd64, type: PRIVATE_IMAGE, creator: \"100000000001\"}\n", selected)
+	return out + fmt.Sprintf("  selected:\n  - {imageID: %s, name: web-%[1]s, architecture: amd64, type: PRIVATE_IMAGE, "+
+		"creator: \"100000000001\"}\n", selected)
 }
 
 func TestPreviewReadsAsPromised(t *testing.T) {
 	query := file(t, "web.yaml", web)
-	listing := file(t, "listing.json", answerOf(t, "img-web00001 web-2026w46 200 x86_64", "img-web00002 web-2026w47 30 x86_64", "img-web00003 网页节点 30 arm",
-		"img-web00004 web-2026w48 0 x86_64"))
+	listing := file(t, "listing.json", answerOf(t, "img-web00001 web-2026w46 200 x86_64", "img-web00002 web-2026w47 30 x86_64",
+		"img-web00003 网页节点 30 arm", "img-web00004 web-2026w48 0 x86_64"))
 	const want = `web: ap-guangzhou, default credentials  listed 4
   filter tag:role=web                          4
   match  nameRegex '^web-'                     3   turns 1 away
@@ -109,16 +111,18 @@ amd64  img-web00004  web-2026w48  0s   TooYoung   until 2026-11-24T13:00:00Z
 amd64  img-web00002  web-2026w47  30h  Selected
 amd64  img-web00001  web-2026w46  8d   NotNewest
 `
-	got := call(t, "manager", "preview --at "+at+" -f "+query+" --listing "+listing)
+	arguments := "preview --at " + at + " -f " + query + " --listing " + listing
+	got := call(t, "manager", arguments)
 	if got.out != want || got.code != 0 || got.errOut != "" {
 		t.Errorf("exit code %d\n%s\nwant\n%s%s", got.code, got.out, want, got.errOut)
 	}
-	call(t, "manager", "preview -o wide --at "+at+" -f "+query+" --listing "+listing).expect(t, 0, "PRIVATE_IMAGE  100000000001", "")
-	call(t, "kubectl-imgq", "preview -o markdown --at "+at+" -f "+query+" --listing "+listing).expect(t, 0, "| `amd64` | `img-web00002` | `web-2026w47` | 30h | Selected |  |", "")
-	call(t, "manager", "preview -o yaml --at "+at+" -f "+query+" --listing "+listing).expect(t, 0, "selectableFrom: \"2026-11-24T13:00:00Z\"", "")
+	call(t, "manager", arguments+" -o wide").expect(t, 0, "PRIVATE_IMAGE  100000000001", "")
+	call(t, "kubectl-imgq", arguments+" -o markdown").expect(t, 0, "| `amd64` | `img-web00002` | `web-2026w47` | 30h | Selected |  |", "")
+	call(t, "manager", arguments+" -o yaml").expect(t, 0, "selectableFrom: \"2026-11-24T13:00:00Z\"", "")
 	var reports preview.Reports
-	asJSON := call(t, "manager", "preview -o json --at "+at+" -f "+query+" --listing "+listing)
-	if err := json.Unmarshal([]byte(asJSON.out), &reports); err != nil || len(reports.Queries) != 1 || reports.Queries[0].Selected[0].ImageID != "img-web00002" {
+	asJSON := call(t, "manager", arguments+" -o json")
+	err := json.Unmarshal([]byte(asJSON.out), &reports)
+	if err != nil || len(reports.Queries) != 1 || reports.Queries[0].Selected[0].ImageID != "img-web00002" {
 		t.Errorf("%v\n%s", err, asJSON.out)
 	}
 }
@@ -143,9 +147,14 @@ func TestTheExitCodeSaysWhatWouldChange(t *testing.T) {
 			listing: `{"kind":"Recording","answers":[{"request":{"region":"ap-nanjing"},"images":[]}]}`, code: 1,
 			out: "Would select: NOTHING (exit 1)", errOut: "the listing answers another request",
 		},
-		"an invalid query": {query: strings.ReplaceAll(web, "1h", "1d"), listing: answer, code: 2, out: "minAge must be written in h, m, s or ms"},
-		"an unknown field": {query: web + "  interval: 1h\n  matches: {}\n", listing: answer, code: 2, out: `strict decoding error: unknown field "spec.matches"`},
-		"a field twice":    {query: web + "  match: {}\n", listing: answer, code: 2, out: `key "match" already set in map`},
+		"an invalid query": {
+			query: strings.ReplaceAll(web, "1h", "1d"), listing: answer, code: 2, out: "minAge must be written in h, m, s or ms",
+		},
+		"an unknown field": {
+			query: web + "  interval: 1h\n  matches: {}\n", listing: answer, code: 2,
+			out: `strict decoding error: unknown field "spec.matches"`,
+		},
+		"a field twice": {query: web + "  match: {}\n", listing: answer, code: 2, out: `key "match" already set in map`},
 		"a range that no library reads": {
 			query: strings.ReplaceAll(web, "{minAge: 1h}", `{orderBy: SemVer, range: ">=1.30 <1.29 ||"}`), listing: answer, code: 2, out: "range",
 		},
@@ -156,8 +165,8 @@ func TestTheExitCodeSaysWhatWouldChange(t *testing.T) {
 		},
 		"most leave": {listing: answerOf(t, all[5]), present: "img-web00006", code: 5, out: "Would be BLOCKED"},
 		"the highest of several": {
-			query: web + "---\n" + strings.NewReplacer("name: web", "name: invalid", "1h", "1d").Replace(web), listing: answerOf(t, "img-db000001 db-1 1 x86_64"), code: 4,
-			out: "INVALID", errOut: "TooFewImages",
+			query:   web + "---\n" + strings.NewReplacer("name: web", "name: invalid", "1h", "1d").Replace(web),
+			listing: answerOf(t, "img-db000001 db-1 1 x86_64"), code: 4, out: "INVALID", errOut: "TooFewImages",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -165,7 +165,8 @@ func (s Status) Print(p *terminal.Printer, now time.Time) {
 	p.Line("%s: %s, %s, %d images of %d listed", p.In(terminal.Bold, s.Name), s.Region, credentials, s.Images, s.Listed)
 	for _, c := range s.Conditions {
 		if c.Type != imagev1alpha1.ConditionRemovalBlocked {
-			p.Line("%s: %s %s for %s: %s", c.Type, p.In(colourOf(c), string(c.Status)), c.Reason, ago(c.LastTransitionTime, now), terminal.Clean(c.Message))
+			p.Line("%s: %s %s for %s: %s", c.Type, p.In(colourOf(c), string(c.Status)), c.Reason, ago(c.LastTransitionTime, now),
+				terminal.Clean(c.Message))
 		}
 	}
 	p.Line("%s", s.polls(now))
@@ -198,7 +199,8 @@ func (s Status) polls(now time.Time) string {
 	case s.NextExpected == nil:
 		return fmt.Sprintf("Polls: the last success was written %s ago; suspended", ago(*s.LastWritten, now))
 	case s.NextExpected.Time.Before(now):
-		return fmt.Sprintf("Polls: the last success was written %s ago, and the next is overdue by %s", ago(*s.LastWritten, now), ago(*s.NextExpected, now))
+		return fmt.Sprintf("Polls: the last success was written %s ago, and the next is overdue by %s",
+			ago(*s.LastWritten, now), ago(*s.NextExpected, now))
 	}
 	return fmt.Sprintf("Polls: the last success was written %s ago, the next will be within %s", ago(*s.LastWritten, now),
 		duration.HumanDuration(s.NextExpected.Sub(now)))

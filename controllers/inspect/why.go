@@ -89,7 +89,8 @@ func because(query *imagev1alpha1.ImageQuery, at int) string {
 	case imagev1alpha1.VerdictHeldBack:
 		return "it came while removals are blocked, and nothing new is selected until a person approves or the images are back"
 	case imagev1alpha1.VerdictUntrustedCreator:
-		return fmt.Sprintf("account %s shares it, and neither selection.trustedCreators nor match.creators names that account, nor imageIDs the image", image.Creator)
+		return fmt.Sprintf("account %s shares it, and neither selection.trustedCreators nor match.creators names that account, "+
+			"nor imageIDs the image", image.Creator)
 	case imagev1alpha1.VerdictNotNormal:
 		return "its state isn't NORMAL, so it can't be booted"
 	case imagev1alpha1.VerdictNoVersion:
@@ -126,9 +127,10 @@ func tooYoung(minAge time.Duration, image *imagev1alpha1.ImageSummary) string {
 // newer says which images come before one. Status tells the order by creation time and the architecture, no other order or group.
 func newer(query *imagev1alpha1.ImageQuery, at int) string {
 	status, image := &query.Status, query.Status.Images[at]
-	by := query.Spec.Selection.GetOrderBy()
-	if by != imagev1alpha1.OrderByCreatedTime || !slices.Equal(query.Spec.Selection.GetGroupBy(), []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}) {
-		return fmt.Sprintf("others of its group come first by %s; selected are %s", by, strings.Join(selection.SelectedIDs(status.Selected), ", "))
+	by, groups := query.Spec.Selection.GetOrderBy(), query.Spec.Selection.GetGroupBy()
+	selected := strings.Join(selection.SelectedIDs(status.Selected), ", ")
+	if by != imagev1alpha1.OrderByCreatedTime || !slices.Equal(groups, []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}) {
+		return fmt.Sprintf("others of its group come first by %s; selected are %s", by, selected)
 	}
 	var before []string
 	for _, other := range status.Images[:at] {
@@ -140,7 +142,7 @@ func newer(query *imagev1alpha1.ImageQuery, at int) string {
 		}
 	}
 	if len(before) == 0 {
-		return "others of its group come first, since it is deprecated or they are pinned; selected are " + strings.Join(selection.SelectedIDs(status.Selected), ", ")
+		return "others of its group come first, since it is deprecated or they are pinned; selected are " + selected
 	}
 	return fmt.Sprintf("%d newer %s, the newest %s", len(before), image.Architecture, before[0])
 }
@@ -165,7 +167,8 @@ func outsideSentence(query *imagev1alpha1.ImageQuery, id string, object *imagev1
 		return "no member: neither status nor a CloudImage knows it; the cloud doesn't show it to these credentials, or a filter leaves it out"
 	}
 	if _, member := object.Labels[imagev1alpha1.LabelQueryPrefix+query.Name]; member {
-		return "member, but status.images is cut before it; kubectl get cloudimages -l " + imagev1alpha1.LabelQueryPrefix + query.Name + " shows all"
+		return "member, but status.images is cut before it; kubectl get cloudimages -l " + imagev1alpha1.LabelQueryPrefix + query.Name +
+			" shows all"
 	}
 	return "no member: " + excludedBy(query, object)
 }

@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -178,23 +177,4 @@ func parse(document []byte) object {
 		return object{} // nothing between two separators
 	}
 	return object{refusal: errors.New("the document is no object: it has no apiVersion and no kind")}
-}
-
-// Onto returns the query as it would be once it is applied where present is; nil stands for none.
-func Onto(present, query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQuery {
-	query = query.DeepCopy()
-	if present == nil {
-		return query
-	}
-	query.UID, query.CreationTimestamp, query.Generation = present.UID, present.CreationTimestamp, present.Generation
-	if !sameSpec(present, query) {
-		query.Generation++
-	}
-	query.Status = *present.Status.DeepCopy()
-	for key, value := range present.Annotations {
-		if _, set := query.Annotations[key]; !set {
-			metav1.SetMetaDataAnnotation(&query.ObjectMeta, key, value)
-		}
-	}
-	return query
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers"
@@ -22,9 +23,17 @@ type Previewer struct {
 	Account catalog.Account
 	Now     time.Time
 
-	// Present returns a query as it is in the cluster, nil if it isn't there, and its CloudImages. Without the func there is nothing
-	// to compare with.
-	Present func(ctx context.Context, query *imagev1alpha1.ImageQuery) (*imagev1alpha1.ImageQuery, []imagev1alpha1.CloudImage, error)
+	// Present finds what to compare with; nil if there is nothing.
+	Present Present
+}
+
+// Present returns the present state of a query.
+type Present func(ctx context.Context, query *imagev1alpha1.ImageQuery) (State, error)
+
+// State is a query as the cluster has it, nil if it isn't there, and the CloudImages of its region, as far as they are known.
+type State struct {
+	Query  *imagev1alpha1.ImageQuery
+	Images []imagev1alpha1.CloudImage
 }
 
 // maxStatusImages is the default of the operator's flag --max-status-images. Verdicts and selection don't depend on it.
@@ -36,17 +45,18 @@ func (p Previewer) Decide(ctx context.Context, d Document) (Report, error) {
 	if d.Refusal != nil {
 		return r.refused(d.Refusal.Error()), nil
 	}
-	query, images := d.Query, []imagev1alpha1.CloudImage(nil)
+	var present State
 	if p.Present != nil {
-		present, objects, err := p.Present(ctx, d.Query)
-		if err != nil {
+		var err error
+		if present, err = p.Present(ctx, d.Query); err != nil {
 			return Report{}, err
 		}
-		query, images, r.compared = Onto(present, d.Query), objects, true
+		r.compared = true
 	}
+	query := onto(present.Query, d.Query)
 	lister := p.Lister(selection.ScopeOf(query).Credentials)
 	dry := controllers.DryRun{Lister: lister, Account: p.Account, Now: p.Now, MaxStatusImages: maxStatusImages}
-	outcome, err := dry.Poll(ctx, query, images)
+	outcome, err := dry.Poll(ctx, query, present.Images)
 	if err != nil {
 		return Report{}, err
 	}
@@ -57,6 +67,21 @@ func (p Previewer) Decide(ctx context.Context, d Document) (Report, error) {
 	return r, nil
 }
 
-func sameSpec(a, b *imagev1alpha1.ImageQuery) bool {
-	return equality.Semantic.DeepEqual(a.Spec, b.Spec)
+// onto returns the query as it would be once it is applied where present is; nil stands for none.
+func onto(present, query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQuery {
+	query = query.DeepCopy()
+	if present == nil {
+		return query
+	}
+	query.UID, query.CreationTimestamp, query.Generation = present.UID, present.CreationTimestamp, present.Generation
+	if !equality.Semantic.DeepEqual(present.Spec, query.Spec) {
+		query.Generation++
+	}
+	query.Status = *present.Status.DeepCopy()
+	for key, value := range present.Annotations {
+		if _, set := query.Annotations[key]; !set {
+			metav1.SetMetaDataAnnotation(&query.ObjectMeta, key, value)
+		}
+	}
+	return query
 }

@@ -187,8 +187,8 @@ func (r *Report) notes() []string {
 		notes = append(notes, strings.TrimRight(fmt.Sprintf("  leaves: %s (%s) %s", one.ImageID, one.Reason, one.Name), " "))
 	}
 	if len(r.AssumedGone) > 0 {
-		notes = append(notes, fmt.Sprintf("Known images that the listing lacks, and that the cloud was not asked for, count as gone: %d. Record with --against to ask for them.",
-			len(r.AssumedGone)))
+		notes = append(notes, fmt.Sprintf("Known images that the listing lacks, and that the cloud was not asked for, count as gone: %d. "+
+			"Record with --against to ask for them.", len(r.AssumedGone)))
 	}
 	return notes
 }

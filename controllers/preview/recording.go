@@ -291,6 +291,7 @@ func (p *Player) notRecorded(request Request) error {
 	for _, answer := range p.answers {
 		keys[answer.Request.key()] = true
 	}
-	return &catalog.Error{Kind: catalog.Unavailable, Message: fmt.Sprintf("the listing answers another request: this query asks for %s, recorded are %s; "+
-		"record it again with the query as it is now", request.key(), strings.Join(slices.Sorted(maps.Keys(keys)), ", "))}
+	return &catalog.Error{Kind: catalog.Unavailable, Message: fmt.Sprintf(
+		"the listing answers another request: this query asks for %s, recorded are %s; record it again with the query as it is now",
+		request.key(), strings.Join(slices.Sorted(maps.Keys(keys)), ", "))}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// pageBody returns a page of 100 private images as the cloud sends it.
+// pageBody is a page of 100 private images as the cloud sends it.
 func pageBody(b *testing.B) []byte {
 	b.Helper()
 	s := start(b, cvmtest.Options{}, private(100)...)
@@ -51,7 +51,7 @@ func BenchmarkConvertPage(b *testing.B) {
 	}
 }
 
-// BenchmarkList408 lists the API page's second example over loopback, with both ends in this process.
+// BenchmarkList408 is the API page's second example, over loopback, with both ends in this process.
 func BenchmarkList408(b *testing.B) {
 	s := start(b, cvmtest.Options{}, cvmtest.PageExample()...)
 	c := connect(b, s)

@@ -23,12 +23,13 @@ func ReadAnswers(answers []json.RawMessage) (catalog.Listing, error) {
 		r.add(p)
 	}
 	if len(r.totals) > 1 {
-		return catalog.Listing{}, errors.New("the pages have different numbers as TotalCount, so they are of different lists; save all pages of one")
+		return catalog.Listing{}, errors.New("the pages have different numbers as TotalCount, so they are of different lists; " +
+			"save all pages of one")
 	}
 	for total := range r.totals {
 		if r.size() != total {
-			return catalog.Listing{}, fmt.Errorf("there are %d of the %d images that TotalCount counts; save all pages, with --Limit 100 and --Offset 0, 100, 200 and so on",
-				r.size(), total)
+			return catalog.Listing{}, fmt.Errorf("there are %d of the %d images that TotalCount counts; save all pages, "+
+				"with --Limit 100 and --Offset 0, 100, 200 and so on", r.size(), total)
 		}
 	}
 	return r.listing(), nil

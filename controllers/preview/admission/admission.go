@@ -64,7 +64,8 @@ func newKind(definition []byte) (*Kind, error) {
 	if err := yaml.Unmarshal(definition, external); err != nil {
 		return nil, err
 	}
-	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal, nil); err != nil {
+	err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal, nil)
+	if err != nil {
 		return nil, err
 	}
 	openAPI := internal.Spec.Validation.OpenAPIV3Schema
@@ -86,7 +87,8 @@ func newKind(definition []byte) (*Kind, error) {
 // fields, as kubectl asks. It changes the object.
 func (k *Kind) Create(ctx context.Context, object map[string]any) error {
 	if err := k.decode(object); err != nil {
-		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", k.kind, imagev1alpha1.GroupVersion.Version, k.kind, err))
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v",
+			k.kind, imagev1alpha1.GroupVersion.Version, k.kind, err))
 	}
 	delete(object, "status") // as of a kind with the subresource
 	if faults := k.Validate(ctx, object); len(faults) > 0 {
@@ -102,7 +104,8 @@ func (k *Kind) decode(object map[string]any) error {
 	if err != nil {
 		return err
 	}
-	unknown = append(unknown, pruning.PruneWithOptions(object, k.structural, true, schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})...)
+	track := schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
+	unknown = append(unknown, pruning.PruneWithOptions(object, k.structural, true, track)...)
 	defaulting.PruneNonNullableNullsWithoutDefaults(object, k.structural)
 	if len(unknown) > 0 {
 		return runtime.NewStrictDecodingError(unknownFields(unknown))
