@@ -45,7 +45,7 @@ func (a observer) decide(ctx context.Context, query *imagev1alpha1.ImageQuery, k
 	rules, err := selection.NewRules(&query.Spec)
 	if err != nil {
 		o.failure = &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: err.Error()}
-		return nil //nolint:nilerr // reported in status
+		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
 	defer cancel()

@@ -4,6 +4,7 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func newStatus() *cobra.Command {
 		Example: `  # What does the query web select, and what waits?
   kubectl imgq status web`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return o.status(c, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return o.status(c.Context(), c, args[0]) },
 	}
 	o.bind(c, true)
 	return c
@@ -47,7 +48,7 @@ func newWhy() *cobra.Command {
 		Example: `  # Why doesn't web select my new build?
   kubectl imgq why web img-9qabwvbn`,
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(c *cobra.Command, args []string) error { return o.why(c, args[0], args[1:]) },
+		RunE: func(c *cobra.Command, args []string) error { return o.why(c.Context(), c, args[0], args[1:]) },
 	}
 	o.bind(c, true)
 	return c
@@ -63,7 +64,7 @@ func newID() *cobra.Command {
 		Example: `  # Boot what web selects for amd64
   IMAGE=$(kubectl imgq id web --arch amd64)`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return o.id(c, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return o.id(c.Context(), c, args[0]) },
 	}
 	c.Flags().StringVar(&o.architecture, "arch", "", "architecture: amd64, arm64 or 386; without it the first image of all")
 	must(c.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions([]string{"amd64", "arm64", "386"}, cobra.ShellCompDirectiveNoFileComp)))
@@ -82,7 +83,7 @@ func newApprove() *cobra.Command {
   kubectl imgq status web
   kubectl imgq approve web 9f2c51a07be4`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(c *cobra.Command, args []string) error { return o.approve(c, args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error { return o.approve(c.Context(), c, args[0], args[1]) },
 	}
 	o.bind(c, false)
 	return c
@@ -126,7 +127,7 @@ func writeJSON(out io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-func (o *clusterOptions) status(c *cobra.Command, name string) error {
+func (o *clusterOptions) status(ctx context.Context, c *cobra.Command, name string) error {
 	asJSON, err := o.asJSON()
 	if err != nil {
 		return err
@@ -135,7 +136,7 @@ func (o *clusterOptions) status(c *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	status, err := inspect.ReadStatus(c.Context(), cluster, name)
+	status, err := inspect.ReadStatus(ctx, cluster, name)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (o *clusterOptions) status(c *cobra.Command, name string) error {
 	return p.Err()
 }
 
-func (o *clusterOptions) why(c *cobra.Command, name string, ids []string) error {
+func (o *clusterOptions) why(ctx context.Context, c *cobra.Command, name string, ids []string) error {
 	asJSON, err := o.asJSON()
 	if err != nil {
 		return err
@@ -156,14 +157,14 @@ func (o *clusterOptions) why(c *cobra.Command, name string, ids []string) error 
 	if err != nil {
 		return err
 	}
-	query, err := inspect.ReadQuery(c.Context(), cluster, name)
+	query, err := inspect.ReadQuery(ctx, cluster, name)
 	if err != nil {
 		return err
 	}
 	p := terminal.New(c.OutOrStdout())
 	var all []inspect.Why
 	for _, id := range ids {
-		why, err := inspect.Explain(c.Context(), cluster, query, id)
+		why, err := inspect.Explain(ctx, cluster, query, id)
 		if err != nil {
 			return err
 		}
@@ -178,12 +179,12 @@ func (o *clusterOptions) why(c *cobra.Command, name string, ids []string) error 
 	return p.Err()
 }
 
-func (o *clusterOptions) id(c *cobra.Command, name string) error {
+func (o *clusterOptions) id(ctx context.Context, c *cobra.Command, name string) error {
 	cluster, err := o.kubeconfig.client()
 	if err != nil {
 		return err
 	}
-	query, err := inspect.ReadQuery(c.Context(), cluster, name)
+	query, err := inspect.ReadQuery(ctx, cluster, name)
 	if err != nil {
 		return err
 	}
@@ -203,12 +204,12 @@ func forArchitecture(architecture string) string {
 	return " for " + architecture
 }
 
-func (o *clusterOptions) approve(c *cobra.Command, name, token string) error {
+func (o *clusterOptions) approve(ctx context.Context, c *cobra.Command, name, token string) error {
 	cluster, err := o.kubeconfig.client()
 	if err != nil {
 		return err
 	}
-	images, err := inspect.Approve(c.Context(), cluster, name, token)
+	images, err := inspect.Approve(ctx, cluster, name, token)
 	if err != nil {
 		return err
 	}

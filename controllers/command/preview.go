@@ -60,7 +60,7 @@ func newPreview() *cobra.Command {
 			"4 nothing would be selected, 5 a removal would be blocked.",
 		Example: previewExamples,
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return o.preview(c) },
+		RunE:    func(c *cobra.Command, _ []string) error { return o.preview(c.Context(), c) },
 	}
 	f := c.Flags()
 	f.StringSliceVarP(&o.files, "filename", "f", nil, "file with ImageQueries; - is stdin; can be repeated")
@@ -99,7 +99,7 @@ func newRecord() *cobra.Command {
 			"sees of the images.",
 		Example: recordExamples,
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return o.record(c) },
+		RunE:    func(c *cobra.Command, _ []string) error { return o.record(c.Context(), c) },
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.files, "query", nil, "file with ImageQueries; - is stdin; can be repeated")
@@ -130,7 +130,7 @@ func (o *previewOptions) bindCloud(c *cobra.Command) {
 }
 
 // preview decides all queries and prints the result.
-func (o *previewOptions) preview(c *cobra.Command) error {
+func (o *previewOptions) preview(ctx context.Context, c *cobra.Command) error {
 	if !slices.Contains(preview.Formats, o.output) {
 		return fmt.Errorf("-o must be one of %s, got %q", strings.Join(preview.Formats, ", "), o.output)
 	}
@@ -142,7 +142,7 @@ func (o *previewOptions) preview(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	reports, err := o.decide(c, p)
+	reports, err := o.decide(ctx, c, p)
 	if err != nil {
 		return err
 	}
@@ -178,8 +178,8 @@ func (o *previewOptions) now() (time.Time, error) {
 }
 
 // decide decides each query of the files.
-func (o *previewOptions) decide(c *cobra.Command, p preview.Previewer) (*preview.Reports, error) {
-	documents, others, err := preview.ReadQueries(c.Context(), o.files, c.InOrStdin())
+func (o *previewOptions) decide(ctx context.Context, c *cobra.Command, p preview.Previewer) (*preview.Reports, error) {
+	documents, others, err := preview.ReadQueries(ctx, o.files, c.InOrStdin())
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (o *previewOptions) decide(c *cobra.Command, p preview.Previewer) (*preview
 	}
 	reports := &preview.Reports{}
 	for _, document := range documents {
-		report, err := p.Decide(c.Context(), document)
+		report, err := p.Decide(ctx, document)
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +216,7 @@ func (o *previewOptions) previewer(c *cobra.Command, now time.Time) (preview.Pre
 }
 
 // record writes what the cloud answers to the requests of a preview.
-func (o *previewOptions) record(c *cobra.Command) error {
+func (o *previewOptions) record(ctx context.Context, c *cobra.Command) error {
 	now := time.Now().UTC()
 	p := preview.Previewer{Now: now}
 	var err error
@@ -229,7 +229,7 @@ func (o *previewOptions) record(c *cobra.Command) error {
 	}
 	recorder := preview.NewRecorder(cloud)
 	p.Account, p.Lister = account, recorder.For
-	reports, err := o.decide(c, p)
+	reports, err := o.decide(ctx, c, p)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -107,8 +108,8 @@ func ReadPresent(file string, stdin io.Reader) (map[string]*imagev1alpha1.ImageQ
 
 func isQuery(content map[string]any) bool {
 	version, _ := content["apiVersion"].(string)
-	group, _, _ := bytes.Cut([]byte(version), []byte("/"))
-	return string(group) == imagev1alpha1.Group && content["kind"] == "ImageQuery"
+	group, _, _ := strings.Cut(version, "/")
+	return group == imagev1alpha1.Group && content["kind"] == "ImageQuery"
 }
 
 func nameOf(content map[string]any) string {
@@ -158,7 +159,7 @@ func readFile(file string, stdin io.Reader) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(stdin)
 	}
-	return os.ReadFile(file) //nolint:gosec // the user names the file
+	return os.ReadFile(file)
 }
 
 func parse(document []byte) object {

@@ -43,7 +43,7 @@ const maxStatusImages = 500
 func (p Previewer) Decide(ctx context.Context, d Document) (Report, error) {
 	r := newReport(d)
 	if d.Refusal != nil {
-		return r.refused(d.Refusal.Error()), nil
+		return r.refused(d.Refusal.Error()), nil //nolint:nilerr // it is the report
 	}
 	var present State
 	if p.Present != nil {

@@ -233,8 +233,9 @@ func colourOf(verdict imagev1alpha1.SelectionVerdict) terminal.Colour {
 		return terminal.Good
 	case imagev1alpha1.VerdictMissing, imagev1alpha1.VerdictHeldBack, imagev1alpha1.VerdictUntrustedCreator:
 		return terminal.Warn
+	default:
+		return terminal.Faint
 	}
-	return terminal.Faint
 }
 
 // age is how old an image is, as kubectl writes ages.
@@ -299,7 +300,7 @@ func (i *Image) weight() int {
 	return 0
 }
 
-// code is a text as Markdown shows it without reading it: whoever names an image writes no links and mentions nobody.
+// code quotes a text in Markdown: the name of an image must not be a link or mention people.
 func code(text string) string {
 	text = strings.NewReplacer("`", "'", "|", "¦", "\n", " ").Replace(terminal.Clean(strings.ReplaceAll(text, "\n", " ")))
 	if text == "" {

@@ -107,7 +107,7 @@ func (r recorderFor) List(ctx context.Context, account catalog.Account, query ca
 	refused := (*catalog.Error)(nil)
 	switch {
 	case errors.As(err, &refused) && refused.UnknownImageID && len(query.ImageIDs) == 1:
-		// The cloud says so of an id that belongs to no image.
+		// The id belongs to no image, which is an answer, too.
 	case err != nil:
 		return listing, err
 	}
@@ -201,7 +201,7 @@ type Playback struct {
 	request string
 	first   catalog.Listing
 
-	// Assumed are the ids that nobody asked for, so that they count as gone because the listing lacks them.
+	// Assumed are ids that the cloud wasn't asked for: they count as gone because the listing lacks them.
 	Assumed map[string]bool
 }
 
@@ -285,7 +285,7 @@ func (p *Playback) byID(request Request) catalog.Listing {
 	return out
 }
 
-// notRecorded is the error of a request that nobody recorded.
+// notRecorded is the error of a request without a recorded answer.
 func (p *Player) notRecorded(request Request) error {
 	keys := map[string]bool{}
 	for _, answer := range p.answers {

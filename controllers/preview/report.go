@@ -62,7 +62,7 @@ type Report struct {
 	Leaving []Leaving `json:"leaving,omitempty"`
 	Blocked bool      `json:"blocked,omitempty"`
 
-	// AssumedGone are ids that count as gone because nobody asked the cloud for them.
+	// AssumedGone are ids that count as gone because the cloud wasn't asked for them.
 	AssumedGone []string `json:"assumedGone,omitempty"`
 
 	compared bool

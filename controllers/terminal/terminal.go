@@ -125,8 +125,7 @@ func Row(texts ...string) []Cell {
 // Width returns how many columns a text takes.
 func Width(text string) int { return columns.StringWidth(Clean(text)) }
 
-// Clean drops what would move the cursor, change colours or reverse the text: whoever names an image must not write to the
-// terminal of whoever looks at it.
+// Clean drops characters that would move the cursor, change colours or reverse the text: names of images are untrusted.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {

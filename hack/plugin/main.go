@@ -75,7 +75,7 @@ func release(version, only, dist string) error {
 	if !regexp.MustCompile(`^v\d+\.\d+\.\d+`).MatchString(version) {
 		return fmt.Errorf("-version must be a release's, such as v1.2.3, got %q", version)
 	}
-	if err := os.MkdirAll(dist, 0o755); err != nil { //nolint:gosec // what is published is for all to read
+	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
 	}
 	var platforms []platform
@@ -95,7 +95,7 @@ func release(version, only, dist string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dist, "imgq.yaml"), content, 0o644) //nolint:gosec // see above
+	return os.WriteFile(filepath.Join(dist, "imgq.yaml"), content, 0o644)
 }
 
 func manifestOf(version string, platforms []platform) manifest {
@@ -124,7 +124,7 @@ func pack(l labels, version, dist string) (platform, error) {
 	defer func() { _ = os.RemoveAll(folder) }()
 	binary := filepath.Join(folder, p.Bin)
 	flags := "-s -w -X " + module + "/controllers/command.version=" + version
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", flags, "-o", binary, ".") //nolint:gosec // ours
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", flags, "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+l.OS, "GOARCH="+l.Arch)
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
@@ -137,7 +137,7 @@ func pack(l labels, version, dist string) (platform, error) {
 	name := strings.Join([]string{"kubectl-imgq", l.OS, l.Arch}, "-") + ".tar.gz"
 	sum := sha256.Sum256(archive)
 	p.URI, p.SHA256 = releases+version+"/"+name, hex.EncodeToString(sum[:])
-	return p, os.WriteFile(filepath.Join(dist, name), archive, 0o644) //nolint:gosec // see release
+	return p, os.WriteFile(filepath.Join(dist, name), archive, 0o644)
 }
 
 // archiveOf is a tar.gz of files. It has no times and no owners: equal files make equal archives.
@@ -146,7 +146,7 @@ func archiveOf(files ...string) ([]byte, error) {
 	compressed := gzip.NewWriter(&out)
 	archive := tar.NewWriter(compressed)
 	for i, file := range files {
-		content, err := os.ReadFile(file) //nolint:gosec // ours
+		content, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
