@@ -52,6 +52,7 @@ func TestWithoutACommandItIsTheOperator(t *testing.T) {
 func TestThePluginIsNoOperator(t *testing.T) {
 	for _, program := range []string{"kubectl-imgq", "/usr/local/bin/kubectl-imgq", "kubectl-imgq.exe"} {
 		call(t, program, "--leader-elect").expect(t, 1, "", "kubectl imgq: unknown flag: --leader-elect")
+		call(t, program, "").expect(t, 0, "kubectl imgq [command]", "")
 	}
 }
 
@@ -59,8 +60,14 @@ func TestHelpVersionAndCompletion(t *testing.T) {
 	version := ", commit "
 	call(t, "manager", "--version").expect(t, 0, version+"unknown, "+runtime.Version(), "")
 	call(t, "kubectl-imgq", "--version").expect(t, 0, version, "")
-	for _, help := range []string{"--help", "-h"} {
+	for _, help := range []string{"--help", "-h", "help"} {
 		call(t, "manager", help).expect(t, 0, "--cvm-qps", "")
+	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		call(t, "manager", "completion "+shell).expect(t, 0, "__complete", "")
+	}
+	for _, command := range []string{"preview", "record", "status", "why", "id", "approve"} {
+		call(t, "kubectl-imgq", command+" --help").expect(t, 0, "Examples:", "")
 	}
 	call(t, "manager", "__complete --cvm").expect(t, 0, "--cvm-qps", "Completion ended")
 }
