@@ -79,8 +79,9 @@ demo: build controlplane ## Runs everything here, cloud included, and shows the 
 ##@ Develop
 
 .PHONY: build
-build: ## Builds bin/manager and bin/cvmsim, the simulated cloud.
+build: ## Builds bin/manager, its link bin/kubectl-imgq, which is the kubectl plugin, and bin/cvmsim, the simulated cloud.
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/image-catalog/image-catalog-operator/controllers/command.version=$(VERSION)" -o bin/manager .
+	@ln -sf manager bin/kubectl-imgq
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/cvmsim ./hack/cvmsim
 
 .PHONY: test
@@ -209,6 +210,10 @@ chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart
 	done
 	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist config/chart 2>bin/chart.log || { \
 		cat bin/chart.log >&2; exit 1; }
+
+.PHONY: plugin
+plugin: ## Builds the kubectl plugin as VERSION for every platform, and writes archives and the krew manifest into dist.
+	@go run ./hack/plugin -version "$(VERSION)"
 
 .PHONY: image
 image: ## Builds the container image IMG with CONTAINER_TOOL (docker, podman or buildah).
