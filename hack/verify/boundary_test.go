@@ -103,6 +103,16 @@ var boundaries = map[string]boundary{
 		testOwn:    []string{"controllers/catalog", "controllers/catalog/catalogtest", "controllers/selection"},
 		testOthers: []string{"k8s.io/apimachinery"},
 	},
+	// It shows what the caches have. It has no client, so it can't write.
+	"controllers/page": {
+		own: []string{api, "controllers/cloudimage", "controllers/cloudimage/cache"},
+		others: []string{
+			"k8s.io/apimachinery/pkg/api/meta", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/client-go/tools/cache",
+			"sigs.k8s.io/controller-runtime/pkg/cache",
+		},
+		testOwn:    []string{"hack/kit"},
+		testOthers: slices.Concat(realAPIServer, []string{"github.com/go-logr/logr"}),
+	},
 	// The only writer of CloudImages.
 	"controllers/cloudimage/writer": {
 		own: []string{api, "controllers/cloudimage"},

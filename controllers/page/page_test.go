@@ -1,0 +1,227 @@
+// Copyright The image-catalog Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package page_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/page"
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
+)
+
+// apiServer is the real one that all tests of the package share, one after the other.
+var apiServer *rest.Config
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`,",
+			"or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
+		return 1
+	}
+	ctrl.SetLogger(logr.Discard())
+	environment := &envtest.Environment{
+		CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
+	}
+	var err error
+	if apiServer, err = environment.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "starting the control plane:", err)
+		return 1
+	}
+	defer func() {
+		if err := environment.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the control plane:", err)
+		}
+	}()
+	return m.Run()
+}
+
+// site is the page on a real API server.
+type site struct {
+	*testing.T
+	kit.Kit
+
+	server  *page.Server
+	address string
+}
+
+// newSite serves an empty catalogue; everything ends with the test.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := imagev1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	direct, err := client.New(apiServer, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{T: t, Kit: kit.New(t, direct)}
+	t.Cleanup(func() { s.clean(context.Background()) }) // the test's own has ended
+	watches := page.NewWatches(time.Now)
+	config := rest.CopyConfig(apiServer)
+	config.Wrap(watches.Wrap)
+	options := page.CacheOptions()
+	options.Scheme = scheme
+	objects, err := ctrlcache.New(config, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalogue, err := page.NewCatalogue(t.Context(), objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = &page.Server{Catalogue: catalogue, Watches: watches, Now: time.Now}
+	listening := httptest.NewServer(s.server.Handler())
+	t.Cleanup(listening.Close)
+	s.address = listening.URL
+	s.start(objects)
+	return s
+}
+
+// start fills the cache, until the test ends.
+func (s *site) start(objects ctrlcache.Cache) {
+	s.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- objects.Start(ctx) }()
+	s.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.Errorf("the cache ended: %v", err)
+		}
+	})
+	if !objects.WaitForCacheSync(s.T.Context()) {
+		s.Fatal("the cache doesn't sync")
+	}
+}
+
+func (s *site) clean(ctx context.Context) {
+	s.Helper()
+	for _, kind := range []client.Object{&imagev1alpha1.ImageQuery{}, &imagev1alpha1.CloudImage{}} {
+		if err := s.Client.DeleteAllOf(ctx, kind); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// get asks for an address of the page.
+func (s *site) get(path string) (int, string) {
+	s.Helper()
+	response, err := http.Get(s.address + path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// untilShown waits until a screen has a text, and returns the screen.
+func (s *site) untilShown(path, text string) string {
+	s.Helper()
+	var body string
+	s.Eventually(func() error {
+		status, got := s.get(path)
+		if body = got; status != http.StatusOK || !strings.Contains(body, text) {
+			return fmt.Errorf("%s has no %q (%d)", path, text, status)
+		}
+		return nil
+	})
+	return body
+}
+
+// query stores an ImageQuery with a status, as the operator leaves it.
+func (s *site) query(name string, status imagev1alpha1.ImageQueryStatus) {
+	s.Helper()
+	query := &imagev1alpha1.ImageQuery{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: imagev1alpha1.ImageQuerySpec{Region: "ap-guangzhou"},
+	}
+	s.Create(query)
+	query.Status = status
+	if err := s.Client.Status().Update(s.T.Context(), query); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// image stores a CloudImage that is a member of a query.
+func (s *site) image(id, name, query string) {
+	s.Helper()
+	seen := metav1.NewTime(time.Now().Truncate(time.Second))
+	s.Create(&imagev1alpha1.CloudImage{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "ap-guangzhou-" + id, Labels: map[string]string{imagev1alpha1.LabelQueryPrefix + query: imagev1alpha1.QuerySelected},
+		},
+		Image:     imagev1alpha1.Image{ID: id, Region: "ap-guangzhou", Name: name, State: "NORMAL", Architecture: "amd64", Type: "PRIVATE_IMAGE"},
+		Lifecycle: imagev1alpha1.ImageLifecycle{Presence: imagev1alpha1.PresencePresent, FirstSeenTime: seen, LastChangeTime: seen},
+	})
+}
+
+func TestScreensShowWhatTheAPIServerHas(t *testing.T) {
+	s := newSite(t)
+	if _, body := s.get("/"); !strings.Contains(body, "There is no ImageQuery yet") {
+		t.Errorf("an empty catalogue is shown as\n%s", body)
+	}
+	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	s.image("img-00000001", "node-v1.30.4", "golden")
+	s.query("golden", imagev1alpha1.ImageQueryStatus{
+		ObservedGeneration: 1, LastSyncTime: &now,
+		Conditions: []metav1.Condition{
+			{Type: "Ready", Status: "True", Reason: "Synced", Message: "1 image of 1 listed.", LastTransitionTime: now},
+			{Type: "Selected", Status: "True", Reason: "Selected", LastTransitionTime: now},
+		},
+		ImageCount: new(int32(1)),
+		Images:     []imagev1alpha1.ImageSummary{{ImageID: "img-00000001", Name: "node-v1.30.4", Architecture: "amd64", Selection: "Selected"}},
+		Selected:   []imagev1alpha1.SelectedImage{{ImageID: "img-00000001", Name: "node-v1.30.4", Architecture: "amd64"}},
+		SelectedHistory: []imagev1alpha1.SelectionRecord{{
+			Images: []imagev1alpha1.RecordedImage{{ImageID: "img-00000001", Name: "node-v1.30.4", Architecture: "amd64"}}, SelectedTime: now, Reason: "First",
+		}},
+	})
+	s.untilShown("/", "img-00000001")
+	for path, wanted := range map[string][]string{
+		"/":                                 {"golden", "node-v1.30.4", "img-00000001", "amd64", "Present", "Ready"},
+		"/changes":                          {"golden", "node-v1.30.4", "nothing was selected before"},
+		"/images":                           {"node-v1.30.4", "img-00000001", "Selected", "golden"},
+		"/waiting":                          {"Nothing waits for approval."},
+		"/queries/golden":                   {"1 image of 1 listed.", "node-v1.30.4", "Synced", "img-00000001"},
+		"/images/ap-guangzhou-img-00000001": {"node-v1.30.4", "img-00000001", "PRIVATE_IMAGE", "golden"},
+	} {
+		body := s.untilShown(path, wanted[0])
+		for _, text := range wanted {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s lacks %q:\n%s", path, text, body)
+			}
+		}
+	}
+	s.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden"}})
+	s.untilShown("/", "There is no ImageQuery yet")
+	if status, body := s.get("/queries/golden"); status != http.StatusNotFound || !strings.Contains(body, "There is no ImageQuery golden.") {
+		t.Errorf("a query that is not there: %d\n%s", status, body)
+	}
+}
