@@ -49,7 +49,7 @@ func (l links) Static() bool { return l.suffix != "" }
 func (l links) pageLink(name string, values url.Values) func(int) string {
 	return func(n int) string {
 		if l.Static() {
-			return l.root + numbered(name, n) + l.suffix
+			return numbered(name, n) + l.suffix
 		}
 		with := url.Values{"page": {strconv.Itoa(n)}}
 		for key, value := range values {
@@ -61,12 +61,12 @@ func (l links) pageLink(name string, values url.Values) func(int) string {
 	}
 }
 
-// numbered is the file of one page of a list.
+// numbered is the file of one page of a list. No name of an object has a tilde.
 func numbered(name string, n int) string {
 	if n <= 1 {
 		return name
 	}
-	return name + "-" + strconv.Itoa(n)
+	return name + "~" + strconv.Itoa(n)
 }
 
 // frame is what a template gets: the screen's view, and what every screen has.

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
 //go:embed templates/*.html
@@ -75,8 +77,8 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/assets/{name}", serveAsset)
 	for pattern, show := range map[string]func(scene, *http.Request) screen{
-		"/{$}": nowScreen, "/waiting": waitingScreen, "/changes": changesScreen, "/images": imagesScreen,
-		"/queries/{name}": queryScreen, "/images/{name}": imageScreen, "/": noScreen,
+		"/{$}": list(nowScreen), "/waiting": list(waitingScreen), "/changes": list(changesScreen), "/images": list(imagesScreen),
+		"/queries/{name}": askedQuery, "/images/{name}": askedImage, "/": noScreen,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serveScreen(w, r, show) })
 	}
@@ -91,37 +93,59 @@ type screen struct {
 	status               int // 0 means 200
 }
 
-func nowScreen(s scene, r *http.Request) screen {
-	return screen{name: "now", title: "Now", section: "now", view: s.nowView(r.URL.Query())}
+func nowScreen(s scene, values url.Values) (screen, pager) {
+	view := s.nowView(values)
+	return screen{name: "now", title: "Now", section: "now", view: view}, view.Pager
 }
 
-func waitingScreen(s scene, r *http.Request) screen {
-	return screen{name: "waiting", title: "Waiting", section: "waiting", view: s.waitingView(r.URL.Query())}
+func waitingScreen(s scene, values url.Values) (screen, pager) {
+	view := s.waitingView(values)
+	return screen{name: "waiting", title: "Waiting", section: "waiting", view: view}, view.Pager
 }
 
-func changesScreen(s scene, r *http.Request) screen {
-	return screen{name: "changes", title: "Changes", section: "changes", view: s.changesView(r.URL.Query())}
+func changesScreen(s scene, values url.Values) (screen, pager) {
+	view := s.changesView(values)
+	return screen{name: "changes", title: "Changes", section: "changes", view: view}, view.Pager
 }
 
-func imagesScreen(s scene, r *http.Request) screen {
-	return screen{name: "images", title: "Images", section: "images", view: s.imagesView(r.URL.Query())}
+func imagesScreen(s scene, values url.Values) (screen, pager) {
+	view := s.imagesView(values)
+	return screen{name: "images", title: "Images", section: "images", view: view}, view.Pager
 }
 
-func queryScreen(s scene, r *http.Request) screen {
+func queryScreen(s scene, query *imagev1alpha1.ImageQuery, values url.Values) (screen, pager) {
+	view := s.queryView(query, values)
+	return screen{name: "query", title: query.Name, section: "now", view: view}, view.Pager
+}
+
+func imageScreen(s scene, image *imagev1alpha1.CloudImage) screen {
+	view := s.imageView(image)
+	return screen{name: "image", title: view.Title(), section: "images", view: view}
+}
+
+// list shows one of the screens that are lists.
+func list(show func(scene, url.Values) (screen, pager)) func(scene, *http.Request) screen {
+	return func(s scene, r *http.Request) screen {
+		shown, _ := show(s, r.URL.Query())
+		return shown
+	}
+}
+
+func askedQuery(s scene, r *http.Request) screen {
 	query := s.Query(r.PathValue("name"))
 	if query == nil {
 		return missing("There is no ImageQuery " + r.PathValue("name") + ".")
 	}
-	return screen{name: "query", title: query.Name, section: "now", view: s.queryView(query, r.URL.Query())}
+	shown, _ := queryScreen(s, query, r.URL.Query())
+	return shown
 }
 
-func imageScreen(s scene, r *http.Request) screen {
+func askedImage(s scene, r *http.Request) screen {
 	image := s.Image(r.PathValue("name"))
 	if image == nil {
 		return missing("There is no CloudImage " + r.PathValue("name") + ". It is deleted once no query has had it for the grace period.")
 	}
-	v := s.imageView(image)
-	return screen{name: "image", title: v.Title(), section: "images", view: v}
+	return imageScreen(s, image)
 }
 
 func noScreen(scene, *http.Request) screen { return missing("There is no page at this address.") }

@@ -131,7 +131,7 @@ var boundaries = map[string]boundary{
 	},
 	// Flags and wiring: the one package that knows all others, and that none but main.go knows.
 	"controllers/command": {
-		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth"},
+		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/page"},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/net/netutil", "golang.org/x/time/rate",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime",
