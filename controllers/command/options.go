@@ -39,7 +39,7 @@ type options struct {
 	printVersion         bool
 }
 
-// parse reads and checks the flags. With flag.CommandLine this includes --kubeconfig, which controller-runtime registers there.
+// parse reads and checks the flags.
 func parse(f *flag.FlagSet, args []string) (options, error) {
 	var o options
 	o.bind(f)

@@ -133,7 +133,8 @@ var boundaries = map[string]boundary{
 	"controllers/command": {
 		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/page"},
 		others: []string{
-			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/net/netutil", "golang.org/x/time/rate",
+			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/cobra",
+			"golang.org/x/net/netutil", "golang.org/x/time/rate",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime",
 		},
 	},
