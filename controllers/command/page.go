@@ -8,14 +8,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
-	"os"
-	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -32,21 +32,35 @@ type pageOptions struct {
 	allowedHosts []string
 	export       string
 	zap          zap.Options
+	kubeconfig   *kubeconfig
 }
 
-func (o *pageOptions) bind(f *flag.FlagSet) {
+// newPage returns the command that serves the page.
+func newPage() *cobra.Command {
+	var o pageOptions
+	c := &cobra.Command{
+		Use:   "page",
+		Short: "Serves the catalogue as web pages on this machine, or writes them as files",
+		Long: "Shows what is selected now, what waits for approval, what changed, and all images, to people with a browser.\n" +
+			"The page reads with the rights of the kubeconfig's user, writes nothing, and listens on a loopback address only.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runPage(c.Context(), c.OutOrStdout(), &o) },
+	}
+	o.bind(c)
+	return c
+}
+
+func (o *pageOptions) bind(c *cobra.Command) {
+	f := c.Flags()
 	f.StringVar(&o.address, "bind-address", "127.0.0.1:8090", "loopback address of the page; port 0 chooses a free one")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", "0", "address of /healthz and /readyz, which have nothing of the catalogue; 0 switches them off")
-	f.Func("allowed-hosts", "names, besides those of this machine, that a request's Host header may have, separated by commas: "+
-		"those under which an authenticating proxy beside the page serves it", func(text string) error {
-		for name := range strings.SplitSeq(text, ",") {
-			o.allowedHosts = append(o.allowedHosts, strings.TrimSpace(name))
-		}
-		return nil
-	})
+	f.StringSliceVar(&o.allowedHosts, "allowed-hosts", nil, "names, besides those of this machine, under which an authenticating proxy "+
+		"beside the page serves it: a request's Host header must have one of them")
 	f.StringVar(&o.export, "export", "", "new folder to write the page into as files, instead of serving it")
-	ctrlconfig.RegisterFlags(f)
-	o.zap.BindFlags(f)
+	logging := flag.NewFlagSet("", flag.ContinueOnError)
+	o.zap.BindFlags(logging)
+	f.AddGoFlagSet(logging)
+	o.kubeconfig = bindKubeconfig(c)
 }
 
 // validate refuses what would let the page past RBAC: whoever reaches the port sees what the page's own rights show.
@@ -62,28 +76,18 @@ func (o *pageOptions) validate() error {
 	return nil
 }
 
-// Page serves the page, or exports it, with the arguments that follow the command's name.
-func Page(args []string) error {
-	var o pageOptions
-	f := flag.NewFlagSet("manager page", flag.ContinueOnError)
-	o.bind(f)
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("nothing but flags is understood, got %q; write --flag=value", f.Arg(0))
-	}
+// runPage serves until ctx is done, or exports.
+func runPage(ctx context.Context, out io.Writer, o *pageOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
-	return runPage(ctrl.SetupSignalHandler(), o)
-}
-
-// runPage serves until ctx is done.
-func runPage(ctx context.Context, o pageOptions) error {
+	config, err := o.kubeconfig.restConfig()
+	if err != nil {
+		return err
+	}
 	watches := page.NewWatches(time.Now)
-	mgr, err := newPageManager(watches)
+	mgr, err := newPageManager(config, watches)
 	if err != nil {
 		return err
 	}
@@ -95,6 +99,11 @@ func runPage(ctx context.Context, o pageOptions) error {
 	if o.export != "" {
 		return exportPage(ctx, mgr, s, o.export)
 	}
+	return servePage(ctx, mgr, s, out, o)
+}
+
+// servePage serves until ctx is done.
+func servePage(ctx context.Context, mgr ctrl.Manager, s *page.Server, out io.Writer, o *pageOptions) error {
 	address, err := addServer(ctx, mgr, serving{name: "page", address: o.address, handler: s.Handler(), connections: maxViewers})
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -104,18 +113,14 @@ func runPage(ctx context.Context, o pageOptions) error {
 	}); err != nil {
 		return fmt.Errorf("--health-probe-bind-address: %w", err)
 	}
-	if _, err := fmt.Fprintf(os.Stdout, "The catalogue is at http://%s/\n", address); err != nil {
+	if _, err := fmt.Fprintf(out, "The catalogue is at http://%s/\n", address); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
 }
 
 // newPageManager returns a manager that only reads.
-func newPageManager(watches *page.Watches) (ctrl.Manager, error) {
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("finding the cluster: %w", err)
-	}
+func newPageManager(config *rest.Config, watches *page.Watches) (ctrl.Manager, error) {
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
