@@ -153,9 +153,19 @@ func (s scene) selectedRows(query *imagev1alpha1.ImageQuery) []selectedRow {
 			row.Object = image.Name
 		}
 		row.Exists = presenceChip(image, query.Spec.CloudImages.GetPolicy())
+		if missingIn(query, selected.ImageID) {
+			row.Exists = verdictChip(query, imagev1alpha1.VerdictMissing)
+		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// missingIn says whether the last listing lacks a member that stays because removals are blocked.
+func missingIn(query *imagev1alpha1.ImageQuery, imageID string) bool {
+	return slices.ContainsFunc(query.Status.Images, func(member imagev1alpha1.ImageSummary) bool {
+		return member.ImageID == imageID && member.Selection == imagev1alpha1.VerdictMissing
+	})
 }
 
 // objectOf is the name of the CloudImage that an image of a query has.
