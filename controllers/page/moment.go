@@ -13,6 +13,7 @@ import (
 // moment is a time as the page shows it: relative, with the exact one beside it.
 type moment struct {
 	Machine, Exact, Relative string
+	Clock                    string // of its day, in UTC
 }
 
 // momentOf returns how a time looks at another time; nil without a time.
@@ -25,10 +26,12 @@ func momentOf(t *metav1.Time, now time.Time) *moment {
 
 func momentAt(t, now time.Time) *moment {
 	t = t.UTC()
-	return &moment{Machine: t.Format(time.RFC3339), Exact: t.Format("2006-01-02 15:04:05") + " UTC", Relative: relative(t.Sub(now))}
+	return &moment{
+		Machine: t.Format(time.RFC3339), Exact: t.Format("2006-01-02 15:04:05") + " UTC", Relative: relative(t.Sub(now)), Clock: t.Format("15:04"),
+	}
 }
 
-// relative says in words how far away a time is: the two largest units would be more than a glance takes.
+// relative says in words how far away a time is.
 func relative(d time.Duration) string {
 	switch {
 	case d < 0 && -d < time.Minute:

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -40,7 +41,7 @@ type stateCount struct {
 type nowRow struct {
 	Name, Region, Credentials string
 	State                     chip
-	Images                    int
+	Images                    string // empty before the first poll
 	Selected                  []selectedRow
 	More                      int
 	LastSync, NextPoll        *moment
@@ -123,7 +124,7 @@ func (s scene) nowRow(query *imagev1alpha1.ImageQuery) nowRow {
 		LastSync: momentOf(query.Status.LastSyncTime, s.now),
 	}
 	if query.Status.ImageCount != nil {
-		row.Images = int(*query.Status.ImageCount)
+		row.Images = strconv.Itoa(int(*query.Status.ImageCount))
 	}
 	if next := nextPoll(query, s.now); !next.IsZero() {
 		row.NextPoll = momentAt(next, s.now)

@@ -5,12 +5,15 @@ package page_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,34 +32,29 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// apiServer is the real one that all tests of the package share, one after the other.
-var apiServer *rest.Config
-
-func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
+// One API server serves all of these.
+func TestOnARealAPIServer(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		fmt.Fprintln(os.Stderr, "these tests need a control plane: run `make test`,",
-			"or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
-		return 1
+		t.Fatal("this test needs a control plane: run `make test`, or `make controlplane` and set KUBEBUILDER_ASSETS to bin/controlplane")
 	}
 	ctrl.SetLogger(logr.Discard())
 	environment := &envtest.Environment{
 		CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
 	}
-	var err error
-	if apiServer, err = environment.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, "starting the control plane:", err)
-		return 1
+	apiServer, err := environment.Start()
+	if err != nil {
+		t.Fatalf("starting the control plane: %v", err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stopping the control plane:", err)
+			t.Errorf("stopping the control plane: %v", err)
 		}
-	}()
-	return m.Run()
+	})
+	for name, test := range map[string]func(*site){
+		"screens": testScreens, "feed": testFeed, "export": testExport, "other objects": testOtherMetadata,
+	} {
+		t.Run(name, func(t *testing.T) { test(newSite(t, apiServer)) })
+	}
 }
 
 // site is the page on a real API server.
@@ -69,7 +67,7 @@ type site struct {
 }
 
 // newSite serves an empty catalogue; everything ends with the test.
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, apiServer *rest.Config) *site {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := imagev1alpha1.AddToScheme(scheme); err != nil {
@@ -183,15 +181,13 @@ func (s *site) image(id, name, query string) {
 	})
 }
 
-func TestScreensShowWhatTheAPIServerHas(t *testing.T) {
-	s := newSite(t)
-	if _, body := s.get("/"); !strings.Contains(body, "There is no ImageQuery yet") {
-		t.Errorf("an empty catalogue is shown as\n%s", body)
-	}
+// golden stores a query that selects one image, and its CloudImage.
+func (s *site) golden() {
+	s.Helper()
 	now := metav1.NewTime(time.Now().Truncate(time.Second))
 	s.image("img-00000001", "node-v1.30.4", "golden")
 	s.query("golden", imagev1alpha1.ImageQueryStatus{
-		ObservedGeneration: 1, LastSyncTime: &now,
+		ObservedGeneration: 1, LastSyncTime: &now, Revision: "0123456789ab",
 		Conditions: []metav1.Condition{
 			{Type: "Ready", Status: "True", Reason: "Synced", Message: "1 image of 1 listed.", LastTransitionTime: now},
 			{Type: "Selected", Status: "True", Reason: "Selected", LastTransitionTime: now},
@@ -204,6 +200,14 @@ func TestScreensShowWhatTheAPIServerHas(t *testing.T) {
 		}},
 	})
 	s.untilShown("/", "img-00000001")
+	s.untilShown("/images", "img-00000001")
+}
+
+func testScreens(s *site) {
+	if _, body := s.get("/"); !strings.Contains(body, "There is no ImageQuery yet") {
+		s.Errorf("an empty catalogue is shown as\n%s", body)
+	}
+	s.golden()
 	for path, wanted := range map[string][]string{
 		"/":                                 {"golden", "node-v1.30.4", "img-00000001", "amd64", "Present", "Ready"},
 		"/changes":                          {"golden", "node-v1.30.4", "nothing was selected before"},
@@ -215,13 +219,113 @@ func TestScreensShowWhatTheAPIServerHas(t *testing.T) {
 		body := s.untilShown(path, wanted[0])
 		for _, text := range wanted {
 			if !strings.Contains(body, text) {
-				t.Errorf("%s lacks %q:\n%s", path, text, body)
+				s.Errorf("%s lacks %q:\n%s", path, text, body)
 			}
 		}
 	}
 	s.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden"}})
 	s.untilShown("/", "There is no ImageQuery yet")
 	if status, body := s.get("/queries/golden"); status != http.StatusNotFound || !strings.Contains(body, "There is no ImageQuery golden.") {
-		t.Errorf("a query that is not there: %d\n%s", status, body)
+		s.Errorf("a query that is not there: %d\n%s", status, body)
 	}
+}
+
+// request asks for an address with headers, and returns the answer's status, headers and body.
+func (s *site) request(path string, header http.Header) (int, http.Header, string) {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, s.address+path, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	r.Header = header
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(body)
+}
+
+func testFeed(s *site) {
+	s.golden()
+	status, header, body := s.request("/feed/golden.json", nil)
+	var got struct {
+		Query, Region, Revision string
+		Inputs                  []map[string]string
+		History                 []struct{ Reason string }
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK {
+		s.Fatalf("%d, %v: %s", status, err, body)
+	}
+	if got.Query != "golden" || got.Revision != "0123456789ab" || len(got.Inputs) != 1 || got.Inputs[0]["id"] != "img-00000001" ||
+		got.Inputs[0]["architecture"] != "amd64" || len(got.History) != 1 || got.History[0].Reason != "First" {
+		s.Errorf("the feed is %s", body)
+	}
+	tag := header.Get("ETag")
+	if status, _, body := s.request("/feed/golden.json", http.Header{"If-None-Match": {tag}}); status != http.StatusNotModified || body != "" || tag == "" {
+		s.Errorf("with the ETag %s it answers %d %q", tag, status, body)
+	}
+	// A poll that changes nothing leaves the feed as it is.
+	query := s.Query("golden")
+	query.Status.LastSyncTime = new(metav1.NewTime(query.Status.LastSyncTime.Add(time.Hour)))
+	query.Status.Conditions[0].Message = "Polled again."
+	if err := s.Client.Status().Update(s.T.Context(), query); err != nil {
+		s.Fatal(err)
+	}
+	s.untilShown("/queries/golden", "Polled again.")
+	if _, header, _ := s.request("/feed/golden.json", nil); header.Get("ETag") != tag {
+		s.Errorf("the ETag was %s, and is %s", tag, header.Get("ETag"))
+	}
+	for _, path := range []string{"/feed/golden", "/feed/other.json", "/feed/.json"} {
+		if status, _, _ := s.request(path, nil); status != http.StatusNotFound {
+			s.Errorf("%s is answered with %d", path, status)
+		}
+	}
+}
+
+// Exported files link to each other only, and each link leads to a file.
+func testExport(s *site) {
+	s.golden()
+	folder := filepath.Join(s.TempDir(), "export")
+	if err := s.server.Export(folder); err != nil {
+		s.Fatal(err)
+	}
+	for _, name := range []string{
+		"index.html", "waiting.html", "changes.html", "images.html", "queries/golden.html", "images/ap-guangzhou-img-00000001.html", "feed/golden.json",
+	} {
+		content, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			s.Error(err)
+		}
+		for _, link := range regexp.MustCompile(`(?:href|src|action)="([^"#][^"]*)"`).FindAllSubmatch(content, -1) {
+			target, _, _ := strings.Cut(string(link[1]), "?")
+			if _, err := os.Stat(filepath.Join(folder, filepath.Dir(name), target)); err != nil {
+				s.Errorf("%s links to %s: %v", name, link[1], err)
+			}
+		}
+	}
+	if err := s.server.Export(folder); err == nil || !strings.Contains(err.Error(), "not empty") {
+		s.Errorf("a second export into the same folder: %v", err)
+	}
+}
+
+// What others write on a query must not reach the page's memory.
+func testOtherMetadata(s *site) {
+	s.query("golden", imagev1alpha1.ImageQueryStatus{ObservedGeneration: 1})
+	s.Annotate("golden", "example.com/large", strings.Repeat("x", 10_000))
+	s.untilShown("/", "golden")
+	s.Eventually(func() error {
+		query := s.server.Catalogue.Query("golden")
+		if stored := s.Query("golden"); query == nil || query.ResourceVersion != stored.ResourceVersion {
+			return errors.New("the cache lags behind")
+		}
+		if len(query.Annotations)+len(query.ManagedFields) > 0 {
+			return kit.Hopeless(fmt.Errorf("the cache holds %v and %v", query.Annotations, query.ManagedFields))
+		}
+		return nil
+	})
 }

@@ -14,7 +14,7 @@ func TestEveryTemplateFitsItsView(t *testing.T) {
 	image := imageRow{Verdicts: []queryVerdict{{Soaked: &moment{}}}, More: 1}
 	blocked := blockedRow{Leaving: []changeRow{{Object: "a", Created: &moment{}}}, Arriving: []changeRow{{}}}
 	rows := []nowRow{{Selected: []selectedRow{{Object: "a", Created: &moment{}}, {}}, More: 1, LastSync: &moment{}}}
-	timeline := []change{{Groups: []groupChange{{New: []recorded{{}}, Old: []recorded{{}}}}}, {}}
+	timeline := []change{{Time: &moment{}, Groups: []groupChange{{New: []recorded{{}}, Old: []recorded{{}}}}}, {Time: &moment{}}}
 	grace := []graceRow{{Until: &moment{}}}
 	long := pager{Pages: 3, Previous: "?page=1", Next: "?page=3"}
 	for name, views := range map[string][]any{

@@ -37,9 +37,9 @@ func verdictChip(query *imagev1alpha1.ImageQuery, verdict imagev1alpha1.Selectio
 	case imagev1alpha1.VerdictTooYoung:
 		return chip{toneBusy, string(verdict), "It is younger than selection.minAge " + shortDuration(s.MinAge.Duration) + "."}
 	case imagev1alpha1.VerdictSkipped:
-		return chip{toneIdle, string(verdict), fmt.Sprintf("selection.skip leaves out the newest %d of each group.", s.Skip)}
+		return chip{toneIdle, string(verdict), fmt.Sprintf("selection.skip leaves out the first %d of each group.", s.Skip)}
 	case imagev1alpha1.VerdictNotNewest:
-		return chip{toneIdle, string(verdict), fmt.Sprintf("Newer images fill the %d places of its group (selection.limit).", s.GetLimit())}
+		return chip{toneIdle, string(verdict), fmt.Sprintf("Others of its group come first, and selection.limit is %d.", s.GetLimit())}
 	}
 	return chip{toneIdle, "Member", "status.images doesn't list it, because that list is cut."}
 }
@@ -78,7 +78,7 @@ func presenceChip(image *imagev1alpha1.CloudImage, policy imagev1alpha1.CloudIma
 	case image.Image.Deprecated:
 		return chip{toneWarn, "Deprecated", "It is there, but its owner advises against it."}
 	}
-	return chip{toneOK, "Present", "The last listing has it, and it can be booted."}
+	return chip{toneOK, "Present", "A query has it as a member, and its state is NORMAL."}
 }
 
 // verdicts are what the queries decided about their members, by query and image id. A query's list is read when it is asked for.

@@ -111,7 +111,7 @@ var boundaries = map[string]boundary{
 			"sigs.k8s.io/controller-runtime/pkg/cache",
 		},
 		testOwn:    []string{"hack/kit"},
-		testOthers: slices.Concat(realAPIServer, []string{"github.com/go-logr/logr"}),
+		testOthers: slices.Concat(realAPIServer, []string{"github.com/go-logr/logr", "golang.org/x/net/html"}),
 	},
 	// The only writer of CloudImages.
 	"controllers/cloudimage/writer": {

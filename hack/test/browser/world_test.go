@@ -156,7 +156,7 @@ const (
 
 func (w *world) makeNames() {
 	const region = "ap-singapore"
-	w.put(region, "img-wide0001", strings.Repeat(wideName, 64)[:255/3*3], 30)
+	w.put(region, "img-wide0001", string([]rune(strings.Repeat(wideName, 64))[:255]), 30)
 	w.put(region, "img-script01", scriptName, 40, arm)
 	w.put(region, "img-rtl00001", rightToLeft, 50)
 	w.put(region, "img-emoji001", emoji, 60)
