@@ -44,7 +44,14 @@ func newWorld(t *testing.T) *world {
 }
 
 // startPage runs the page with the rights of the chart's ServiceAccount, and returns its address.
-func (w *world) startPage(flags ...string) string {
+func (w *world) startPage() string {
+	w.Helper()
+	w.createAccount()
+	return w.runPage(w.KubeconfigOf("page", w.Config))
+}
+
+// createAccount creates the page's ServiceAccount with the rights that the chart gives it.
+func (w *world) createAccount() {
 	w.Helper()
 	w.CreateServiceAccount("page")
 	w.Apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: page},
@@ -52,13 +59,12 @@ func (w *world) startPage(flags ...string) string {
 	w.Apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: page},
 		roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: page},
 		subjects: [{kind: ServiceAccount, name: page, namespace: ` + cluster.Namespace + `}]}`)
-	return w.runPage(w.KubeconfigOf("page", w.Config), flags...)
 }
 
-func (w *world) runPage(kubeconfig string, flags ...string) string {
+func (w *world) runPage(kubeconfig string) string {
 	w.Helper()
 	address := w.FreeAddress()
-	w.StartProcess(managerPath(w), append([]string{"page", "--kubeconfig=" + kubeconfig, "--bind-address=" + address}, flags...)...)
+	w.StartProcess(managerPath(w), "page", "--kubeconfig="+kubeconfig, "--bind-address="+address)
 	w.Until("the page shows the catalogue", func(ctx context.Context) error { return shows(ctx, "http://"+address+"/") })
 	return "http://" + address
 }
