@@ -17,10 +17,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// manyImages is how many a large account has in a region.
+// manyImages is the number of images of a large account in a region.
 const manyImages = 10_000
 
-// listed are that many private images, as a listing brings them.
+// listed returns that many private images, as in a listing.
 func listed(b *testing.B) []catalog.Image {
 	b.Helper()
 	cloud, err := cvmtest.Start(cvmtest.Options{RateLimit: -1})
@@ -42,7 +42,7 @@ func listed(b *testing.B) []catalog.Image {
 	return listing.Images
 }
 
-// inCache are the objects of images, as the cache has them: decoded from JSON, none of them shared with the images.
+// inCache returns the objects of images as in the cache: decoded from JSON, sharing nothing with the images.
 func inCache(b *testing.B, c cloudimage.Claim, images []catalog.Image) map[string]*cloudimage.Entry {
 	b.Helper()
 	existing := map[string]*cloudimage.Entry{}
@@ -60,7 +60,7 @@ func inCache(b *testing.B, c cloudimage.Claim, images []catalog.Image) map[strin
 	return existing
 }
 
-// claimOfGolden is the claim of a query.
+// claimOfGolden returns the claim of a query.
 func claimOfGolden() cloudimage.Claim {
 	query := syncedQuery(0)
 	query.Spec.Region = "ap-guangzhou"
@@ -104,7 +104,7 @@ func BenchmarkSelect(b *testing.B) {
 	}
 }
 
-// BenchmarkPlan is a plan for what is there already, as almost every one is.
+// BenchmarkPlan plans for objects that are up to date, as almost every plan does.
 func BenchmarkPlan(b *testing.B) {
 	images := listed(b)
 	c := claimOfGolden()
@@ -118,7 +118,7 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// BenchmarkPoll is all that an unchanged poll computes between the listing and the status.
+// BenchmarkPoll computes everything between the listing and the status of an unchanged poll.
 func BenchmarkPoll(b *testing.B) {
 	images := listed(b)
 	c := claimOfGolden()

@@ -21,7 +21,7 @@ import (
 
 const ours, strange = "100000000001", "100000000002"
 
-// images are so many of one creator, the higher their build the newer.
+// images returns n images of one creator. Higher builds are newer.
 func images(build, n int, creator string, more ...string) []catalog.Image {
 	var out []catalog.Image
 	for i := range n {
@@ -32,7 +32,7 @@ func images(build, n int, creator string, more ...string) []catalog.Image {
 	return out
 }
 
-// public are so many of Tencent's.
+// public returns n public images.
 func public(build, n int) []catalog.Image {
 	out := images(build, n, "")
 	for i := range out {
@@ -41,7 +41,7 @@ func public(build, n int) []catalog.Image {
 	return out
 }
 
-// turned are images as another account sees those that are shared with it.
+// turned returns images as seen by another account that they are shared with.
 func turned(of []catalog.Image, imageType, creator string) []catalog.Image {
 	out := slices.Clone(of)
 	for i := range out {
@@ -50,17 +50,17 @@ func turned(of []catalog.Image, imageType, creator string) []catalog.Image {
 	return out
 }
 
-// breakerPoll is one poll: what is listed, and what becomes of it.
+// breakerPoll is one poll: the listing, and the expected result.
 type breakerPoll struct {
-	// hours pass before it; it comes after a restart.
+	// hours is the time since the previous poll. restart is set if the process was restarted since.
 	hours   int
 	restart bool
 
-	// edit comes before it, and listed are the images that match.
+	// edit is applied before the poll. listed are the images that match.
 	edit   func(*imagev1alpha1.ImageQuery)
 	listed []catalog.Image
 
-	// notMatched says that what is missing exists all the same, else it is gone.
+	// notMatched is set if missing images still exist. Otherwise they are gone.
 	notMatched bool
 
 	// want is the newest image that is selected, after "blocked" if removals are, and how many images are in their grace
@@ -194,7 +194,7 @@ func TestTheBreakerCountsOnBalance(t *testing.T) {
 			{listed: a12[:8], want: "b1-7"},
 			{listed: a12[:4], want: "blocked b1-7"},
 			{hours: 25, listed: a12[:4], want: "blocked b1-7"},
-			// What left before a restart is forgotten, since no object remembers it.
+			// Without objects, images in grace are forgotten by a restart.
 			{restart: true, listed: a12[:4], want: "b1-3"},
 		}},
 		"the policy Selected, and a few are gone at each poll": {policy: imagev1alpha1.CloudImagesSelected, before: a12, polls: []breakerPoll{
@@ -218,7 +218,7 @@ func TestTheBreakerCountsOnBalance(t *testing.T) {
 	}
 }
 
-// A golden image that is built anew each hour: a day of them is in grace, and each was replaced.
+// A golden image is rebuilt each hour: a day of them is in grace, and each was replaced.
 func TestAnImageThatIsReplacedHourlyNeverBlocks(t *testing.T) {
 	l := newBreakerLoop(t, images(0, 1, ours), nil)
 	for hour := 1; hour <= 30; hour++ {
@@ -231,7 +231,7 @@ func TestAnImageThatIsReplacedHourlyNeverBlocks(t *testing.T) {
 	}
 }
 
-// What a person let go is in grace, and doesn't hold up what is replaced.
+// Images whose removal was approved are in grace, and don't block replacements.
 func TestAnImageIsReplacedAfterAnApproval(t *testing.T) {
 	l := newBreakerLoop(t, images(1, 20, ours), nil)
 	left := images(1, 1, ours)
@@ -247,7 +247,7 @@ func TestAnImageIsReplacedAfterAnApproval(t *testing.T) {
 	}
 }
 
-// A peer writes into the shared object what the cloud shows now. Whose the image was is what this query published.
+// A peer writes the current owner into the shared object. This query compares with the owner that it published.
 func TestAPeerDoesNotHideThatAnImageTurned(t *testing.T) {
 	before := images(1, 1, ours)
 	l := newBreakerLoop(t, before, nil)
@@ -264,7 +264,7 @@ func TestAPeerDoesNotHideThatAnImageTurned(t *testing.T) {
 	}
 }
 
-// breakerLoop is the loop without a cloud and a cluster.
+// breakerLoop polls without a cloud and a cluster.
 type breakerLoop struct {
 	t       *testing.T
 	query   *imagev1alpha1.ImageQuery
@@ -273,7 +273,7 @@ type breakerLoop struct {
 	now     time.Time
 }
 
-// newBreakerLoop has polled once.
+// newBreakerLoop returns a loop after one poll.
 func newBreakerLoop(t *testing.T, before []catalog.Image, spec func(*imagev1alpha1.ImageQuerySpec)) *breakerLoop {
 	t.Helper()
 	query := syncedQuery(0)
@@ -330,7 +330,7 @@ func (l *breakerLoop) poll(p breakerPoll) string {
 	return l.outcome(o)
 }
 
-// outcome is what a poll came to, as breakerPoll.want says it.
+// outcome formats the result of a poll like breakerPoll.want.
 func (l *breakerLoop) outcome(o *pollResult) string {
 	var out strings.Builder
 	if o.Blocked != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// newQuery is a query for private images, changed by what a case is about.
+// newQuery returns a query for private images with changes.
 func newQuery(name string, changes ...func(*imagev1alpha1.ImageQuerySpec)) *imagev1alpha1.ImageQuery {
 	query := &imagev1alpha1.ImageQuery{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -27,7 +27,7 @@ func newQuery(name string, changes ...func(*imagev1alpha1.ImageQuerySpec)) *imag
 	return query
 }
 
-// newImage is a private image in the cloud, a minute younger for each number.
+// newImage returns a private image, a minute younger for each number.
 func newImage(number int) cvmtest.Image {
 	const letters = "0123456789abcdefghijklmnopqrstuvwxyz"
 	created := time.Date(2026, 8, 20, 8, number, 0, 0, time.UTC).Format(time.RFC3339)
@@ -38,15 +38,15 @@ func newImage(number int) cvmtest.Image {
 	return image
 }
 
-// objectName is the name of such an image's CloudImage.
+// objectName returns the name of the CloudImage of newImage(number).
 func objectName(number int) string { return region + "-" + newImage(number).ImageID }
 
-// withoutGrace lets objects go the moment their images have left.
+// withoutGrace disables the grace period.
 func withoutGrace(s *imagev1alpha1.ImageQuerySpec) {
 	s.Removal.GracePeriod = &metav1.Duration{}
 }
 
-// withoutBreaker lets all images leave at once.
+// withoutBreaker disables the breaker.
 func withoutBreaker(s *imagev1alpha1.ImageQuerySpec) {
 	s.Removal.MaxRemovedPercent = new(int32(100))
 }

@@ -26,7 +26,7 @@ import (
 
 const finalizer = "example.com/kept"
 
-// foreign is metadata of somebody else's, with an annotation as long as the API server admits.
+// foreign returns metadata of another client, with an annotation of the maximum length.
 func foreign(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: name, Labels: map[string]string{"example.com/mine": "yes"}, Finalizers: []string{finalizer},
@@ -35,7 +35,7 @@ func foreign(name string) metav1.ObjectMeta {
 	}
 }
 
-// release lets an object with a finalizer go at the end of the test.
+// release removes the finalizer of an object at the end of the test.
 func (w *world) release(o client.Object) {
 	w.Cleanup(func() {
 		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
@@ -55,7 +55,7 @@ func wantForeign(t *testing.T, o client.Object) {
 	}
 }
 
-// The cache has no metadata that isn't read, so a status is written from an object without it.
+// The cache omits metadata that isn't read, so a status is written from an object without it.
 func TestAStatusWrittenWithoutMetadataLosesNone(t *testing.T) {
 	w := newWorld(t)
 	query := newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true })
@@ -64,7 +64,7 @@ func TestAStatusWrittenWithoutMetadataLosesNone(t *testing.T) {
 	w.release(query)
 	w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
 	w.idle()
-	w.tampered.Store(true) // it writes as somebody else, who is told so
+	w.tampered.Store(true) // the test writes statuses
 	bare := &imagev1alpha1.ImageQuery{}
 	w.Eventually(func() error {
 		if err := w.Client.Get(w.Context(), client.ObjectKey{Name: "golden"}, query); err != nil {
@@ -180,7 +180,7 @@ func TestASecretThatIsNoCredentialCostsNothing(t *testing.T) {
 	}
 	w.UntilSynced("other")
 
-	// Of a Secret, the cache has parts of keys only.
+	// Of a Secret, the cache holds only parts of keys.
 	noise := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: "noise", Annotations: map[string]string{"note": "x"}, Labels: map[string]string{"owner": "helm"},
@@ -200,7 +200,7 @@ func TestASecretThatIsNoCredentialCostsNothing(t *testing.T) {
 		return nil
 	})
 
-	// Its event looks at no query.
+	// Its event reconciles no query.
 	if got := w.operator.QueriesOf(w.Context(), noise); len(got) != 0 {
 		t.Errorf("a Secret that nobody uses concerns %v", got)
 	}

@@ -17,10 +17,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// requestID is what the cloud's request ids look like; none belongs into a status.
+// requestID matches the cloud's request ids, which must not be in a status.
 var requestID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// checkStatus asserts what holds for every status the operator ever writes. Each test's waits come through here.
+// checkStatus checks the invariants of every status. All waits of tests call it.
 func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	t.Helper()
 	status := &query.Status
@@ -53,7 +53,8 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	if ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonSuspended && status.SyncedGeneration != query.Generation {
 		t.Errorf("Ready is True for another generation: %s", kit.Describe(query))
 	}
-	if blocked := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != (len(status.PendingRemoval) > 0) {
+	if blocked := meta.IsStatusConditionTrue(status.Conditions,
+		imagev1alpha1.ConditionRemovalBlocked); blocked != (len(status.PendingRemoval) > 0) {
 		t.Errorf("RemovalBlocked is %t, and pendingRemoval is %v", blocked, status.PendingRemoval)
 	}
 	checkSelectedCondition(t, query)
@@ -61,7 +62,7 @@ func checkStatus(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	controllers.CheckSelection(t, status)
 }
 
-// checkSelectedCondition holds the condition Selected against what it speaks of.
+// checkSelectedCondition checks that the condition Selected agrees with the rest of the status.
 func checkSelectedCondition(t *testing.T, query *imagev1alpha1.ImageQuery) {
 	t.Helper()
 	status, got := &query.Status, kit.Condition(query, imagev1alpha1.ConditionSelected)

@@ -53,8 +53,8 @@ func (r *Reconciler) forget(ctx context.Context, name string) (ctrl.Result, erro
 	return ctrl.Result{}, err
 }
 
-// forgetDeleted requeues queries that were deleted while no operator was running, or whose cleanup was interrupted. No
-// event reports these.
+// forgetDeleted requeues queries that were deleted while no operator was running, or if their cleanup was interrupted.
+// No event reports these.
 func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 	for _, name := range r.images.Queries() {
 		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &imagev1alpha1.ImageQuery{}); !apierrors.IsNotFound(err) {
@@ -72,9 +72,10 @@ func (r *Reconciler) sweepOwnerless(mgr ctrl.Manager) error {
 		image, ok := o.(*cloudimage.Entry)
 		return ok && cloudimage.Ownerless(image.CloudImage) && r.Shard.covers(image.Image.Region)
 	})
+	noDelete := predicate.Funcs{DeleteFunc: func(event.DeleteEvent) bool { return false }}
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("cloudimage").
-		For(&imagev1alpha1.CloudImage{}, builder.WithPredicates(concerns, predicate.Funcs{DeleteFunc: func(event.DeleteEvent) bool { return false }})).
+		For(&imagev1alpha1.CloudImage{}, builder.WithPredicates(concerns, noDelete)).
 		Complete(reconcile.Func(r.sweep))
 	if err != nil {
 		return fmt.Errorf("preparing to sweep CloudImages without owners: %w", err)

@@ -23,7 +23,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// documents reads the YAML documents of a folder's files, the kustomizations aside, by file and number.
+// documents returns the YAML documents in a folder's files by file and index, except kustomizations.
 func documents(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
@@ -92,7 +92,7 @@ func TestThePodIsAdmittedWhereThePodSecurityStandardRestrictedIsEnforced(t *test
 		}
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: restricted, Name: "manager"}, Spec: deployment.Spec.Template.Spec}
-	pod.Spec.ServiceAccountName = "" // this API server has no controller that would make one
+	pod.Spec.ServiceAccountName = "" // no controller creates one here
 	if err := w.Client.Create(w.Context(), pod, client.DryRunAll); err != nil {
 		t.Error(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// Lists of a spec are taken whole, so that what Git says twice is admitted. It is no other question to the cloud.
+// Lists of a spec are atomic, so duplicates are admitted. They don't change the request.
 func TestWhatAListSaysTwiceIsAskedOnce(t *testing.T) {
 	once, twice := &imagev1alpha1.ImageQuery{}, &imagev1alpha1.ImageQuery{}
 	fill := func(query *imagev1alpha1.ImageQuery, times int) {

@@ -105,7 +105,8 @@ func (c Credentials) assumed(ctx context.Context, name string, account catalog.A
 	case c.Default != nil:
 		base = *c.Default
 	case name == imagev1alpha1.DefaultCredentialsSecret:
-		return account, c.notFound("the Secret %s has a %s and no keys that could assume it; add %s and %s", name, keyRoleArn, keySecretID, keySecretKey)
+		return account, c.notFound("the Secret %s has a %s and no keys that could assume it; add %s and %s",
+			name, keyRoleArn, keySecretID, keySecretKey)
 	default:
 		var bad *failure
 		base, bad = c.read(ctx, imagev1alpha1.DefaultCredentialsSecret)
@@ -113,7 +114,8 @@ func (c Credentials) assumed(ctx context.Context, name string, account catalog.A
 			bad = c.notFound("the Secret %s has no keys", imagev1alpha1.DefaultCredentialsSecret)
 		}
 		if bad != nil {
-			bad.message = fmt.Sprintf("the Secret %s/%s has a %s and no keys, so the default credentials must assume it: %s", c.Namespace, name, keyRoleArn, bad.message)
+			bad.message = fmt.Sprintf("the Secret %s/%s has a %s and no keys, so the default credentials must assume it: %s",
+				c.Namespace, name, keyRoleArn, bad.message)
 			return account, bad
 		}
 	}
@@ -166,11 +168,14 @@ func (c Credentials) fromSecret(secret *corev1.Secret) (catalog.Account, *failur
 	}
 	switch {
 	case account.AccountID != "" && !IsAccountID(account.AccountID):
-		return account, c.notFound("in the Secret %s, %s is not the id of an account (uin), which has digits only, such as 100000000001; copy it from the console", secret.Name, keyAccountID)
+		return account, c.notFound("in the Secret %s, %s is not the id of an account (uin), which has digits only, "+
+			"such as 100000000001; copy it from the console", secret.Name, keyAccountID)
 	case role.ARN != "" && !roleArn.MatchString(role.ARN):
-		return account, c.notFound("in the Secret %s, %s is not a role's, which looks like qcs::cam::uin/100000000001:roleName/reader; copy it from CAM", secret.Name, keyRoleArn)
+		return account, c.notFound("in the Secret %s, %s is not a role's, which looks like "+
+			"qcs::cam::uin/100000000001:roleName/reader; copy it from CAM", secret.Name, keyRoleArn)
 	case role.ARN == "" && role.ExternalID != "":
-		return account, c.notFound("the Secret %s has %s and no %s that it could be for; add that, or remove it", secret.Name, keyExternalID, keyRoleArn)
+		return account, c.notFound("the Secret %s has %s and no %s that it could be for; add that, or remove it",
+			secret.Name, keyExternalID, keyRoleArn)
 	case account.SecretID == "" && account.SecretKey == "" && account.Token == "" && role.ARN != "":
 		return account, nil
 	case account.SecretID == "" && account.SecretKey == "":

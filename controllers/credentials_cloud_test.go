@@ -25,7 +25,8 @@ const (
 	second   = "qcs::cam::uin/100000000003:roleName/second"
 )
 
-// newWorldOfRoles is a world whose default credentials are trusted by a role of another account, which has an image.
+// newWorldOfRoles returns a world with a role of another account that trusts the default credentials. That account has
+// an image.
 func newWorldOfRoles(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
@@ -39,7 +40,7 @@ func newWorldOfRoles(t *testing.T) *world {
 	return w
 }
 
-// untilStalled waits until a query is stalled, and returns what it says.
+// untilStalled waits until a query is stalled with a reason and a message.
 func (w *world) untilStalled(name, reason, message string) {
 	w.Helper()
 	w.UntilQuery(name, "it is stalled: "+reason+": "+message, func(q *imagev1alpha1.ImageQuery) bool {
@@ -69,7 +70,7 @@ func TestARoleIsAssumedByTheKeysBesideIt(t *testing.T) {
 	w.UntilSynced("golden")
 	w.Image("acct2." + objectName(1))
 
-	// Another role, another word: each change of the Secret is a poll at once, and what was known stays.
+	// Each change of the Secret causes a poll at once, and the known images stay.
 	store(reader, "sibboleth")
 	w.untilStalled("golden", imagev1alpha1.ReasonAuthenticationFailed, "check externalId")
 	store(reader+"s", "shibboleth")
@@ -86,7 +87,7 @@ func TestARoleWithoutKeysIsAssumedByTheDefaultCredentials(t *testing.T) {
 	w.UntilSynced("golden")
 	w.Image("acct2." + objectName(1))
 
-	// It follows the default credentials.
+	// It depends on the default credentials.
 	w.Delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret}})
 	w.untilStalled("golden", imagev1alpha1.ReasonCredentialsNotFound,
 		namespace+"/acct2 has a roleArn and no keys, so the default credentials must assume it: "+
@@ -124,7 +125,7 @@ func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
 	store := func(account string) {
 		w.SetSecret("acct2", map[string]string{"secretId": keys.SecretID, "secretKey": keys.SecretKey, "accountID": account})
 	}
-	// Not knowing whose keys they are publishes nothing.
+	// While the owner of the keys is unknown, nothing is published.
 	w.sts.Inject(authtest.Fault{Drop: true})
 	store(keys.UIN + "\n")
 	w.Create(newQuery("golden", withCredentials("acct2")))
@@ -148,7 +149,7 @@ func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
 	store(keys.UIN)
 	w.untilNotStalled("golden")
 
-	// With a role that of the role's account counts, whoever assumes it.
+	// With a role, accountID is compared with the role's account.
 	w.SetSecret("acct3", map[string]string{"roleArn": reader, "externalId": "shibboleth", "accountID": keys.UIN})
 	w.Create(newQuery("theirs", withCredentials("acct3")))
 	w.untilStalled("theirs", imagev1alpha1.ReasonAuthenticationFailed, "keys belong to the account "+otherUIN)
@@ -157,7 +158,7 @@ func TestASecretThatNamesItsAccountIsForNoOther(t *testing.T) {
 	w.Image("acct3." + objectName(1))
 }
 
-// signedBy is nil once a request was signed with a key.
+// signedBy returns nil once a request was signed with a key.
 func signedBy(w *world, secretID string) error {
 	for _, r := range w.cloud.Requests() {
 		if r.SecretID == secretID {

@@ -21,18 +21,25 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// remembered is a query at noon whose last poll came to these members and this selection (names of builds).
+// remembered returns a query at noon with the members and the selection (by name) of its last poll.
 func remembered(members []catalog.Image, selected ...string) (*imagev1alpha1.ImageQuery, selection.Known) {
 	q := syncedQuery(0)
 	q.Spec.Region = "ap-guangzhou"
 	q.Status.ObservedQuery = selection.ObservedQuery(q)
-	k := selection.Known{Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]selection.Departed{}, Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{}}
+	k := selection.Known{
+		Members: selection.ByID(members), Partial: map[string]bool{}, InGrace: map[string]selection.Departed{},
+		Verdicts: map[string]imagev1alpha1.SelectionVerdict{}, HeldBack: map[string]bool{},
+	}
 	for _, image := range members {
 		if slices.Contains(selected, image.Name) {
-			q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
+			q.Status.Selected = append(q.Status.Selected,
+				imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture})
 		}
 	}
-	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{Images: recorded(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon}, Reason: imagev1alpha1.SelectedFirst}}
+	q.Status.SelectedHistory = []imagev1alpha1.SelectionRecord{{
+		Images: recorded(q.Status.Selected), SelectedTime: metav1.Time{Time: catalogtest.Noon},
+		Reason: imagev1alpha1.SelectedFirst,
+	}}
 	return q, k
 }
 
@@ -53,38 +60,98 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		missing   map[string]imagev1alpha1.RemovalReason
 		there     []catalog.Image
 		gone      []string
-		unlabeled bool // the selected image is no member any more since an earlier poll
+		unlabeled bool // the selected image has not been a member since an earlier poll
 
 		want        string // names
 		wantMembers string
 		wantBlocked bool
 		wantReason  imagev1alpha1.SelectionReason
 		wantNote    string
-		wantKept    string // why, as the condition Selected says it
+		wantKept    string // the reason in the condition Selected
 	}{
-		"it is there as before":                     {listed: known, want: "a", wantMembers: "a b c"},
-		"a new image replaces it":                   {listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new", wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage},
-		"it is SYNCING":                             {listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer image of its group qualifies"},
-		"it is deprecated":                          {listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedDeprecated},
-		"all are deprecated":                        {listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")}, want: "a", wantMembers: "a b c"},
-		"it is gone":                                {listed: []catalog.Image{b, c}, missing: reasonsFor("Gone", a), gone: []string{a.ID}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedGone},
-		"it matches no more":                        {listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedNotMatched},
-		"none is NORMAL any more":                   {listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a", wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer"},
-		"it matches no more, and no other is fit":   {listed: []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c", wantKept: "it matches no more, and no other image of its group qualifies"},
-		"it left before, and no other is fit":       {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a}, want: "a", wantMembers: "b", unlabeled: true, wantKept: "it matches no more, and no other"},
-		"it left before and is gone now":            {known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "", wantMembers: "b", unlabeled: true, wantNote: "o member qualifies to be selected: 1 NotNormal"},
-		"all are gone: blocked":                     {missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c", wantBlocked: true, wantNote: "would leave", wantKept: "the cloud says that it is gone, and its removal waits for approval"},
-		"another account's images instead: blocked": {listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true, wantNote: "no new image is selected", wantKept: "it is gone, and its removal waits"},
-		"a stranger shares an image of its name":    {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
-		"the cloud contradicts itself":              {listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c", wantKept: "contradict each other"},
+		"it is there as before": {listed: known, want: "a", wantMembers: "a b c"},
+		"a new image replaces it": {
+			listed: append([]catalog.Image{catalogtest.Image("new", 0)}, known...), want: "new",
+			wantMembers: "new a b c", wantReason: imagev1alpha1.SelectedNewImage,
+		},
+		"it is SYNCING": {
+			listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c",
+			wantKept: "its state is SYNCING, and no newer image of its group qualifies",
+		},
+		"it is deprecated": {
+			listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c",
+			wantReason: imagev1alpha1.SelectedDeprecated,
+		},
+		"all are deprecated": {
+			listed: []catalog.Image{changed(a, "deprecated"), changed(b, "deprecated"), changed(c, "deprecated")},
+			want:   "a", wantMembers: "a b c",
+		},
+		"it is gone": {
+			listed: []catalog.Image{b, c}, missing: reasonsFor("Gone", a), gone: []string{a.ID}, want: "b",
+			wantMembers: "b c", wantReason: imagev1alpha1.SelectedGone,
+		},
+		"it matches no more": {
+			listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b",
+			wantMembers: "b c", wantReason: imagev1alpha1.SelectedNotMatched,
+		},
+		"none is NORMAL any more": {
+			listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a",
+			wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer",
+		},
+		"it matches no more, and no other is fit": {
+			listed:  []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")},
+			missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c",
+			wantKept: "it matches no more, and no other image of its group qualifies",
+		},
+		"it left before, and no other is fit": {
+			known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a},
+			want: "a", wantMembers: "b", unlabeled: true, wantKept: "it matches no more, and no other",
+		},
+		"it left before and is gone now": {
+			known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "",
+			wantMembers: "b", unlabeled: true, wantNote: "o member qualifies to be selected: 1 NotNormal",
+		},
+		"all are gone: blocked": {
+			missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c",
+			wantBlocked: true, wantNote: "would leave",
+			wantKept: "the cloud says that it is gone, and its removal waits for approval",
+		},
+		"another account's images instead: blocked": {
+			listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...),
+			gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true,
+			wantNote: "no new image is selected", wantKept: "it is gone, and its removal waits",
+		},
+		"a stranger shares an image of its name": {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
+		"the cloud contradicts itself": {
+			listed: []catalog.Image{b, c}, missing: reasonsFor("", a), want: "a", wantMembers: "a b c",
+			wantKept: "contradict each other",
+		},
 
-		"an edit excludes it":            {edit: excluding(a), listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedSpecChanged},
-		"an edit leaves nothing":         {edit: only("^other$"), missing: reasonsFor("NotMatched", known...), there: known, want: "", wantReason: imagev1alpha1.SelectedSpecChanged},
-		"an edit of the range rules out": {edit: ranged(">=2"), listed: known, want: "", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedSpecChanged},
-		"an edit pins an older one":      {edit: pinning(c), listed: known, want: "c", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedPinned},
-		"an edit pins it":                {edit: pinning(a), listed: known, want: "a", wantMembers: "a b c"},
-		"an edit pins what is no member": {edit: pinning(catalogtest.Image("other", 0)), listed: known, want: "a", wantMembers: "a b c", wantNote: "not selected although selection.pin names them: img-other (no member)"},
-		"an edit pins a stranger's":      {edit: pinning(catalogtest.Image("zz", 0)), listed: append([]catalog.Image{catalogtest.Image("zz", 0, "shared")}, known...), want: "a", wantMembers: "zz a b c", wantNote: "img-zz (UntrustedCreator)"},
+		"an edit excludes it": {
+			edit: excluding(a), listed: []catalog.Image{b, c}, missing: reasonsFor("NotMatched", a),
+			there: []catalog.Image{a}, want: "b", wantMembers: "b c", wantReason: imagev1alpha1.SelectedSpecChanged,
+		},
+		"an edit leaves nothing": {
+			edit: only("^other$"), missing: reasonsFor("NotMatched", known...), there: known, want: "",
+			wantReason: imagev1alpha1.SelectedSpecChanged,
+		},
+		"an edit of the range rules out": {
+			edit: ranged(">=2"), listed: known, want: "", wantMembers: "a b c",
+			wantReason: imagev1alpha1.SelectedSpecChanged,
+		},
+		"an edit pins an older one": {
+			edit: pinning(c), listed: known, want: "c", wantMembers: "a b c", wantReason: imagev1alpha1.SelectedPinned,
+		},
+		"an edit pins it": {edit: pinning(a), listed: known, want: "a", wantMembers: "a b c"},
+		"an edit pins what is no member": {
+			edit: pinning(catalogtest.Image("other", 0)), listed: known, want: "a", wantMembers: "a b c",
+			wantNote: "not selected although selection.pin names them: img-other (no member)",
+		},
+		"an edit pins a stranger's": {
+			edit:   pinning(catalogtest.Image("zz", 0)),
+			listed: append([]catalog.Image{catalogtest.Image("zz", 0, "shared")}, known...), want: "a",
+			wantMembers: "zz a b c", wantNote: "img-zz (UntrustedCreator)",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.known == nil {
@@ -103,7 +170,11 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 			if bad != nil {
 				t.Fatal(bad.Error())
 			}
-			v := selection.Observation{Listing: catalog.Listing{Images: tc.listed}, Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing, FoundByID: selection.ByID(tc.there), Gone: map[string]bool{}}
+			v := selection.Observation{
+				Listing:  catalog.Listing{Images: tc.listed},
+				Matching: slices.SortedFunc(slices.Values(tc.listed), selection.NewestFirst), Missing: tc.missing,
+				FoundByID: selection.ByID(tc.there), Gone: map[string]bool{},
+			}
 			for _, id := range tc.gone {
 				v.Gone[id] = true
 			}
@@ -134,7 +205,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 	}
 }
 
-// checkKept holds the condition Selected against what a poll came to.
+// checkKept checks the condition Selected.
 func checkKept(t *testing.T, status *imagev1alpha1.ImageQueryStatus, because string) {
 	t.Helper()
 	want := imagev1alpha1.ReasonSelected
@@ -180,7 +251,8 @@ func ranged(within string) func(*imagev1alpha1.ImageQuery) {
 	}
 }
 
-// What came while removals are blocked is neither selected nor counted: else it would outweigh what is missing by and by.
+// Images that arrive while removals are blocked are neither selected nor counted. Otherwise they would eventually
+// outweigh the missing ones.
 func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	old := []catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2)}
 	q, k := remembered(old, "a")
@@ -188,7 +260,10 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 	var foreign []catalog.Image
 	for poll := range 4 {
 		foreign = append(foreign, catalogtest.Image(fmt.Sprintf("foreign-%d", poll), 0), catalogtest.Image(fmt.Sprintf("strange-%d", poll), 0))
-		v := selection.Observation{Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true}}
+		v := selection.Observation{
+			Matching: foreign, Missing: reasonsFor("Gone", old...),
+			Gone: map[string]bool{old[0].ID: true, old[1].ID: true},
+		}
 		got := r.Decide(q, k, v, catalogtest.Noon)
 		if got.Blocked == nil || catalogtest.Names(got.Selection.Selected) != "a" {
 			t.Fatalf("poll %d: blocked is %v and selected %q", poll, got.Blocked, catalogtest.Names(got.Selection.Selected))
@@ -199,15 +274,18 @@ func TestARemovalStaysBlockedHoweverManyCome(t *testing.T) {
 			t.Fatalf("poll %d: %d members count, want %d", poll, k.EstablishedCount(r.Selector), len(old))
 		}
 	}
-	// Approved by the token that is shown, what is there is selected.
+	// After approval by the shown token, the new images are selected.
 	q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: tokenIn(q)}
-	got := r.Decide(q, k, selection.Observation{Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true}}, catalogtest.Noon)
+	got := r.Decide(q, k, selection.Observation{
+		Matching: foreign, Missing: reasonsFor("Gone", old...), Gone: map[string]bool{old[0].ID: true, old[1].ID: true},
+	}, catalogtest.Noon)
 	if got.Blocked != nil || len(got.Leaving) != 2 || catalogtest.Names(got.Selection.Selected) != "foreign-0" {
-		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.Blocked, len(got.Leaving), catalogtest.Names(got.Selection.Selected))
+		t.Errorf("after the approval: blocked %v, %d leave, selected %q", got.Blocked, len(got.Leaving),
+			catalogtest.Names(got.Selection.Selected))
 	}
 }
 
-// The history names what was selected; how much of it is bounded, so that a status stays small enough.
+// The history names the selected images, up to a bound, so that a status stays small enough.
 func TestTheHistoryNamesWhatWasSelected(t *testing.T) {
 	q, _ := remembered([]catalog.Image{catalogtest.Image("a", 1)}, "a")
 	want := []imagev1alpha1.RecordedImage{{ImageID: catalogtest.Image("a", 1).ID, Name: "a", Architecture: "amd64"}}
@@ -226,14 +304,14 @@ func TestTheHistoryNamesWhatWasSelected(t *testing.T) {
 	}
 }
 
-// A group falls back to its last image: the same images are selected in the same order, so nobody is told of another selection.
+// A group falls back to its last image: the same images are selected in the same order, so there is no event.
 func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 	amd, arm := catalogtest.Image("amd", 1), catalogtest.Image("arm", 2, "arm64")
 	amd.Platform, arm.Platform = "Ubuntu", "CentOS"
 	for name, tc := range map[string]struct {
 		groupBy  imagev1alpha1.SelectionGroup
 		selected []catalog.Image
-		partial  bool // status alone tells of the image that falls back
+		partial  bool // only status knows the image that is retained
 	}{
 		"by architecture":                    {groupBy: imagev1alpha1.GroupByArchitecture, selected: []catalog.Image{amd, arm}},
 		"by architecture, known from status": {groupBy: imagev1alpha1.GroupByArchitecture, selected: []catalog.Image{amd, arm}, partial: true},
@@ -249,25 +327,29 @@ func TestAGroupThatFallsBackIsNoOtherSelection(t *testing.T) {
 				k.Members[amd.ID], k.Partial[amd.ID] = selection.FromSummary(summaries([]catalog.Image{amd}, nil)[0]), true
 			}
 			r, _ := selection.NewRules(&q.Spec)
-			v := selection.Observation{Matching: []catalog.Image{arm}, Missing: reasonsFor("NotMatched", amd), FoundByID: selection.ByID([]catalog.Image{amd})}
+			v := selection.Observation{
+				Matching: []catalog.Image{arm}, Missing: reasonsFor("NotMatched", amd),
+				FoundByID: selection.ByID([]catalog.Image{amd}),
+			}
 			if tc.partial {
 				v = selection.Observation{Matching: []catalog.Image{arm}, Missing: reasonsFor("", amd)}
 			}
 			got := r.Decide(q, k, v, catalogtest.Noon)
 			status := statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon)
 			if catalogtest.Names(got.Selection.Selected) != catalogtest.Names(tc.selected) || len(status.SelectedHistory) != 1 {
-				t.Errorf("selected is %q, want %q; the history is %+v", catalogtest.Names(got.Selection.Selected), catalogtest.Names(tc.selected), status.SelectedHistory)
+				t.Errorf("selected is %q, want %q; the history is %+v", catalogtest.Names(got.Selection.Selected), catalogtest.Names(tc.selected),
+					status.SelectedHistory)
 			}
 		})
 	}
 }
 
-// What the listing shows counts, and not the little that a status tells: one of an older version tells neither type nor creator.
+// The listing takes precedence over status, which in older versions has neither type nor creator.
 func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 	foreign, ours := catalogtest.Image("foreign", 1, "shared"), catalogtest.Image("ours", 2, "CREATING")
 	for name, tc := range map[string]struct {
-		missing bool // the listing lacks the image, and the cloud contradicts itself
-		told    bool // status tells type and creator
+		missing bool // the listing lacks the image, and the cloud's answers are contradictory
+		told    bool // status has type and creator
 		want    string
 	}{
 		"listed":                            {want: ""},
@@ -277,7 +359,7 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, k := remembered([]catalog.Image{ours})
-			q.Generation++ // a creator was withdrawn
+			q.Generation++ // a creator is no longer trusted
 			q.Status.Selected = selectedImages([]catalog.Image{foreign})
 			if !tc.told {
 				q.Status.Selected[0].Type, q.Status.Selected[0].Creator = "", ""
@@ -293,13 +375,17 @@ func TestWithoutTrustNothingStaysSelected(t *testing.T) {
 			if catalogtest.Names(got.Selection.Selected) != tc.want {
 				t.Errorf("selected is %q, want %q", catalogtest.Names(got.Selection.Selected), tc.want)
 			}
-			CheckSelection(t, statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500, catalogtest.Noon))
+			CheckSelection(t, statusAfterPoll(q, &pollResult{began: catalogtest.Noon, published: true, Decision: got}, &pollState{}, 500,
+				catalogtest.Noon))
 		})
 	}
 }
 
 func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
-	images := []catalog.Image{catalogtest.Image("z", 0, "shared"), catalogtest.Image("a", 1), catalogtest.Image("y", 2, "shared"), catalogtest.Image("b", 3)}
+	images := []catalog.Image{
+		catalogtest.Image("z", 0, "shared"), catalogtest.Image("a", 1), catalogtest.Image("y", 2, "shared"),
+		catalogtest.Image("b", 3),
+	}
 	q := syncedQuery(0)
 	r, _ := selection.NewRules(&q.Spec)
 	for most, want := range map[int]string{4: "z a y b", 3: "z a b", 2: "a b", 1: "a"} {
@@ -310,12 +396,14 @@ func TestImagesWithoutTrustAreTheFirstThatStatusLeavesOut(t *testing.T) {
 			names = append(names, image.Name)
 		}
 		if strings.Join(names, " ") != want || *status.ImagesTruncated != (most < 4) || *status.ImageCount != 4 {
-			t.Errorf("of 4 images %d may be shown: they are %q, of %d, truncated %t; want %q", most, names, *status.ImageCount, *status.ImagesTruncated, want)
+			t.Errorf("of 4 images %d may be shown: they are %q, of %d, truncated %t; want %q", most, names, *status.ImageCount,
+				*status.ImagesTruncated, want)
 		}
 	}
 }
 
-// While removals are blocked, a status that was cut leaves open which images came meanwhile. Strangers' images don't.
+// While removals are blocked, a truncated status doesn't show which images arrived since, unless only untrusted ones
+// were left out.
 func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 	for name, tc := range map[string]struct {
 		shown catalog.Image
@@ -327,7 +415,8 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, _ := remembered(nil)
-			q.Status.Images = summaries([]catalog.Image{catalogtest.Image("held", 0), tc.shown}, map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
+			q.Status.Images = summaries([]catalog.Image{catalogtest.Image("held", 0), tc.shown},
+				map[string]imagev1alpha1.SelectionVerdict{"img-held": imagev1alpha1.VerdictHeldBack})
 			q.Status.ImagesTruncated = new(true)
 			if k := cloudimage.KnownOf(cloudimage.OwnerOf(q), nil, nil); k.HeldBackUnknown != tc.want {
 				t.Errorf("blind is %t, want %t", k.HeldBackUnknown, tc.want)
@@ -336,7 +425,7 @@ func TestSharedImagesThatStatusLeavesOutBlindNobody(t *testing.T) {
 	}
 }
 
-// tokenIn is the token in the command that RemovalBlocked shows.
+// tokenIn returns the token in the command of RemovalBlocked.
 func tokenIn(q *imagev1alpha1.ImageQuery) string {
 	for _, condition := range q.Status.Conditions {
 		if condition.Type == imagev1alpha1.ConditionRemovalBlocked {
@@ -378,8 +467,13 @@ func TestAGracePeriodsEndAndAnAgeAreDueAfterARestart(t *testing.T) {
 	q := syncedQuery(0)
 	q.Spec.Interval.Duration = 168 * 3600e9
 	q.Spec.Selection.MinAge = metav1.Duration{Duration: 72 * 3600e9}
-	q.Status.Images = []imagev1alpha1.ImageSummary{{Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: catalogtest.Noon.Add(-70 * 3600e9)}}}
-	q.Status.Removing = []imagev1alpha1.RemovingImage{{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(-1)}}, {DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(3 * 3600e9)}}}
+	q.Status.Images = []imagev1alpha1.ImageSummary{{
+		Selection: imagev1alpha1.VerdictTooYoung, CreatedTime: &metav1.Time{Time: catalogtest.Noon.Add(-70 * 3600e9)},
+	}}
+	q.Status.Removing = []imagev1alpha1.RemovingImage{
+		{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(-1)}},
+		{DeleteAfter: metav1.Time{Time: catalogtest.Noon.Add(3 * 3600e9)}},
+	}
 	if at, _ := nextPoll(q, &pollState{}, catalog.Account{}, catalogtest.Noon, catalogtest.Noon); !at.Equal(catalogtest.Noon.Add(2 * 3600e9)) {
 		t.Errorf("due at %s, want when the image is old enough, in two hours", at)
 	}

@@ -14,15 +14,15 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// LookAt has the operator look whether a query is due.
+// LookAt reconciles a query.
 func (r *Reconciler) LookAt(ctx context.Context, name string) { r.enqueue(ctx, name) }
 
-// QueriesOf are the queries that look whether they are due when a Secret changes.
+// QueriesOf returns the queries that a change of a Secret reconciles.
 func (r *Reconciler) QueriesOf(ctx context.Context, secret client.Object) []reconcile.Request {
 	return r.queriesOf(ctx, secret)
 }
 
-// CheckSelection asserts what holds for every selection.
+// CheckSelection checks the invariants of every selection.
 func CheckSelection(t *testing.T, status *imagev1alpha1.ImageQueryStatus) {
 	t.Helper()
 	if (len(status.Selected) == 0) != (status.SelectedSummary == "") {

@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// Two queries hold back the same images, and each finds them gone at each of its polls.
+// Two queries hold back the same images, and each finds them gone at each poll.
 func TestQueriesThatHoldBackTheSameImagesDoNotPollEachOther(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)...)
@@ -24,7 +24,7 @@ func TestQueriesThatHoldBackTheSameImagesDoNotPollEachOther(t *testing.T) {
 	polls := func() float64 { return w.polls(imagev1alpha1.ReasonRemovalBlocked) }
 
 	w.deleteImages(0, 1, 2, 3, 4, 5, 6, 7)
-	w.clock.offset.Add(int64(2 * time.Second)) // more often than once a second nobody is polled
+	w.clock.offset.Add(int64(2 * time.Second)) // the minimum between two polls
 	w.Poll("one")
 	w.UntilReady("two", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
 	const more = 5
@@ -39,7 +39,7 @@ func TestQueriesThatHoldBackTheSameImagesDoNotPollEachOther(t *testing.T) {
 		t.Errorf("%d requested polls of one query made %v of both", more, got)
 	}
 
-	// An image that came back and is gone again is news.
+	// An image that came back and is gone again is a new reason.
 	w.cloud.Put(region, newImage(7))
 	w.Poll("one")
 	w.Poll("two")
@@ -55,7 +55,7 @@ func TestQueriesThatHoldBackTheSameImagesDoNotPollEachOther(t *testing.T) {
 	})
 }
 
-// polls are how many polls came to a result so far.
+// polls returns the number of polls with a result.
 func (w *world) polls(result string) float64 {
 	return w.series("imagequery_polls_total")[fmt.Sprintf("imagequery_polls_total{result=%q}", result)]
 }
@@ -68,7 +68,7 @@ func TestQueriesThatNeverSyncDoNotStarveTheOthers(t *testing.T) {
 	w.UntilSynced("healthy")
 	for i := range others {
 		w.Create(newQuery(fmt.Sprintf("hungry-%03d", i), func(s *imagev1alpha1.ImageQuerySpec) {
-			s.Filters = []imagev1alpha1.Filter{{Name: "image-name", Values: []string{fmt.Sprint("node-", i)}}} // a listing of its own
+			s.Filters = []imagev1alpha1.Filter{{Name: "image-name", Values: []string{fmt.Sprint("node-", i)}}} // not shared
 			s.MinImages = new(int32(99))
 		}))
 	}

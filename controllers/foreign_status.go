@@ -10,15 +10,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -36,181 +32,10 @@ const (
 	// leaseDuration is how long a former leader may be unaware that it lost the lease, e.g. because its process was paused. It
 	// is the Lease's own duration. Until it has passed, a status with the operator's name may come from the other leader.
 	leaseDuration = 15 * time.Second
-
-	// maxUnanswered bounds the status writes without an answer that are remembered.
-	maxUnanswered = 4
 )
 
 // errForeignStatus means that another client wrote the status.
 var errForeignStatus = errors.New("another client wrote the status meanwhile")
-
-// ownStatuses remembers the statuses that this process wrote. Any other status in the cluster was written by another client.
-type ownStatuses struct {
-	mu     sync.Mutex
-	byName map[string]*ownStatus
-}
-
-// ownStatus is the status of one query as this process wrote it last.
-type ownStatus struct {
-	uid types.UID
-
-	// checked is set once the status found at the start was accepted, as far as managedFields show who wrote it, or replaced.
-	checked bool
-
-	// status is the status as of resourceVersion version. It may be shared with the cache: read only.
-	version string
-	status  *imagev1alpha1.ImageQueryStatus
-
-	// unanswered are statuses that may have been written: the API server has not answered yet, or its answer was lost.
-	unanswered []*imagev1alpha1.ImageQueryStatus
-
-	// notBefore is when a foreign status may be overwritten next. doubted is set while this waits for a status written under
-	// the operator's name.
-	notBefore time.Time
-	doubted   bool
-}
-
-// seen records a query as the watch delivers it, and reports whether its status is known to be ours.
-func (s *ownStatuses) seen(object client.Object) bool {
-	query, ok := object.(*imagev1alpha1.ImageQuery)
-	if !ok {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	if !own.checked {
-		own.version, own.status = query.ResourceVersion, &query.Status
-		return false
-	}
-	ours := own.recognises(query)
-	if query.ResourceVersion == own.version {
-		own.status = &query.Status // share the cache's copy
-	}
-	return ours
-}
-
-// of returns the entry of a query. s must be locked.
-func (s *ownStatuses) of(query *imagev1alpha1.ImageQuery) *ownStatus {
-	own := s.byName[query.Name]
-	if own == nil || own.uid != query.UID {
-		if s.byName == nil {
-			s.byName = map[string]*ownStatus{}
-		}
-		own = &ownStatus{uid: query.UID, version: query.ResourceVersion, status: query.Status.DeepCopy()}
-		s.byName[query.Name] = own
-	}
-	return own
-}
-
-// recognises reports whether a query has our status, or one that is older.
-func (own *ownStatus) recognises(query *imagev1alpha1.ImageQuery) bool {
-	for _, status := range append([]*imagev1alpha1.ImageQueryStatus{own.status}, own.unanswered...) {
-		if !equality.Semantic.DeepEqual(status, &query.Status) {
-			continue
-		}
-		if newer(query.ResourceVersion, own.version) {
-			own.version, own.status = query.ResourceVersion, status
-		}
-		return true
-	}
-	return !newer(query.ResourceVersion, own.version)
-}
-
-// checked reports whether the status found at the start was checked.
-func (s *ownStatuses) checked(query *imagev1alpha1.ImageQuery) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.of(query).checked
-}
-
-// begin records that the status found at the start is ours, or that it is to be replaced by replacement.
-func (s *ownStatuses) begin(query *imagev1alpha1.ImageQuery, replacement *imagev1alpha1.ImageQueryStatus) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	own.checked = true
-	switch {
-	case replacement != nil:
-		own.version, own.status = "", replacement
-	case own.version != query.ResourceVersion:
-		own.version, own.status = query.ResourceVersion, query.Status.DeepCopy()
-	}
-}
-
-// instead returns our status if the query has a foreign one, else nil. The result is shared: read only.
-func (s *ownStatuses) instead(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	if own.recognises(query) {
-		own.doubted = false
-		return nil
-	}
-	return own.status
-}
-
-// heldBack returns how long a foreign status must not be overwritten yet, and whether that is because it carries the
-// operator's name.
-func (s *ownStatuses) heldBack(query *imagev1alpha1.ImageQuery, now time.Time) (wait time.Duration, doubted bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	if wait = own.notBefore.Sub(now); wait > overwriteEvery {
-		wait = 0 // the clock was wrong
-	}
-	return wait, own.doubted
-}
-
-func (s *ownStatuses) holdBack(query *imagev1alpha1.ImageQuery, until time.Time, doubted bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	own.notBefore, own.doubted = until, doubted
-}
-
-// sending records a status before it is written.
-func (s *ownStatuses) sending(query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	own.unanswered = append(own.unanswered, status)
-	own.unanswered = own.unanswered[max(0, len(own.unanswered)-maxUnanswered):]
-}
-
-// answered records the result of the last status write.
-func (s *ownStatuses) answered(query *imagev1alpha1.ImageQuery, written *imagev1alpha1.ImageQuery, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.of(query)
-	switch {
-	case err == nil:
-		own.unanswered = nil
-		if newer(written.ResourceVersion, own.version) {
-			own.version, own.status = written.ResourceVersion, &written.Status
-		}
-	case refused(err) && len(own.unanswered) > 0:
-		own.unanswered = own.unanswered[:len(own.unanswered)-1]
-	}
-}
-
-// refused reports whether a write was certainly not executed.
-func refused(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
-}
-
-func (s *ownStatuses) forget(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.byName, name)
-}
-
-// newer reports whether a resourceVersion is newer than another. It is true if they can't be compared.
-func newer(a, b string) bool {
-	order, err := resourceversion.CompareResourceVersion(a, b)
-	return err != nil || order > 0
-}
 
 // reclaim replaces a status that another client wrote by ours. In the query this happens at once, so that no decision depends
 // on the foreign status; in the cluster, at most once a minute. If it is too early, reclaim returns how long to wait.
@@ -239,8 +64,9 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 		return 0, fmt.Errorf("writing the status: %w", err)
 	}
 	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventStatusOverwritten,
-		"somebody else had written the status of this query; it says again what the operator found. Only the operator may write imagequeries/status: "+
-			"the API server's audit log names the account that also does, and whoever runs the cluster should take that right away")
+		"somebody else had written the status of this query; it says again what the operator found. "+
+			"Only the operator may write imagequeries/status: the API server's audit log names the account that also does, "+
+			"and whoever runs the cluster should take that right away")
 	return 0, nil
 }
 
@@ -364,7 +190,8 @@ func labelled(h cloudimage.Owner, m selection.Matcher, existing map[string]*clou
 	var out []catalog.Image
 	for _, image := range existing {
 		facts := cloudimage.FromRecord(&image.Image)
-		if h.InScope(image.CloudImage) && h.IsMember(image.CloudImage) && image.Labels[h.Label()] == imagev1alpha1.QuerySelected && !m.Distrusts(facts) {
+		isSelected := image.Labels[h.Label()] == imagev1alpha1.QuerySelected
+		if h.InScope(image.CloudImage) && h.IsMember(image.CloudImage) && isSelected && !m.Distrusts(facts) {
 			out = append(out, facts)
 		}
 	}

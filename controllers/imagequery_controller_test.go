@@ -128,14 +128,14 @@ func TestPublicImagesAreStoredInEnglish(t *testing.T) {
 	}
 }
 
-// A listing that can't be trusted, or fails, changes nothing that is known; the next good one heals.
+// A failed or implausible listing changes no known image. The next complete one recovers.
 func TestNoBadListingDropsAnImage(t *testing.T) {
 	body := func(s string) *string { return &s }
 	noImages := map[string]json.RawMessage{"ImageSet": json.RawMessage(`null`)}
 	for name, tc := range map[string]struct {
 		fault      cvmtest.Fault
 		empty      bool
-		wantReason string // empty: the poll succeeds
+		wantReason string // "" if the poll succeeds
 		wantNote   string
 	}{
 		"a later page fails":             {fault: cvmtest.Fault{Page: 2, Code: "InternalError"}, wantReason: imagev1alpha1.ReasonUnavailable},
@@ -177,7 +177,7 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 				t.Errorf("the message does not say %s%s: %s", tc.wantReason, tc.wantNote, ready.Message)
 			}
 
-			w.clock.offset.Add(int64(time.Hour)) // far beyond max(4 × 10m, 15m)
+			w.clock.offset.Add(int64(time.Hour)) // more than max(4 × 10m, 15m)
 			if tc.wantReason != "" {
 				stale := w.Poll("golden")
 				ready := meta.FindStatusCondition(stale.Status.Conditions, imagev1alpha1.ConditionReady)
@@ -306,7 +306,7 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			// Put prepends, so the image that a case is about is the first of the list.
+			// Put prepends, so the image of the case is the first in the list.
 			w.cloud.Put(region, newImage(1), newImage(2))
 			w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^node-" }, withoutGrace))
 			w.UntilSynced("golden")
@@ -330,7 +330,7 @@ func TestAnImageLeavesOnlyWhenTheCloudConfirmsIt(t *testing.T) {
 	}
 }
 
-// No event tells of a query that was deleted while nobody watched, and the one that it shared an image with may never poll.
+// No event reports a query that was deleted while no operator was running, and its peers may never poll.
 func TestAQueryThatWasDeletedMeanwhileLeavesNoLabel(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -351,7 +351,7 @@ func TestAQueryThatWasDeletedMeanwhileLeavesNoLabel(t *testing.T) {
 	})
 }
 
-// What another query has already is known by its name: it is changed, and nobody tries to create it again.
+// The object of a peer is found by its name: it is updated, without an attempt to create it.
 func TestAnImageOfAnotherQueryIsChangedAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -372,13 +372,13 @@ func TestAnImageOfAnotherQueryIsChangedAtOnce(t *testing.T) {
 	}
 }
 
-// A query without objects of its own finds an image to be gone, and another one has the object.
+// A query without objects finds an image to be gone, and another one has the object.
 func TestAQueryWithoutObjectsMakesOthersLook(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
 	w.Create(
 		newQuery("bare", withoutObjects),
-		// It asks another question, so that the first one's listings answer none of its own.
+		// It has another request, so it doesn't share the first one's listings.
 		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
 	)
 	w.UntilSynced("bare")
@@ -400,7 +400,7 @@ func TestTwoQueriesShareAnImage(t *testing.T) {
 		t.Fatalf("the shared image has labels %v and owners %v", shared.Labels, shared.OwnerReferences)
 	}
 
-	// The one that lets go takes its mark along, and the object stays.
+	// The query that leaves removes its label, and the object stays.
 	w.Patch("first", `{"spec":{"minImages":0,"match":{"excludeImageIDs":["`+newImage(1).ImageID+`"]}}}`)
 	w.UntilReady("first", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	left := w.Image(objectName(1))
@@ -415,7 +415,7 @@ func TestTwoQueriesShareAnImage(t *testing.T) {
 		t.Errorf("after it came back: owners %v", again.OwnerReferences)
 	}
 
-	// A query that is deleted leaves its label to the operator and its objects to the garbage collector.
+	// The operator removes the label of a deleted query; its objects are left to the garbage collector.
 	w.Delete(newQuery("first"))
 	w.Eventually(func() error {
 		if labels := w.Image(objectName(1)).Labels; labels["query.imagecatalog.dev/first"] != "" {
@@ -514,8 +514,8 @@ func TestARestartPollsNothingBeforeItsTime(t *testing.T) {
 	w.cloud.ResetRequests()
 	w.writes.take()
 
-	// A second query that is new shows that the operator works again, and has looked at the first one before: both
-	// come with the first list of the cache.
+	// A new query shows that the operator works again and has reconciled the first query before: both are in the
+	// initial list of the cache.
 	w.Create(newQuery("other", func(s *imagev1alpha1.ImageQuerySpec) { s.Region = "ap-shanghai"; s.MinImages = ptr.To[int32](0) }))
 	w.UntilReady("other", metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	w.cloud.ResetRequests()
@@ -536,7 +536,7 @@ func TestAResultForAnEarlierSpecIsDiscarded(t *testing.T) {
 	var once sync.Once
 	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true }))
 	w.UntilReady("golden", metav1.ConditionUnknown, imagev1alpha1.ReasonSuspended)
-	// While the first listing is under way, the spec moves to a region without images.
+	// During the first listing, the spec changes to a region without images.
 	w.cloud.OnRequest(func(cvmtest.Request) {
 		once.Do(func() { w.Patch("golden", `{"spec":{"region":"ap-shanghai","minImages":0}}`) })
 	})
@@ -641,7 +641,7 @@ func TestARefusedCloudImageHoldsBackNoOther(t *testing.T) {
 	kit.Equal(w, "CloudImages", []string{objectName(1), objectName(3)}, w.ImageNames(""))
 }
 
-// forbid has the API server refuse a CloudImage, and waits until it does.
+// forbid makes the API server reject a CloudImage, and waits until it does.
 func (w *world) forbid(name string) {
 	w.Helper()
 	policy := &admissionv1.ValidatingAdmissionPolicy{

@@ -23,12 +23,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// approveCommand is the command that approves a removal, as the condition RemovalBlocked shows it.
+// approveCommand returns the command that approves a removal.
 func approveCommand(query *imagev1alpha1.ImageQuery, token string) string {
 	return fmt.Sprintf("kubectl annotate imagequery %s %s=%s --overwrite", query.Name, imagev1alpha1.AnnotationApproveRemoval, token)
 }
 
-// blockedNote says in Ready's message what is held back.
+// blockedNote explains the blocked removal in Ready's message.
 func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) string {
 	gone := 0
 	for _, reason := range d.Leaving {
@@ -36,12 +36,14 @@ func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) stri
 			gone++
 		}
 	}
-	return fmt.Sprintf("; %d of %s would leave (%d gone, %d no longer matching), which is all of them or more than removal.maxRemovedPercent (%d): "+
+	return fmt.Sprintf("; %d of %s would leave (%d gone, %d no longer matching), "+
+		"which is all of them or more than removal.maxRemovedPercent (%d): "+
 		"nothing is removed and no new image is selected until somebody runs the command that the condition %s shows",
-		len(d.Leaving), plural(d.Members, "image", "images"), gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(), imagev1alpha1.ConditionRemovalBlocked)
+		len(d.Leaving), plural(d.Members, "image", "images"), gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(),
+		imagev1alpha1.ConditionRemovalBlocked)
 }
 
-// leftOutNote says in Ready's message what is left out, and what to do.
+// leftOutNote lists in Ready's message what is missing on shared CloudImages, and what to do.
 func leftOutNote(l cloudimage.LeftOut) string {
 	var out string
 	if len(l.Objects) > 0 {
@@ -51,13 +53,15 @@ func leftOutNote(l cloudimage.LeftOut) string {
 			plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
 	}
 	if len(l.Labels) > 0 {
-		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, since queries that were created before set them otherwise, or %d labels, "+
-			"the most there may be, are there already (choose other keys): %s", cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
+		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, "+
+			"since queries that were created before set them otherwise, or %d labels, the most there may be, are there already (choose "+
+			"other keys): %s",
+			cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
 	}
 	return out
 }
 
-// plural is a number with what it counts.
+// plural returns a number with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -65,7 +69,7 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// enumerate names the first of some things, and how many more there are.
+// enumerate lists the first names and the number of others.
 func enumerate(names []string, most int) string {
 	if more := len(names) - most; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
@@ -73,18 +77,19 @@ func enumerate(names []string, most int) string {
 	return strings.Join(names, ", ")
 }
 
-// objectlessNote says in Ready's message how many members have no CloudImage because there would be too many.
+// objectlessNote counts in Ready's message the members without a CloudImage because of maxImages.
 func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) string {
 	if len(v.WithoutObject) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; %s no CloudImage, because with all of them there would be more than spec.cloudImages.maxImages (%d); "+
 		"narrow filters or match if nobody needs them",
-		plural(len(v.WithoutObject), "image that can't be selected for want of trust has", "images that can't be selected for want of trust have"),
+		plural(len(v.WithoutObject), "image that can't be selected for want of trust has",
+			"images that can't be selected for want of trust have"),
 		query.Spec.CloudImages.GetMaxImages())
 }
 
-// selectionNotes is what a person should know of a selection that is not simply the newest image.
+// selectionNotes explains in Ready's message a selection that isn't simply the newest image.
 func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) string {
 	var out string
 	c := d.Selection
@@ -109,7 +114,7 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) strin
 	return out
 }
 
-// pinNote says in Ready's message which pins are not selected, and why.
+// pinNote lists in Ready's message the pins that are not selected, with the reason.
 func pinNote(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
 	var out []string
 	selected := c.IDs()
@@ -124,7 +129,7 @@ func pinNote(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
 	return "; not selected although selection.pin names them: " + enumerate(out, 3)
 }
 
-// keptNote says which images stay selected although they don't qualify, and why.
+// keptNote lists the retained images with the reason.
 func keptNote(d selection.Decision) string {
 	listed, members := selection.IDsOf(d.Listing.Images), selection.IDsOf(d.Members)
 	notes := make([]string, len(d.Selection.Retained))
@@ -139,7 +144,7 @@ func keptNote(d selection.Decision) string {
 	return strings.Join(notes, "; ")
 }
 
-// keptBecause says why an image stays selected, given whether the listing has it and whether it is a member.
+// keptBecause returns why an image is retained. listed is set if the listing has it, member if it is a member.
 func keptBecause(d selection.Decision, image catalog.Image, listed, member bool) string {
 	leaving := imagev1alpha1.RemovalReason("")
 	if d.Blocked != nil {
@@ -160,7 +165,7 @@ func keptBecause(d selection.Decision, image catalog.Image, listed, member bool)
 	return "it does not qualify any more, and no other image of its group does"
 }
 
-// selectedMessage names what is selected.
+// selectedMessage lists the selected images.
 func selectedMessage(selected []imagev1alpha1.SelectedImage) string {
 	names := make([]string, len(selected))
 	for i, image := range selected {
@@ -169,7 +174,7 @@ func selectedMessage(selected []imagev1alpha1.SelectedImage) string {
 	return fmt.Sprintf("%s selected: %s", plural(len(names), "image is", "images are"), enumerate(names, 3))
 }
 
-// nothingSelected says how many members have which verdict.
+// nothingSelected counts the members by verdict.
 func nothingSelected(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 	counts := tally(verdicts)
 	if counts == "" {
@@ -197,7 +202,7 @@ func hasVerdict(verdicts map[string]imagev1alpha1.SelectionVerdict, want imagev1
 	return false
 }
 
-// tally counts verdicts, in the order of their names.
+// tally counts verdicts, sorted by name.
 func tally(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 	counts := map[imagev1alpha1.SelectionVerdict]int{}
 	for verdict := range verdicts {
@@ -210,10 +215,10 @@ func tally(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) string {
 	return strings.Join(out, ", ")
 }
 
-// maxMessage bounds a condition's message and an event's, in bytes: Kubernetes takes no longer one of an event.
+// maxMessage bounds the message of a condition or event in bytes. It is the limit of Kubernetes for events.
 const maxMessage = 1024
 
-// nearestNote names the image that spec.match.nameRegex misses by least.
+// nearestNote names the image that comes closest to spec.match.nameRegex.
 func nearestNote(f selection.Funnel) string {
 	if f.Nearest == "" {
 		return ""
@@ -221,7 +226,7 @@ func nearestNote(f selection.Funnel) string {
 	return "; the nearest name is " + f.Nearest
 }
 
-// listingNote is what a person should know of a listing that was good enough.
+// listingNote explains oddities of a listing that was used nevertheless.
 func listingNote(instanceType string, l catalog.Listing) string {
 	var out string
 	if l.TagKeyNotFound {
@@ -230,7 +235,7 @@ func listingNote(instanceType string, l catalog.Listing) string {
 	if l.Skipped > 0 {
 		out += "; " + plural(l.Skipped, "entry without a valid image id was", "entries without a valid image id were") + " skipped"
 	}
-	if l.Unsettled {
+	if l.Inconsistent {
 		out += "; the cloud's count and its list disagree, so nothing was removed"
 		if instanceType != "" {
 			out += " (if that stays, leave spec.instanceType out and name the images otherwise)"
@@ -239,7 +244,8 @@ func listingNote(instanceType string, l catalog.Listing) string {
 	return out
 }
 
-// knownStill says what is known in spite of a failed poll. Where only writes of CloudImages failed, that is this listing's.
+// knownStill states in the message of a failed poll which images are still published. If only writes of CloudImages
+// failed, these are the images of this listing.
 func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success time.Time) string {
 	n := int(ptr.Deref(status.ImageCount, 0))
 	switch {
@@ -259,13 +265,13 @@ func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success t
 func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
 	every := min(query.Spec.Interval.Duration, maxRetry)
 	if f.stalled {
-		return fmt.Sprintf("Somebody must act; it is tried again at once when the spec or the Secret changes, and by itself within %s", duration.ShortHumanDuration(every))
+		return fmt.Sprintf("Somebody must act; it is tried again at once when the spec or the Secret changes, "+
+			"and by itself within %s", duration.ShortHumanDuration(every))
 	}
 	return fmt.Sprintf("It is tried again by itself within %s", duration.ShortHumanDuration(every))
 }
 
-// sentence begins with a capital and ends with a full stop. A name at its beginning, such as spec.suspend or arm64:, stays as it
-// is written.
+// sentence capitalizes a message and adds a full stop. A leading name such as spec.suspend or arm64: isn't capitalized.
 func sentence(s string) string {
 	if s == "" {
 		return s
@@ -280,7 +286,7 @@ func sentence(s string) string {
 	return s
 }
 
-// shorten cuts a message to what may be shown, between two letters.
+// shorten cuts a message to maxMessage at a character boundary.
 func shorten(s string) string {
 	const tail = "…"
 	if len(s) <= maxMessage {

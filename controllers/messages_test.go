@@ -38,38 +38,56 @@ func TestWhatIsKnownAfterAFailure(t *testing.T) {
 		success   time.Time
 		want      string
 	}{
-		"nothing ever":                         {want: "No images are known yet."},
-		"an empty catalogue":                   {success: catalogtest.Noon, want: "No images are known."},
-		"one":                                  {images: 1, success: catalogtest.Noon, want: "The 1 image of " + catalogtest.Noon.Format(time.RFC3339) + " is kept."},
-		"two":                                  {images: 2, success: catalogtest.Noon, want: "The 2 images of " + catalogtest.Noon.Format(time.RFC3339) + " are kept."},
+		"nothing ever":       {want: "No images are known yet."},
+		"an empty catalogue": {success: catalogtest.Noon, want: "No images are known."},
+		"one": {
+			images: 1, success: catalogtest.Noon,
+			want: "The 1 image of " + catalogtest.Noon.Format(time.RFC3339) + " is kept.",
+		},
+		"two": {
+			images: 2, success: catalogtest.Noon,
+			want: "The 2 images of " + catalogtest.Noon.Format(time.RFC3339) + " are kept.",
+		},
 		"two, and only their objects are not":  {images: 2, published: true, want: "status has the 2 images of this listing."},
 		"two, and nobody knows since when":     {images: 2, want: "The 2 known images are kept."},
 		"none, and an object was not released": {published: true, want: "No images are known."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := knownStill(&imagev1alpha1.ImageQueryStatus{ImageCount: &tc.images}, &pollResult{published: tc.published}, tc.success); got != tc.want {
+			if got := knownStill(&imagev1alpha1.ImageQueryStatus{ImageCount: &tc.images}, &pollResult{published: tc.published},
+				tc.success); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
 	}
 }
 
-// Without a new listing, Selected says what holds of what is selected already.
+// Without a new listing, Selected describes the current selection.
 func TestSelectedWithoutANewListing(t *testing.T) {
 	a := catalogtest.Image("a", 1)
-	kept := metav1.Condition{Type: imagev1alpha1.ConditionSelected, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonKept, Message: "Why."}
+	kept := metav1.Condition{
+		Type: imagev1alpha1.ConditionSelected, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonKept,
+		Message: "Why.",
+	}
 	for name, tc := range map[string]struct {
 		selected []string
 		before   []metav1.Condition
 		edit     func(*imagev1alpha1.ImageQuery)
 		want     string
 	}{
-		"nothing is selected, by a status of old":        {want: "False NothingSelected: No member qualifies to be selected: 1 TooYoung."},
-		"it is selected, by a status of old":             {selected: []string{"a"}, want: "True Selected: 1 image is selected: a."},
-		"it was kept":                                    {selected: []string{"a"}, before: []metav1.Condition{kept}, want: "True Kept: Why."},
-		"an edit that isn't synced":                      {selected: []string{"a"}, edit: only("x"), want: "True Selected: 1 image is selected: a."},
-		"an edit that isn't synced, nothing is selected": {edit: only("x"), want: "Unknown Progressing: This generation of the spec has not been synced yet, and nothing is selected."},
-		"an edit takes out what was kept":                {selected: []string{"a"}, before: []metav1.Condition{kept}, edit: excluding(a), want: "Unknown Progressing: This generation of the spec has not been synced yet, and nothing is selected."},
+		"nothing is selected, by a status of old": {want: "False NothingSelected: No member qualifies to be selected: 1 TooYoung."},
+		"it is selected, by a status of old":      {selected: []string{"a"}, want: "True Selected: 1 image is selected: a."},
+		"it was kept":                             {selected: []string{"a"}, before: []metav1.Condition{kept}, want: "True Kept: Why."},
+		"an edit that isn't synced": {
+			selected: []string{"a"}, edit: only("x"), want: "True Selected: 1 image is selected: a.",
+		},
+		"an edit that isn't synced, nothing is selected": {
+			edit: only("x"),
+			want: "Unknown Progressing: This generation of the spec has not been synced yet, and nothing is selected.",
+		},
+		"an edit takes out what was kept": {
+			selected: []string{"a"}, before: []metav1.Condition{kept}, edit: excluding(a),
+			want: "Unknown Progressing: This generation of the spec has not been synced yet, and nothing is selected.",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, k := remembered(nil, tc.selected...)
@@ -96,7 +114,7 @@ func TestSelectedWithoutANewListing(t *testing.T) {
 	}
 }
 
-// A poll that fails is seen in Ready's reason at once, and makes Ready no less True while the data is fresh.
+// A failed poll changes Ready's reason at once, but Ready stays True while the data is fresh.
 func TestReadyIsRetryingWhileTheDataIsFresh(t *testing.T) {
 	for name, tc := range map[string]struct {
 		stalled bool

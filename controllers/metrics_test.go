@@ -32,7 +32,7 @@ func (w *world) gather() []*dto.MetricFamily {
 	return families
 }
 
-// series are the present ones whose metric begins with prefix, written as Prometheus does, with their values.
+// series returns the current series of metrics with the prefix, in Prometheus' notation, with their values.
 func (w *world) series(prefix string) map[string]float64 {
 	w.Helper()
 	out := map[string]float64{}
@@ -51,7 +51,7 @@ func (w *world) series(prefix string) map[string]float64 {
 	return out
 }
 
-// seriesOf are the series of a query, by metric; of a metric with more labels the value is not told.
+// seriesOf returns the series of a query by metric. The values of metrics with more labels are omitted.
 func (w *world) seriesOf(query string) map[string]float64 {
 	w.Helper()
 	out := map[string]float64{}
@@ -87,9 +87,9 @@ func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 		return nil
 	})
 
-	// Whoever deletes and creates a query of the same name starts with nothing.
+	// A recreated query of the same name starts without a history.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError"})
-	w.clock.offset.Add(int64(time.Minute)) // the first one's listing answers nobody any more
+	w.clock.offset.Add(int64(time.Minute)) // the first one's listing isn't shared any more
 	w.Delete(query)
 	w.Create(newQuery("golden"))
 	w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonUnavailable)
@@ -110,7 +110,7 @@ func TestAQuerysSeriesShowItsStatusAndGoWithIt(t *testing.T) {
 	})
 }
 
-// How old the selected image is, and why a query isn't Ready, are what a dashboard is looked at for.
+// Dashboards show how old the selected image is, and why a query isn't Ready.
 func TestASelectedImagesAgeIsToldIfTheCloudTellsIt(t *testing.T) {
 	w := newWorld(t)
 	ageless := cvmtest.PublicImages()[0]
@@ -211,7 +211,7 @@ func TestCloudImagesAreCountedByWordsThatAreKnown(t *testing.T) {
 	})
 }
 
-// Nobody but the selected images' own series names an image, and Prometheus' linter finds nothing.
+// Only the series of selected images name an image, and Prometheus' linter finds no problem.
 func TestMetricsAreWellFormed(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))

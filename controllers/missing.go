@@ -47,8 +47,8 @@ func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
 	}
 }
 
-// disowned marks due the queries whose label an object without owners has. Those that have the image as a member adopt the
-// object.
+// disowned marks queries due that have a label on an object without owners. If the image is their member, they adopt
+// the object.
 func (r *Reconciler) disowned(o client.Object, queue requestQueue) {
 	image, ok := o.(*cloudimage.Entry)
 	if !ok || !cloudimage.Ownerless(image.CloudImage) {
@@ -83,7 +83,8 @@ func (r *Reconciler) lacksObjects(query *imagev1alpha1.ImageQuery) bool {
 			crowded && trust.Distrusts(selection.FromSummary(shown)) {
 			continue
 		}
-		if image := r.images.Get(cloudimage.ObjectName(h.Scope, shown.ImageID)); image == nil || !h.Owns(image.CloudImage) && !h.LeftOut(image.CloudImage) {
+		image := r.images.Get(cloudimage.ObjectName(h.Scope, shown.ImageID))
+		if image == nil || !h.Owns(image.CloudImage) && !h.LeftOut(image.CloudImage) {
 			return true
 		}
 	}

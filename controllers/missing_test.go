@@ -19,7 +19,7 @@ import (
 
 func rarely(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = never }
 
-// untilObjects waits until there are so many CloudImages.
+// untilObjects waits for a number of CloudImages.
 func (w *world) untilObjects(want int) {
 	w.Helper()
 	w.Eventually(func() error {
@@ -82,7 +82,7 @@ func TestAStartFindsThatCloudImagesAreMissing(t *testing.T) {
 	}
 }
 
-// What the operator deletes itself is not missing to anybody, nor is what a deleted query leaves to the garbage collector.
+// The operator's own deletions, and objects left to the garbage collector, aren't missing.
 func TestOwnDeletionsMakeNothingDue(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
@@ -98,7 +98,7 @@ func TestOwnDeletionsMakeNothingDue(t *testing.T) {
 	w.idle()
 	w.cloud.ResetRequests()
 	w.pass(time.Minute)
-	// What was to be found due would have been, once a query that came later is synced.
+	// If anything had become due, it would have been polled before a later query is synced.
 	w.Create(newQuery("later", byIDs(3)))
 	w.UntilSynced("later")
 	w.idle()
@@ -113,7 +113,7 @@ func TestAJobThatDeletesAllTheTimeDrivesFewPolls(t *testing.T) {
 	w.Create(newQuery("golden", rarely))
 	w.UntilSynced("golden")
 	w.cloud.ResetRequests()
-	// Each time that the objects are back they are deleted: after 5, 15 and 35 s, and not before 75 s.
+	// The objects are deleted each time they are back: after 5, 15 and 35 s, and not before 75 s.
 	for second := range 70 {
 		w.deleteObjects()
 		w.pass(time.Second)
@@ -132,7 +132,7 @@ func TestAnObjectWithoutOwnersGoesAfterADayUnlessAQueryTakesItUp(t *testing.T) {
 	w.cloud.Put(region, newImages(1, 2)...)
 	w.Create(newQuery("golden", byIDs(1, 2)))
 	w.UntilSynced("golden")
-	// What kubectl delete --cascade=orphan does: the garbage collector takes the owner references off.
+	// Like kubectl delete --cascade=orphan, where the garbage collector removes the owner references.
 	orphan := func(number int) {
 		image := &imagev1alpha1.CloudImage{ObjectMeta: named(objectName(number))}
 		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"ownerReferences":null}}`))
@@ -151,13 +151,13 @@ func TestAnObjectWithoutOwnersGoesAfterADayUnlessAQueryTakesItUp(t *testing.T) {
 			t.Errorf("it is %+v with %v", l, image.Labels)
 		}
 	}
-	// A query takes one up.
+	// A query adopts one of them.
 	w.Create(newQuery("taker", byIDs(2)))
 	w.UntilSynced("taker")
 	if image := w.Image(objectName(2)); image.Lifecycle.Presence != imagev1alpha1.PresencePresent || image.Lifecycle.DeleteAfter != nil {
 		t.Errorf("taken up, it is %+v", image.Lifecycle)
 	}
-	// A start looks at all of them.
+	// A start checks all of them.
 	w.restart(func() { w.clock.offset.Add(int64(23 * time.Hour)) })
 	w.idle()
 	if got := len(w.Images("")); got != 2 {
@@ -170,7 +170,7 @@ func TestAnObjectWithoutOwnersGoesAfterADayUnlessAQueryTakesItUp(t *testing.T) {
 	}
 }
 
-// A backup is restored beside a query that has the image.
+// A backup is restored beside a query that has the image as a member.
 func TestAQueryTakesUpWhatLostItsOwner(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2)...)
@@ -189,13 +189,13 @@ func TestAQueryTakesUpWhatLostItsOwner(t *testing.T) {
 	})
 }
 
-// Half of the facts must not pass for all of them.
+// An incomplete record must not look complete.
 func TestAnImageThatOnlyStatusTellsOfGetsNoRecord(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6)...)
 	w.Create(newQuery("golden", withoutObjects))
 	w.UntilSynced("golden")
-	w.restart() // what the process remembers is lost
+	w.restart() // the in-memory state is lost
 	w.deleteImages(2, 3, 4, 5, 6)
 	w.Poll("golden")
 	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
@@ -236,7 +236,7 @@ func TestTheSixtyFifthQueryOfAnImageIsLeftOutAndToldSo(t *testing.T) {
 	if len(image.OwnerReferences) != 64 || image.Labels[labelOf("late")] != "" || image.Labels["team"] != "infra" {
 		t.Errorf("%d owners, labels %v", len(image.OwnerReferences), image.Labels)
 	}
-	// A place is free once another one lets go.
+	// A place becomes free when another query leaves.
 	w.Patch("q00", `{"spec":{"cloudImages":{"policy":"None"}}}`)
 	w.UntilCurrent("q00")
 	w.Poll("late")
@@ -254,7 +254,7 @@ func TestTheOlderQuerysLabelStaysAndTheNewerIsToldSo(t *testing.T) {
 	older := newQuery("zz", byIDs(1), approved("yes"))
 	w.Create(older)
 	w.UntilSynced("zz")
-	w.Eventually(func() error { // creation times are in seconds
+	w.Eventually(func() error { // creation times have seconds
 		if time.Since(older.CreationTimestamp.Time) < time.Second {
 			return fmt.Errorf("the next query would be as old")
 		}

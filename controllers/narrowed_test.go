@@ -17,7 +17,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// hide narrows the policy of the operator's key, so that the cloud shows these images no more, in a listing or by id, without a word.
+// hide narrows the policy of the operator's key: the cloud no longer shows these images, in listings or by id, without
+// an error.
 func (w *world) hide(numbers ...int) {
 	narrowed := cvmtest.DefaultCredential
 	for _, number := range numbers {
@@ -26,8 +27,8 @@ func (w *world) hide(numbers ...int) {
 	w.cloud.SetCredential(narrowed)
 }
 
-// Nobody can tell an image that a narrower policy hides from one that was deleted. Many at once wait for a person; a single one leaves
-// when its grace period has passed.
+// An image hidden by a narrower policy looks like a deleted one. Many at once wait for approval; a single one leaves
+// after its grace period.
 func TestAPolicyThatIsNarrowed(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6, 7, 8, 9)...)
@@ -48,7 +49,8 @@ func TestAPolicyThatIsNarrowed(t *testing.T) {
 	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil {
 		t.Fatalf("narrowed by one image, it is blocked: %s", blocked.Message)
 	}
-	if removing := query.Status.Removing; len(removing) != 1 || removing[0].ImageID != newImage(1).ImageID || removing[0].Reason != imagev1alpha1.RemovedGone {
+	if removing := query.Status.Removing; len(removing) != 1 || removing[0].ImageID != newImage(1).ImageID ||
+		removing[0].Reason != imagev1alpha1.RemovedGone {
 		t.Fatalf("removing is %+v, want the hidden image as Gone", removing)
 	}
 	w.pass(25 * time.Hour)
@@ -62,12 +64,13 @@ func TestAPolicyThatIsNarrowed(t *testing.T) {
 	}
 }
 
-// An image is EXPORTING while it is exported. It is no member of a query for NORMAL images then, but stays selected: it only stopped
-// being NORMAL, and no older one takes its place.
+// An image is EXPORTING during its export. A query for NORMAL images loses it as a member, but it stays selected: it
+// only stopped being NORMAL, and no older image replaces it.
 func TestAnImageThatIsExported(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
-	w.Create(newQuery("open"), newQuery("strict", func(s *imagev1alpha1.ImageQuerySpec) { s.Match.States = []imagev1alpha1.ImageState{"NORMAL"} }))
+	w.Create(newQuery("open"), newQuery("strict",
+		func(s *imagev1alpha1.ImageQuerySpec) { s.Match.States = []imagev1alpha1.ImageState{"NORMAL"} }))
 	before := w.UntilSynced("strict")
 	w.UntilSynced("open")
 	object := w.Image(objectName(3))
@@ -75,7 +78,7 @@ func TestAnImageThatIsExported(t *testing.T) {
 	turn := func(state, open, strict string, members int) {
 		t.Helper()
 		w.cloud.Update(region, newImage(3).ImageID, func(i *cvmtest.Image) { i.ImageState = state })
-		w.pass(time.Minute) // so that the other's listing is too old to share
+		w.pass(time.Minute) // the other query's listing can't be shared any more
 		queries := map[string]*imagev1alpha1.ImageQuery{"open": w.Poll("open"), "strict": w.Poll("strict")}
 		for name, want := range map[string]string{"open": open, "strict": strict} {
 			if got := selectedNames(queries[name]); got != want {

@@ -15,27 +15,32 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// idsPerRequest is how many ids one request asks for.
+// idsPerRequest is the maximum number of ids in one request.
 const idsPerRequest = 100
 
-// observer asks one account about one query's images.
+// observer observes one query's images in one account.
 type observer struct {
 	lister  catalog.Lister
 	account catalog.Account
 	query   catalog.Query
 }
 
-// observe lists the images and finds those that match. One listing is not enough for an image to leave: known members that it doesn't
-// confirm are asked for by id. What isn't there is gone; what is there and would match leaves only if the listing, read
-// once more, lacks it too. Selected images that are no members any more are asked for as well: nobody should boot one
-// that is gone.
-func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.Known, selected []string, least int) (selection.Observation, *failure) {
+// observe lists the images and finds those that match. An image leaves only if it is confirmed: known members that the
+// listing lacks are requested by id. Those that don't exist are gone. Those that exist and would match leave only if a
+// second listing lacks them, too. Selected images that are no longer members are also requested by id, since a gone
+// image must not be booted.
+func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.Known, selected []string, least int,
+) (selection.Observation, *failure) {
 	listing, err := a.list(ctx, a.query)
 	if err != nil {
 		return selection.Observation{}, failureOf(err)
 	}
+	members, funnel := m.Split(listing)
+	if len(members) < max(1, least) {
+		funnel.Nearest = m.Nearest(listing.Images)
+	}
 	v := selection.Observation{
-		Listing: listing, Matching: m.Members(listing.Images),
+		Listing: listing, Matching: members, Funnel: funnel,
 		Missing: map[string]imagev1alpha1.RemovalReason{}, FoundByID: map[string]catalog.Image{}, Gone: map[string]bool{},
 	}
 	matching := selection.IDsOf(v.Matching)
@@ -46,9 +51,9 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 	}
 	lost := slices.DeleteFunc(slices.Clone(selected), func(id string) bool { return matching[id] })
 	if len(v.Matching) < least {
-		return v, a.tooFew(ctx, m.Funnel(listing), v, lost, least)
+		return v, a.tooFew(ctx, v, lost, least)
 	}
-	if listing.Unsettled {
+	if listing.Inconsistent {
 		return v, nil
 	}
 	ask := slices.Sorted(maps.Keys(v.Missing))
@@ -66,7 +71,7 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 	return v, nil
 }
 
-// confirm asks for images by id, and says of each why it isn't among those that match.
+// confirm requests images by id and records why each is not among the matching ones.
 func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection.Observation, ask []string) error {
 	found, err := a.byID(ctx, ask)
 	if err != nil {
@@ -84,7 +89,7 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 			v.Missing[id] = imagev1alpha1.RemovedGone
 		}
 	}
-	// The second look is only for images that the listing left out although they are there and would match.
+	// The listing is read again only if it lacks images that exist and would match.
 	doubted := slices.DeleteFunc(m.Members(found), func(image catalog.Image) bool { _, missing := v.Missing[image.ID]; return !missing })
 	if len(doubted) == 0 {
 		return nil
@@ -103,7 +108,7 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 		delete(v.Missing, image.ID)
 		delete(v.Gone, image.ID)
 	}
-	if second.Unsettled {
+	if second.Inconsistent {
 		for _, image := range doubted {
 			if _, missing := v.Missing[image.ID]; missing {
 				v.Missing[image.ID] = ""
@@ -114,11 +119,12 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 	return nil
 }
 
-// tooFew is the failure of a listing with fewer images than are believed. It names the selected images that are gone,
-// because somebody may be booting them.
-func (a observer) tooFew(ctx context.Context, f selection.Funnel, v selection.Observation, lost []string, least int) *failure {
-	message := f.String() + nearestNote(f) + fmt.Sprintf("; that is fewer than spec.minImages (%d), so nothing of this listing is published; "+
-		"lower minImages if that is right", least) + listingNote(a.query.InstanceType, v.Listing)
+// tooFew returns the failure of a listing with fewer matching images than spec.minImages. It names selected images that
+// are gone, because consumers may be booting them.
+func (a observer) tooFew(ctx context.Context, v selection.Observation, lost []string, least int) *failure {
+	message := v.Funnel.String() + nearestNote(v.Funnel) +
+		fmt.Sprintf("; that is fewer than spec.minImages (%d), so nothing of this listing is published; "+
+			"lower minImages if that is right", least) + listingNote(a.query.InstanceType, v.Listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
 		there := selection.IDsOf(found)
@@ -133,7 +139,7 @@ func (a observer) tooFew(ctx context.Context, f selection.Funnel, v selection.Ob
 	return &failure{reason: imagev1alpha1.ReasonTooFewImages, message: message}
 }
 
-// byID returns those of the images that exist and are visible to the account, whatever the query asks for.
+// byID returns those images that exist and are visible to the account, ignoring the query's other criteria.
 func (a observer) byID(ctx context.Context, ids []string) ([]catalog.Image, error) {
 	var found []catalog.Image
 	for chunk := range slices.Chunk(ids, idsPerRequest) {
@@ -141,7 +147,7 @@ func (a observer) byID(ctx context.Context, ids []string) ([]catalog.Image, erro
 		switch {
 		case err != nil:
 			return nil, err
-		case listing.Unsettled:
+		case listing.Inconsistent:
 			return nil, &catalog.Error{Kind: catalog.Incomplete, Message: "the cloud's answer to a request by id does not add up"}
 		}
 		found = append(found, listing.Images...)
@@ -149,8 +155,8 @@ func (a observer) byID(ctx context.Context, ids []string) ([]catalog.Image, erro
 	return found, nil
 }
 
-// list asks the cloud. Where it refuses a request because of one of its image ids, each half of them is asked for; an id
-// that it refuses alone is one of no image.
+// list asks the cloud. If the cloud refuses a request because of one of its image ids, it bisects the ids. An id that
+// is refused alone belongs to no image.
 func (a observer) list(ctx context.Context, query catalog.Query) (catalog.Listing, error) {
 	listing, err := a.lister.List(ctx, a.account, query)
 	refused := (*catalog.Error)(nil)
@@ -172,13 +178,13 @@ func (a observer) list(ctx context.Context, query catalog.Query) (catalog.Listin
 		return catalog.Listing{}, err
 	}
 	return catalog.Listing{
-		Images:    slices.Concat(listing.Images, rest.Images),
-		Skipped:   listing.Skipped + rest.Skipped,
-		Unsettled: listing.Unsettled || rest.Unsettled,
+		Images:       slices.Concat(listing.Images, rest.Images),
+		Skipped:      listing.Skipped + rest.Skipped,
+		Inconsistent: listing.Inconsistent || rest.Inconsistent,
 	}, nil
 }
 
-// toQuery is what the cloud is asked for a spec.
+// toQuery converts a spec to a cloud query.
 func toQuery(spec *imagev1alpha1.ImageQuerySpec) catalog.Query {
 	q := catalog.Query{Region: spec.Region, InstanceType: spec.InstanceType}
 	for _, f := range spec.Filters {

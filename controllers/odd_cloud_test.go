@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// A query that can't be answered hangs, fails or breaks off; the one beside it is polled as if it were alone.
+// A query whose requests hang, fail or break off doesn't delay another query.
 func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
 	body := func(s string) *string { return &s }
 	for name, fault := range map[string]cvmtest.Fault{
@@ -35,13 +35,13 @@ func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.cloud.Put(region, newImage(1))
-			// The sick ones have an account of their own, because the cloud counts by account.
+			// The failing queries have their own account, because the cloud counts by account.
 			sick := cvmtest.Credential{SecretID: "AKIDsick", SecretKey: "s", UIN: "100000000002"}
 			w.cloud.SetCredential(sick)
 			w.SetCredentials("sick", sick)
 			fault.SecretID = sick.SecretID
 			w.cloud.Inject(fault)
-			// Three of four workers may be held up at once.
+			// Up to three of four workers may be blocked.
 			for i, elsewhere := range []string{"ap-shanghai", "ap-beijing", "ap-tokyo"} {
 				in := func(s *imagev1alpha1.ImageQuerySpec) { s.Region = elsewhere }
 				w.Create(newQuery(fmt.Sprint("sick-", i), withCredentials("sick"), in))
@@ -75,7 +75,7 @@ func TestAPoisonedQueryDelaysNoOther(t *testing.T) {
 	}
 }
 
-// Whatever the cloud writes into an image, the API server takes the record of it, and nobody else's is held up.
+// Any fields of an image can be stored by the API server, and other images aren't delayed.
 func TestOddFactsAreStored(t *testing.T) {
 	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
 	w := newWorld(t)
@@ -128,7 +128,7 @@ func TestOddFactsAreStored(t *testing.T) {
 		t.Errorf("the newest is %s", newest)
 	}
 
-	// And once stored, they are what the cloud says: nothing flaps, nothing is written again.
+	// Once stored, they stay unchanged: nothing is written again.
 	w.writes.take()
 	w.Poll("golden")
 	if writes := w.writes.take(); slices.ContainsFunc(writes, func(s string) bool { return strings.Contains(s, "cloudimages") }) {
@@ -139,8 +139,8 @@ func TestOddFactsAreStored(t *testing.T) {
 	}
 }
 
-// The Secret gets another account's keys between two pages. The listing that is under way stays the first account's;
-// the next one shows an account without these images, and nobody is believed who says that all are gone.
+// The Secret gets another account's keys between two pages. The running listing stays with the first account. The next
+// one shows an account without these images, and their removal is blocked.
 func TestKeysOfAnotherAccountBetweenTwoPagesRemoveNothing(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, cvmtest.PrivateImages(7, 150, cvmtest.DefaultCredential.UIN)...)
@@ -174,8 +174,8 @@ func TestKeysOfAnotherAccountBetweenTwoPagesRemoveNothing(t *testing.T) {
 	}
 }
 
-// A query that is suspended while the cloud is asked whether an image is gone: nothing is asked, written or deleted
-// after that.
+// A query is suspended while the cloud is asked whether an image is gone. After that, nothing is requested, written or
+// deleted.
 func TestSuspendingDuringAPollEndsIt(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
@@ -202,7 +202,7 @@ func TestSuspendingDuringAPollEndsIt(t *testing.T) {
 	}
 }
 
-// A listing that lacks an image every time it is read first, although it is there.
+// Each first listing lacks an existing image.
 func TestAFlappingImageMakesNoStorm(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
@@ -225,7 +225,8 @@ func TestAFlappingImageMakesNoStorm(t *testing.T) {
 	}
 }
 
-// The same, lacking whenever it is read in every second poll: it is in grace then, and no object comes or goes.
+// All listings of every second poll lack the image. It is in its grace period then, and no object is created or
+// deleted.
 func TestAnImageThatIsMissingInEverySecondPollIsNotCreatedAnew(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))
@@ -250,7 +251,7 @@ func TestAnImageThatIsMissingInEverySecondPollIsNotCreatedAnew(t *testing.T) {
 	}
 }
 
-// Complete listings that lack much, twice, without the images by id: an emptied or another account looks like that.
+// Complete listings that lack many images, twice, and no images by id: this looks like an emptied or another account.
 func TestImagesThatVanishTogetherStay(t *testing.T) {
 	for name, left := range map[string]int{"all of them": 0, "most of them": 4} {
 		t.Run(name, func(t *testing.T) {
@@ -280,8 +281,8 @@ func TestImagesThatVanishTogetherStay(t *testing.T) {
 	}
 }
 
-// A listing whose count and images disagree, twice, says what is there, and nothing of what is not: not even an image
-// that is really gone leaves by it.
+// A listing with a count that disagrees with its images, twice, shows what exists, but not what doesn't: even an image
+// that is really gone stays.
 func TestAListingThatDoesNotAddUpRemovesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1), newImage(2))

@@ -22,7 +22,7 @@ type pollResult struct {
 	// failure is why the poll failed; nil if it succeeded.
 	failure *failure
 
-	// funnel is what spec.match made of the listing.
+	// funnel counts the images that spec.match admits and excludes.
 	funnel selection.Funnel
 
 	// published is set if the decision is valid because the listing was good. It is also set when only writes of
@@ -44,8 +44,8 @@ type failure struct {
 	// reason is one of the condition reasons.
 	reason string
 
-	// message says what is wrong and who must act, as a sentence without a full stop. The same cause gives the same
-	// message.
+	// message is a sentence without a full stop that states what is wrong and who must act. The same cause gives the
+	// same message.
 	message string
 
 	// stalled is set if a person must act.

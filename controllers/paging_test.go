@@ -24,16 +24,16 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// coming is a change in the cloud just before a request is answered: an image comes, or goes for good. Ids don't return.
+// coming is a change in the cloud just before a request is answered: an image is created or deleted. Ids aren't reused.
 type coming struct {
 	request int
 	number  int
 	what    string
 }
 
-// Images come and go between the pages of listings, and the objects are planned from what the production client makes
-// of it. However that falls: no object of an image that exists at the end is deleted, and selected never names one that
-// did not exist while its listing was made.
+// Images are created and deleted between the pages of listings, and objects are planned from the result of the
+// production client. In any case, no object of an image that exists at the end is deleted, and selected never names an
+// image that didn't exist during its listing.
 func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
 	t.Cleanup(cloud.Close)
@@ -64,14 +64,14 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	})
 }
 
-// story is a cloud and the objects of one query that asks it.
+// story is a cloud and the objects of one query.
 type story struct {
 	cloud *cvmtest.Server
 	pool  []cvmtest.Image
 
 	mu      sync.Mutex
 	exists  map[string]bool
-	existed map[string]bool // at some time during the present poll
+	existed map[string]bool // at some time during the current poll
 	left    map[string]bool
 
 	public  []cvmtest.Image // to come
@@ -108,8 +108,8 @@ func (s *story) change(e coming) {
 	case "go":
 		s.remove(image)
 	case "swap":
-		// A private image goes and a public one, which are listed last, comes: the count is the same, and a listing that has
-		// read the first page passes over the image that moves up to it.
+		// A private image is deleted and a public one, which is listed last, created: the count stays the same, and a
+		// listing that has read the first page misses the image that moves up to it.
 		if s.exists[image.ImageID] && len(s.public) > 0 {
 			s.remove(image)
 			s.put(s.public[0])
@@ -131,7 +131,7 @@ func (s *story) remove(image cvmtest.Image) {
 	s.exists[image.ImageID], s.left[image.ImageID] = false, true
 }
 
-// poll is one poll of the loop, without the API server: look, decide, plan, and what status says.
+// poll runs one poll without an API server: observe, decide, plan, and status.
 func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account, edits []coming) {
 	s.now = s.now.Add(10 * time.Minute)
 	s.existed = map[string]bool{}
@@ -176,8 +176,9 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 	}
 }
 
-// carryOut brings objects to a plan, as a cluster would. It returns the ids of the images whose objects are deleted.
-func carryOut(t interface{ Fatal(...any) }, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry) (deleted []string) {
+// carryOut applies a plan to objects, as in a cluster. It returns the ids of the images with deleted objects.
+func carryOut(t interface{ Fatal(...any) }, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry,
+) (deleted []string) {
 	for _, step := range slices.Concat(p.Keep, p.Release) {
 		after := step.Desire(c, step.Current.Object())
 		if after == nil {

@@ -33,7 +33,7 @@ func (r *Reconciler) enqueue(ctx context.Context, name string) {
 func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *pollResult, existing map[string]*cloudimage.Entry) {
 	isGone := func(name string) bool {
 		image := existing[name]
-		return image != nil && (o.Gone[image.Image.ID] || o.Listing.Unsettled || !c.InScope(image.CloudImage))
+		return image != nil && (o.Gone[image.Image.ID] || o.Listing.Inconsistent || !c.InScope(image.CloudImage))
 	}
 	r.states.retainGone(c.Query.Name, isGone)
 	due := map[string]bool{}
@@ -69,7 +69,8 @@ func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimag
 
 // morePeers adds the queries that a newer version of an object names. Queries known not to exist are looked up again, since
 // they may have been created meanwhile.
-func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
+func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry,
+) (map[string]*imagev1alpha1.ImageQuery, error) {
 	if image == nil {
 		return known, nil
 	}

@@ -19,7 +19,8 @@ import (
 
 // poll lists the images and syncs the CloudImages. The error is never about the cloud: the query was superseded, the process
 // is shutting down, or the API server can't be read.
-func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, missing *failure) (*pollResult, error) {
+func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, missing *failure,
+) (*pollResult, error) {
 	o := &pollResult{began: r.Clock.Now(), requestedAt: requestOf(query), failure: missing}
 	if missing != nil {
 		return o, nil
@@ -41,7 +42,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if o.Listing, o.failure = seen.Listing, bad; bad != nil {
 		return o, nil
 	}
-	o.funnel = decider.Matcher.Funnel(seen.Listing)
+	o.funnel = seen.Funnel
 	o.Decision = decider.Decide(query, known, seen, o.began)
 	boundSelection(&o.Selection)
 	if o.failure = tooMany(query, o.Decision); o.failure != nil {
@@ -53,7 +54,9 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 }
 
 // observe observes the cloud within the time limit of a poll.
-func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m selection.Matcher, known selection.Known, fresh bool) (selection.Observation, *failure) {
+func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m selection.Matcher,
+	known selection.Known, fresh bool,
+) (selection.Observation, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
 	defer cancel()
 	a := observer{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
@@ -80,8 +83,9 @@ func tooMany(query *imagev1alpha1.ImageQuery, v selection.Decision) *failure {
 	}
 	return &failure{
 		reason: imagev1alpha1.ReasonTooManyImages, stalled: true,
-		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), so nothing of this listing is published; "+
-			"narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None", objects, most),
+		message: fmt.Sprintf("the query asks for %d CloudImages, more than spec.cloudImages.maxImages (%d), "+
+			"so nothing of this listing is published; narrow filters or match, raise maxImages, or set cloudImages.policy to Selected or None",
+			objects, most),
 	}
 }
 
@@ -127,6 +131,10 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 	return writeFailure(refused, notReleased), nil
 }
 
+func (r *Reconciler) writer() writer.Writer {
+	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Peers: r.morePeers}
+}
+
 // existing returns the CloudImages affected by a poll result, by name: those that refer to the query, and those of other
 // queries for its images and for images that it requested by id.
 func (r *Reconciler) existing(h cloudimage.Owner, o *pollResult) (map[string]*cloudimage.Entry, error) {
@@ -161,7 +169,8 @@ func writeFailure(refused, notReleased writer.Refusals) *failure {
 		return nil
 	}
 	return &failure{
-		reason:  imagev1alpha1.ReasonWriteFailed,
-		message: fmt.Sprintf("the API server did not take %s of CloudImages, the first of them %s; all others are done", plural(count, "write", "writes"), first),
+		reason: imagev1alpha1.ReasonWriteFailed,
+		message: fmt.Sprintf("the API server did not take %s of CloudImages, the first of them %s; all others are done",
+			plural(count, "write", "writes"), first),
 	}
 }

@@ -59,43 +59,43 @@ func (w waiter) compare(other waiter) int {
 }
 
 // acquire takes a slot for a query, or adds the query to the waiters.
-func (t *pollSlots) acquire(source string, query waiter, most int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.polling == nil {
-		t.polling, t.waiting = map[string]int{}, map[string][]waiter{}
+func (s *pollSlots) acquire(source string, query waiter, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.polling == nil {
+		s.polling, s.waiting = map[string]int{}, map[string][]waiter{}
 	}
-	t.removeWaiter(source, query.name)
-	if t.polling[source] < most {
-		t.polling[source]++
+	s.removeWaiter(source, query.name)
+	if s.polling[source] < most {
+		s.polling[source]++
 		return true
 	}
-	t.waiting[source] = append(t.waiting[source], query)
+	s.waiting[source] = append(s.waiting[source], query)
 	return false
 }
 
 // release frees a slot and returns the names of the queries that may now take one.
-func (t *pollSlots) release(source string, most int) []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.polling[source]--; t.polling[source] == 0 {
-		delete(t.polling, source)
+func (s *pollSlots) release(source string, most int) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.polling[source]--; s.polling[source] == 0 {
+		delete(s.polling, source)
 	}
 	var next []string
-	for range most - t.polling[source] {
-		if len(t.waiting[source]) == 0 {
+	for range most - s.polling[source] {
+		if len(s.waiting[source]) == 0 {
 			break
 		}
-		name := slices.MinFunc(t.waiting[source], waiter.compare).name
+		name := slices.MinFunc(s.waiting[source], waiter.compare).name
 		next = append(next, name)
-		t.removeWaiter(source, name)
+		s.removeWaiter(source, name)
 	}
 	return next
 }
 
-func (t *pollSlots) removeWaiter(source, name string) {
-	line := slices.DeleteFunc(t.waiting[source], func(w waiter) bool { return w.name == name })
-	if t.waiting[source] = line; len(line) == 0 {
-		delete(t.waiting, source)
+func (s *pollSlots) removeWaiter(source, name string) {
+	line := slices.DeleteFunc(s.waiting[source], func(w waiter) bool { return w.name == name })
+	if s.waiting[source] = line; len(line) == 0 {
+		delete(s.waiting, source)
 	}
 }

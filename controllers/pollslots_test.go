@@ -16,21 +16,21 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// slotStep is one of the things that happen to the slots of a source, two of which are there, and what comes of it.
+// slotStep is a call on a source with two slots, with its expected result.
 type slotStep struct {
 	source  string // "a" by default
-	acquire waiter // asks for a slot
+	acquire waiter // call acquire for this query
 	granted bool
-	release bool     // ends a poll
-	next    []string // the queries that are told to ask again
+	release bool     // call release
+	next    []string // expected result of release
 }
 
-func TestTurns(t *testing.T) {
-	// query is one that is due so many minutes after noon, and named by them.
+func TestPollSlots(t *testing.T) {
+	// query returns a query that is due a number of minutes after noon. The number is its name.
 	query := func(minute int) waiter {
 		return waiter{name: fmt.Sprint(minute), due: catalogtest.Noon.Add(time.Duration(minute) * time.Minute)}
 	}
-	// neverTried is one that goes before those, although it became due after them.
+	// neverTried returns a query that takes precedence over those, although it became due later.
 	neverTried := func(name string) waiter { return waiter{name: name, first: true, due: catalogtest.Noon.Add(time.Hour)} }
 	for name, steps := range map[string][]slotStep{
 		"as many as are allowed": {
@@ -41,49 +41,49 @@ func TestTurns(t *testing.T) {
 			{source: "b", acquire: query(4), granted: true}, {source: "b", acquire: query(5), granted: true},
 			{source: "b", acquire: query(6)},
 		},
-		"who waits is told, in order": {
+		"waiting queries are requeued in order": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
 			{release: true, next: []string{"3"}}, {release: true, next: []string{"4"}},
 		},
-		"a source tells its own only": {
+		"a source requeues only its own": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
 			{source: "b", acquire: query(1), granted: true}, {source: "b", acquire: query(2), granted: true},
 			{source: "b", acquire: query(3)}, {source: "b", release: true, next: []string{"3"}},
 		},
-		"nobody waits": {
+		"no query waits": {
 			{acquire: query(1), granted: true}, {release: true}, {acquire: query(2), granted: true},
 		},
-		"a query never tried is told first": {
+		"a query that was never tried is requeued first": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
 			{acquire: neverTried("N")}, {release: true, next: []string{"N"}}, {release: true, next: []string{"3"}},
 		},
-		"those never tried, in order": {
+		"several that were never tried, in order": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: neverTried("N")},
 			{acquire: neverTried("M")}, {release: true, next: []string{"N"}}, {release: true, next: []string{"M"}},
 		},
-		"whoever is longest overdue is told first": {
+		"the longest overdue query is requeued first": {
 			{acquire: query(7), granted: true}, {acquire: query(8), granted: true}, {acquire: query(5)}, {acquire: query(3)},
 			{acquire: query(4)}, {release: true, next: []string{"3"}}, {acquire: query(3), granted: true},
 			{release: true, next: []string{"4"}}, {acquire: query(4), granted: true}, {release: true, next: []string{"5"}},
 		},
-		"who was told late keeps its place": {
+		"a query that comes too late keeps its place": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
 			{acquire: query(5)}, {release: true, next: []string{"3"}}, {acquire: query(9), granted: true},
 			{acquire: query(3)}, {release: true, next: []string{"3"}},
 		},
-		"who asks twice waits once": {
+		"a query that asks twice waits once": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(3)},
 			{release: true, next: []string{"3"}}, {release: true},
 		},
-		"who was told and takes it, waits no more": {
+		"a query with a slot no longer waits": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
 			{release: true, next: []string{"3"}}, {acquire: query(3), granted: true}, {release: true}, {release: true},
 		},
-		"who comes at the right time, too": {
+		"nor does one that wasn't requeued": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
 			{release: true, next: []string{"3"}}, {acquire: query(4), granted: true}, {release: true},
 		},
-		"a turn that was not taken is told again": {
+		"a slot that wasn't taken is offered again": {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
 			{acquire: query(5)}, {release: true, next: []string{"3"}}, {release: true, next: []string{"4", "5"}},
 		},
@@ -94,7 +94,7 @@ func TestTurns(t *testing.T) {
 				source := cmp.Or(step.source, "a")
 				if step.release {
 					if got := slots.release(source, 2); !slices.Equal(got, step.next) {
-						t.Errorf("step %d: %q are told, want %q", i+1, got, step.next)
+						t.Errorf("step %d: %q are requeued, want %q", i+1, got, step.next)
 					}
 				} else if got := slots.acquire(source, step.acquire, 2); got != step.granted {
 					t.Errorf("step %d: query %s has a slot: %t, want %t", i+1, step.acquire.name, got, step.granted)
@@ -104,7 +104,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// Who ends its turn while the process ends must not wait for a receiver that is gone.
+// When the process is shutting down, releaseSlot must not block on a channel without a receiver.
 func TestAPollEndsWithTheProcess(t *testing.T) {
 	r := &Reconciler{Concurrent: 1, requeue: make(chan event.GenericEvent)}
 	r.slots.acquire("a", waiter{name: "1"}, 1)
@@ -119,6 +119,6 @@ func TestAPollEndsWithTheProcess(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
-		t.Fatal("the turn has not ended")
+		t.Fatal("releaseSlot blocks")
 	}
 }

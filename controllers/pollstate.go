@@ -52,12 +52,12 @@ type pollState struct {
 	// fresh requires a listing that begins after the poll does.
 	fresh bool
 
-	// members are the members of the last good listing, and departed the images in their grace period, whose facts are in no
-	// CloudImage.
+	// members are the members of the last complete listing, and departed the images in their grace period. Both are
+	// kept only if cloudImages.policy gives some members no CloudImage.
 	members  []catalog.Image
 	departed map[string]selection.Departed
 
-	// request is what the last good listing answered, as a hash.
+	// request is the hash of the request that the last complete listing answered.
 	request string
 
 	// lastReason is the reason of the last poll's result. An event is emitted when it changes.
@@ -233,7 +233,7 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	}
 }
 
-// known is what objects, status and the process tell of a query's images.
+// known returns what objects, status and this process know of a query's images.
 func (m *pollState) known(query *imagev1alpha1.ImageQuery, existing map[string]*cloudimage.Entry) selection.Known {
 	k := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members)
 	if selection.SameScope(query.Status.ObservedQuery, selection.ObservedQuery(query)) {
@@ -242,7 +242,7 @@ func (m *pollState) known(query *imagev1alpha1.ImageQuery, existing map[string]*
 	return k
 }
 
-// remember keeps what no CloudImage does.
+// remember keeps the images that may have no CloudImage.
 func (m *pollState) remember(query *imagev1alpha1.ImageQuery, o *pollResult, now time.Time) {
 	m.members, m.departed = nil, nil
 	if query.Spec.CloudImages.Policy == imagev1alpha1.CloudImagesAll {

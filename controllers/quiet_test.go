@@ -17,7 +17,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// eventsOf are those of queries whose names begin so. Events of cluster-scoped objects are in the namespace default.
+// eventsOf returns the events of queries with a name prefix. Events of cluster-scoped objects are in the namespace
+// default.
 func (w *world) eventsOf(prefix string) []corev1.Event {
 	w.Helper()
 	var list corev1.EventList
@@ -43,7 +44,7 @@ func TestAHundredFailingPollsAreOneEvent(t *testing.T) {
 		w.clock.offset.Add(int64(time.Second)) // more often nobody is polled
 		w.Poll("hundred")
 	}
-	// The event of the recovery is recorded after all that came before it.
+	// The event of the recovery is recorded after all previous ones.
 	w.cloud.Heal()
 	w.clock.offset.Add(int64(time.Minute))
 	w.Poll("hundred")
@@ -67,7 +68,7 @@ func TestAHundredFailingPollsAreOneEvent(t *testing.T) {
 	})
 }
 
-// reconciles counts how often queries were looked at so far, and how many are being looked at now.
+// reconciles returns the number of finished and of running reconciles.
 func (w *world) reconciles() (done, active float64) {
 	w.Helper()
 	families, err := metrics.Registry.Gather()
@@ -87,12 +88,12 @@ func (w *world) reconciles() (done, active float64) {
 	return done, active
 }
 
-// A day without news, in simulated time: all that is written is the heartbeat of status.lastSyncTime.
+// A day without changes, in simulated time: only the heartbeat of status.lastSyncTime is written.
 func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 	const (
 		queries = 100
 		day     = 24 * time.Hour
-		step    = 12 * time.Minute // the longest interval with its jitter: every query is due at every step
+		step    = 12 * time.Minute // the longest interval with jitter, so every query is due at every step
 	)
 	w := newWorld(t)
 	regions := []string{
@@ -134,8 +135,8 @@ func TestADayWithoutNewsIsHeartbeatsOnly(t *testing.T) {
 	writes := w.writes.take()
 	t.Logf("in a day %d queries were polled %v times and written %d times; %d more events",
 		queries, polls, len(writes), len(w.eventsOf("quiet-"))-events)
-	// A write goes with every second poll, the first that finds lastSyncTime older than twice the interval. A busy machine
-	// may turn one step's polls into the next one's.
+	// Every second poll writes, since lastSyncTime is then older than twice the interval. On a busy machine, one step's
+	// polls may run in the next step.
 	most, least := queries*int(day/(10*time.Minute)), queries*int(day/step)*9/10
 	if int(polls) > most || int(polls) < least {
 		t.Errorf("there were %v polls, want %d to %d", polls, least, most)

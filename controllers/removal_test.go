@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// newImages are numbered private images, the first the oldest.
+// newImages returns numbered private images, oldest first.
 func newImages(numbers ...int) []cvmtest.Image {
 	var out []cvmtest.Image
 	for _, number := range numbers {
@@ -36,7 +36,7 @@ func (w *world) deleteImages(numbers ...int) {
 	}
 }
 
-// selectedIDs are the numbers of the selected images.
+// selectedNames returns the names of the selected images.
 func selectedNames(q *imagev1alpha1.ImageQuery) string {
 	var names []string
 	for _, image := range q.Status.Selected {
@@ -45,7 +45,7 @@ func selectedNames(q *imagev1alpha1.ImageQuery) string {
 	return strings.Join(names, " ")
 }
 
-// events waits until there are so many events with a reason about a query.
+// events waits until a query has the wanted number of events with a reason.
 func (w *world) events(q *imagev1alpha1.ImageQuery, reason string, want int) {
 	w.Helper()
 	w.Eventually(func() error {
@@ -73,7 +73,7 @@ func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 	w.UntilSynced("golden")
 	before := w.Image(objectName(1))
 
-	// It matches no more: the label goes, the object stays and says since when.
+	// It no longer matches: the label is removed, and the object stays with the time.
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageName = "withdrawn" })
 	query := w.Poll("golden")
 	left := w.Image(objectName(1))
@@ -90,7 +90,7 @@ func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 		t.Errorf("removing is %+v, the object's deleteAfter %s", removing, left.Lifecycle.DeleteAfter)
 	}
 
-	// Back before the end, it is the same object.
+	// If it matches again before the end of the grace period, it keeps its object.
 	w.cloud.Update(region, newImage(1).ImageID, func(i *cvmtest.Image) { i.ImageName = newImage(1).ImageName })
 	query = w.Poll("golden")
 	if back := w.Image(objectName(1)); back.UID != before.UID || back.Lifecycle.Leaving != nil || back.Lifecycle.DeleteAfter != nil ||
@@ -134,7 +134,7 @@ func TestTheEndOfAGracePeriodIsADueTimeOfItsOwn(t *testing.T) {
 	w.UntilSynced("golden")
 	w.deleteImages(1)
 	w.Poll("golden")
-	// A listing that fails deletes nothing; the next good one does.
+	// A failed listing deletes nothing. The next complete one does.
 	w.cloud.Inject(cvmtest.Fault{Code: "InternalError", Times: 1})
 	w.pass(time.Hour + time.Minute)
 	w.UntilQuery("golden", "the poll at the end has failed", func(q *imagev1alpha1.ImageQuery) bool {
@@ -155,7 +155,7 @@ func TestTwoOwnersLetGoEachInItsOwnTime(t *testing.T) {
 	w.cloud.Put(region, newImages(1, 2, 3)...)
 	w.Create(
 		newQuery("hasty", func(s *imagev1alpha1.ImageQuerySpec) { s.Removal.GracePeriod = &metav1.Duration{Duration: time.Hour} }),
-		// It asks another question, so the first one's listings answer none of its own.
+		// It has another request, so it doesn't share the first one's listings.
 		newQuery("slow", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration, s.Filters = 100*time.Hour, nil }),
 	)
 	w.UntilSynced("hasty")
@@ -208,11 +208,11 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	w.writes.take()
 	w.restart()
 	query = w.Poll("golden")
-	if writes := w.writes.take(); len(writes) != 1 || selectedNames(query) != "node-9" { // the echo of the request
+	if writes := w.writes.take(); len(writes) != 1 || selectedNames(query) != "node-9" { // lastHandledReconcileAt
 		t.Errorf("polled again, selected is %q, and it wrote %v", selectedNames(query), writes)
 	}
 
-	// Another token approves nothing; the command that the condition shows does, at once.
+	// Another token approves nothing. The command in the condition does, at once.
 	annotation, token, found := strings.Cut(strings.Fields(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message)[4], "=")
 	if !found || annotation != imagev1alpha1.AnnotationApproveRemoval ||
 		!strings.HasPrefix(blocked.Message, "kubectl annotate imagequery golden ") || !strings.HasSuffix(blocked.Message, " --overwrite") {
@@ -234,7 +234,7 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	}
 }
 
-// One golden image under a tag: the old one is deleted and the new one built between two polls.
+// A single golden image with a tag: between two polls the old one is deleted and the new one built.
 func TestTheOnlyGoldenImageIsReplacedByItself(t *testing.T) {
 	w := newWorld(t)
 	golden := func(number int) cvmtest.Image {
@@ -263,7 +263,7 @@ func TestTheOnlyGoldenImageIsReplacedByItself(t *testing.T) {
 		w.restart()
 	}
 
-	// One that nothing replaces stays, until something does.
+	// An image without a replacement stays until there is one.
 	w.deleteImages(4)
 	w.cloud.Inject(cvmtest.Fault{Listing: true, Code: "InvalidParameterValue.TagKeyNotFound"})
 	w.Patch("golden", `{"spec":{"minImages":0}}`)
@@ -278,7 +278,7 @@ func TestTheOnlyGoldenImageIsReplacedByItself(t *testing.T) {
 	}
 }
 
-// Keys of an account that our images are shared with see them all, as somebody else's.
+// Keys of an account with which our images are shared list all of them with another owner.
 func TestKeysOfAnAccountThatImagesAreSharedWithAreHeldBack(t *testing.T) {
 	w := newWorld(t)
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-key", UIN: "100000000002"}
@@ -308,7 +308,7 @@ func TestAnotherAccountBehindTheSecretIsHeldBack(t *testing.T) {
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-key", UIN: "100000000002"}
 	w.cloud.SetCredential(other)
 	w.cloud.Put(region, newImages(1, 2)...)
-	for _, foreign := range newImages(3, 4) { // as many
+	for _, foreign := range newImages(3, 4) { // the same number
 		foreign.Owner, foreign.ImageCreator = other.UIN, new(other.UIN)
 		w.cloud.Put(region, foreign)
 	}
@@ -321,7 +321,7 @@ func TestAnotherAccountBehindTheSecretIsHeldBack(t *testing.T) {
 	if selectedNames(query) != "node-2" || len(w.Images("")) != 4 {
 		t.Errorf("selected is %q among %d CloudImages, want node-2 as before", selectedNames(query), len(w.Images("")))
 	}
-	// The right keys again, and it is as it was.
+	// The correct keys restore the previous state.
 	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
 	if query = w.UntilSynced("golden"); selectedNames(query) != "node-2" {
 		t.Errorf("selected is %q", selectedNames(query))
@@ -344,7 +344,7 @@ func TestTooFewImagesMovesNothingAndNamesWhatIsGone(t *testing.T) {
 	}
 }
 
-// The cloud may refuse a whole request because of one id in it: the others are members all the same.
+// The cloud may reject a whole request because of one id in it. The other images are members nevertheless.
 func TestAnIDThatTheCloudRefusesIsNoMember(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
@@ -363,7 +363,7 @@ func TestAnIDThatTheCloudRefusesIsNoMember(t *testing.T) {
 	if kit.Ready(query).Reason != imagev1alpha1.ReasonSynced || selectedNames(query) != "node-2" || len(w.Images("")) != 2 {
 		t.Errorf("selected is %q among %d CloudImages: %s", selectedNames(query), len(w.Images("")), kit.Describe(query))
 	}
-	// Where none is left, that is too few and no mistake of the query's author.
+	// If none is left, the reason is TooFewImages and not InvalidQuery.
 	for number := 1; number <= 2; number++ {
 		w.cloud.Inject(cvmtest.Fault{ImageID: newImage(number).ImageID, Code: "InvalidImageId.NotFound"})
 	}

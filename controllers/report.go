@@ -23,8 +23,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// report writes what a poll came to. A status that can't be written is kept for the next try, so that the cloud isn't
-// asked again for it.
+// report writes the result of a poll to status. If the write fails, the result is kept and written later, without
+// another poll.
 func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) (ctrl.Result, error) {
 	m.unwritten = o
 	before := query.Status.DeepCopy()
@@ -45,7 +45,9 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 }
 
 // writeInterimStatus writes the status that a new spec requires before the cloud has answered.
-func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery, status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus) error {
+func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery,
+	status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus,
+) error {
 	existing, err := r.images.OfQuery(query.Name)
 	if err != nil {
 		return err
@@ -58,7 +60,7 @@ func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha
 	})
 }
 
-// recordPoll logs what a poll came to, and makes an event of it when that is something new.
+// recordPoll logs a failed poll, counts the result, and emits an event if the reason differs from the last poll's.
 func (r *Reconciler) recordPoll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) {
 	log := ctrl.LoggerFrom(ctx)
 	word, kind, message := imagev1alpha1.ReasonSynced, corev1.EventTypeNormal, o.funnel.String()
@@ -80,7 +82,7 @@ func (r *Reconciler) recordPoll(ctx context.Context, query *imagev1alpha1.ImageQ
 	}
 }
 
-// recordImageEvents makes events of what consumers of the images should know: at most one of each kind for a poll.
+// recordImageEvents emits events for consumers of the images, at most one of each kind per poll.
 func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, o *pollResult) {
 	if !o.published {
 		return
@@ -94,12 +96,13 @@ func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *
 	}
 	if len(o.CreatorChanged) > 0 {
 		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventCreatorChanged,
-			"a selected image has the name of one selected before, but another creator: "+enumerate(o.CreatorChanged, 5)+"; match.creators admits only those you trust")
+			"a selected image has the name of one selected before, but another creator: "+enumerate(o.CreatorChanged, 5)+
+				"; match.creators admits only those you trust")
 	}
 }
 
-// selectionChange is the message of the event about another selection, by the groups that changed; "" if it is the same. Status tells
-// of a group no more than the architecture.
+// selectionChange returns the message of the SelectionChanged event, by architecture, or "". Status has no other fact
+// about an image's group.
 func selectionChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision) string {
 	if slices.Equal(selection.SelectedIDs(before.Selected), d.Selection.IDs()) {
 		return ""
@@ -119,8 +122,10 @@ func selectionChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.Imag
 	return strings.Join(changes, "; ")
 }
 
-// groupChange says which images of an architecture are selected instead of which, and why; "" if they are the same.
-func groupChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision, architecture string) string {
+// groupChange describes the change within one architecture, or returns "" if there is none.
+func groupChange(
+	query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision, architecture string,
+) string {
 	was := *query
 	was.Status = *before
 	was.Status.Selected = slices.DeleteFunc(slices.Clone(before.Selected), func(i imagev1alpha1.SelectedImage) bool {
@@ -141,13 +146,13 @@ func groupChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQue
 	return fmt.Sprintf("%s → %s: %s", namesOf(left), namesOf(came), reasonWords[reason])
 }
 
-// lacking are the images that others lack.
+// lacking returns the images that are not among others.
 func lacking(images, others []imagev1alpha1.SelectedImage) []imagev1alpha1.SelectedImage {
 	ids := selection.SelectedIDs(others)
 	return slices.DeleteFunc(slices.Clone(images), func(i imagev1alpha1.SelectedImage) bool { return slices.Contains(ids, i.ImageID) })
 }
 
-// namesOf are images by id and name.
+// namesOf lists images by id and name.
 func namesOf(images []imagev1alpha1.SelectedImage) string {
 	names := make([]string, len(images))
 	for i, image := range images {
@@ -156,7 +161,7 @@ func namesOf(images []imagev1alpha1.SelectedImage) string {
 	return cmp.Or(enumerate(names, 3), "nothing")
 }
 
-// reasonWords says in an event why a group has another selection.
+// reasonWords are the texts of selection reasons in events.
 var reasonWords = map[imagev1alpha1.SelectionReason]string{
 	imagev1alpha1.SelectedFirst:       "the first selection",
 	imagev1alpha1.SelectedNewImage:    "another image comes first now",
@@ -169,7 +174,7 @@ var reasonWords = map[imagev1alpha1.SelectionReason]string{
 	imagev1alpha1.SelectedPinned:      "selection.pin names it",
 }
 
-// recordApproval makes an event of an approval that isn't the token of what waits, once for each value of the annotation.
+// recordApproval emits an event if an approval doesn't have the current token, once for each value of the annotation.
 func (r *Reconciler) recordApproval(query *imagev1alpha1.ImageQuery, m *pollState, o *pollResult) {
 	if m.approval == m.recordedApproval {
 		return
@@ -187,7 +192,7 @@ func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message 
 	r.Events.Eventf(query, nil, kind, word, "Poll", "%s", shorten(sentence(message)))
 }
 
-// lastReasonOf is the reason that the last poll of an earlier process came to, as far as its status tells.
+// lastReasonOf returns the reason of an earlier process's last poll, as far as status shows it.
 func lastReasonOf(status *imagev1alpha1.ImageQueryStatus) string {
 	if stalled := meta.FindStatusCondition(status.Conditions, imagev1alpha1.ConditionStalled); stalled != nil {
 		return stalled.Reason
@@ -197,7 +202,7 @@ func lastReasonOf(status *imagev1alpha1.ImageQueryStatus) string {
 	case ready == nil || ready.Status == metav1.ConditionUnknown:
 		return ""
 	case ready.Reason == imagev1alpha1.ReasonRetrying:
-		return "" // which failure it was is in the message only
+		return "" // the reason of the failure is only in the message
 	case ready.Status == metav1.ConditionTrue && ready.Reason != imagev1alpha1.ReasonRemovalBlocked:
 		return imagev1alpha1.ReasonSynced
 	}

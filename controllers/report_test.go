@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// build is an image of an architecture, so many hours old.
+// build returns an image of an architecture and an age in hours.
 func build(name string, hours int, architecture string) catalog.Image {
 	image := catalogtest.Image(name, hours)
 	image.ID, image.Architecture = "img-"+name, architecture
@@ -29,13 +29,28 @@ func TestAnEventNamesEachGroupThatChanged(t *testing.T) {
 		first, edited bool
 		want          string
 	}{
-		"nothing":              {known: both, listed: both},
-		"the first":            {listed: both, first: true, want: "amd64: nothing → img-a1 (a1): the first selection; arm64: nothing → img-b1 (b1): the first selection"},
-		"a newer one":          {known: both, listed: []catalog.Image{a1, a2, b1}, want: "amd64: img-a1 (a1) → img-a2 (a2): another image comes first now"},
-		"one was deleted":      {known: both, listed: []catalog.Image{a1, b2}, want: "arm64: img-b1 (b1) → img-b2 (b2): the old image was deleted"},
-		"each for its own":     {known: both, listed: []catalog.Image{a1, a2, b2}, want: "amd64: img-a1 (a1) → img-a2 (a2): another image comes first now; arm64: img-b1 (b1) → img-b2 (b2): the old image was deleted"},
-		"nothing replaces it":  {known: both, listed: []catalog.Image{a1}, want: "arm64: img-b1 (b1) → nothing: the old image was deleted"},
-		"the spec was changed": {known: both, listed: []catalog.Image{a1, a2, b1}, edited: true, want: "amd64: img-a1 (a1) → img-a2 (a2): the spec was changed"},
+		"nothing": {known: both, listed: both},
+		"the first": {
+			listed: both, first: true,
+			want: "amd64: nothing → img-a1 (a1): the first selection; arm64: nothing → img-b1 (b1): the first selection",
+		},
+		"a newer one": {
+			known: both, listed: []catalog.Image{a1, a2, b1},
+			want: "amd64: img-a1 (a1) → img-a2 (a2): another image comes first now",
+		},
+		"one was deleted": {
+			known: both, listed: []catalog.Image{a1, b2},
+			want: "arm64: img-b1 (b1) → img-b2 (b2): the old image was deleted",
+		},
+		"each for its own": {
+			known: both, listed: []catalog.Image{a1, a2, b2},
+			want: "amd64: img-a1 (a1) → img-a2 (a2): another image comes first now; arm64: img-b1 (b1) → img-b2 (b2): the old image was deleted",
+		},
+		"nothing replaces it": {known: both, listed: []catalog.Image{a1}, want: "arm64: img-b1 (b1) → nothing: the old image was deleted"},
+		"the spec was changed": {
+			known: both, listed: []catalog.Image{a1, a2, b1}, edited: true,
+			want: "amd64: img-a1 (a1) → img-a2 (a2): the spec was changed",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, k := remembered(tc.known, "a1", "b1")
@@ -67,7 +82,8 @@ func TestAnEventNamesEachGroupThatChanged(t *testing.T) {
 
 func TestEveryReasonOfASelectionHasWords(t *testing.T) {
 	for _, reason := range []imagev1alpha1.SelectionReason{
-		imagev1alpha1.SelectedFirst, imagev1alpha1.SelectedNewImage, imagev1alpha1.SelectedGone, imagev1alpha1.SelectedNotMatched, imagev1alpha1.SelectedNotNormal,
+		imagev1alpha1.SelectedFirst, imagev1alpha1.SelectedNewImage, imagev1alpha1.SelectedGone, imagev1alpha1.SelectedNotMatched,
+		imagev1alpha1.SelectedNotNormal,
 		imagev1alpha1.SelectedDeprecated, imagev1alpha1.SelectedSpecChanged, imagev1alpha1.SelectedAged, imagev1alpha1.SelectedPinned,
 	} {
 		if reasonWords[reason] == "" {
@@ -76,7 +92,7 @@ func TestEveryReasonOfASelectionHasWords(t *testing.T) {
 	}
 }
 
-// Kubernetes takes no event whose message is longer in bytes.
+// Kubernetes rejects events with longer messages, in bytes.
 func TestAMessageIsCutBetweenLetters(t *testing.T) {
 	for _, given := range []string{strings.Repeat("图", 400), "a" + strings.Repeat("图", 400), strings.Repeat("x", 1025)} {
 		if got := shorten(given); len(got) > maxMessage || len(got) < maxMessage-5 || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {

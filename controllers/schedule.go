@@ -42,51 +42,62 @@ const (
 
 // nextPoll returns when a query is due and why. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, started, now time.Time) (at time.Time, why string) {
-	requestedAt, approval := requestOf(query), approvalOf(query)
-	if !m.lastAttempt.IsZero() {
-		floor := m.lastAttempt.Add(pollFloor)
-		switch {
-		case query.Generation != m.generation:
-			return floor, "the spec changed"
-		case requestedAt != "" && requestedAt != m.requestedAt:
-			return floor, "a poll was requested"
-		case approval != "" && approval != m.approval:
-			return floor, "a removal was approved"
-		case account != m.account:
-			return floor, "the credentials changed"
-		case m.peerDue:
-			return floor, "another query found an image to be gone"
-		case m.failures > 0:
-			return m.due, "the last poll failed"
-		case m.lost:
-			// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
-			return selection.Earlier(m.due, m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
-		}
-		return m.due, "the interval has passed"
+	if m.lastAttempt.IsZero() {
+		return firstPoll(query, m, started, now)
 	}
+	requestedAt, approval := requestOf(query), approvalOf(query)
+	floor := m.lastAttempt.Add(pollFloor)
 	switch {
-	case query.Status.SyncedGeneration != query.Generation || query.Status.LastSyncTime == nil:
+	case query.Generation != m.generation:
+		return floor, "the spec changed"
+	case requestedAt != "" && requestedAt != m.requestedAt:
+		return floor, "a poll was requested"
+	case approval != "" && approval != m.approval:
+		return floor, "a removal was approved"
+	case account != m.account:
+		return floor, "the credentials changed"
+	case m.peerDue:
+		return floor, "another query found an image to be gone"
+	case m.failures > 0:
+		return m.due, "the last poll failed"
+	case m.lost:
+		// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
+		return selection.Earlier(m.due, m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
+	}
+	return m.due, "the interval has passed"
+}
+
+// firstPoll returns when a query is due that this process hasn't polled yet. Only status is known of earlier polls.
+func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, started, now time.Time) (at time.Time, why string) {
+	requestedAt, status := requestOf(query), &query.Status
+	switch {
+	case status.SyncedGeneration != query.Generation || status.LastSyncTime == nil:
 		return time.Time{}, "this generation was never synced"
-	case requestedAt != "" && requestedAt != query.Status.LastHandledReconcileAt:
+	case requestedAt != "" && requestedAt != status.LastHandledReconcileAt:
 		return time.Time{}, "a poll was requested"
 	case m.peerDue:
 		return time.Time{}, "another query found an image to be gone"
-	}
-	if blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked); blocked != nil && approval != "" &&
-		strings.Contains(blocked.Message, "="+approval+" ") {
+	case approvesRemoval(query):
 		return time.Time{}, "a removal was approved"
 	}
-	if m.lost {
-		return started.Add(spreadOf(query)), "CloudImages are missing"
-	}
-	due := selection.Earlier(query.Status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
-	if query.Status.LastSyncTime.After(now.Add(maxClockError)) {
+	spread := started.Add(spreadOf(query))
+	due := selection.Earlier(status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
+	switch {
+	case m.lost:
+		return spread, "CloudImages are missing"
+	case status.LastSyncTime.After(now.Add(maxClockError)):
 		return time.Time{}, "the last poll is in the future, so the clock was wrong"
-	}
-	if spread := started.Add(spreadOf(query)); due.Before(spread) {
+	case due.Before(spread):
 		return spread, "the poll is overdue since before the start"
 	}
 	return due, "the interval has passed"
+}
+
+// approvesRemoval reports whether a query has the approval that RemovalBlocked asks for.
+func approvesRemoval(query *imagev1alpha1.ImageQuery) bool {
+	blocked := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
+	approval := approvalOf(query)
+	return blocked != nil && approval != "" && strings.Contains(blocked.Message, "="+approval+" ")
 }
 
 // nextMove returns when, according to status, the next grace period ends or the next image passes minAge; zero if neither

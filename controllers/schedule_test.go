@@ -15,11 +15,13 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// syncedQuery was last synced some time before noon.
+// syncedQuery returns a query that was last synced some time before noon.
 func syncedQuery(ago time.Duration) *imagev1alpha1.ImageQuery {
 	q := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "golden", UID: "uid", Generation: 2}}
 	q.Spec.Interval.Duration = 10 * time.Minute
-	q.Status = imagev1alpha1.ImageQueryStatus{ObservedGeneration: 2, SyncedGeneration: 2, LastSyncTime: &metav1.Time{Time: catalogtest.Noon.Add(-ago)}}
+	q.Status = imagev1alpha1.ImageQueryStatus{
+		ObservedGeneration: 2, SyncedGeneration: 2, LastSyncTime: &metav1.Time{Time: catalogtest.Noon.Add(-ago)},
+	}
 	return q
 }
 
@@ -46,25 +48,57 @@ func TestNextPoll(t *testing.T) {
 		query   *imagev1alpha1.ImageQuery
 		memory  pollState
 		account catalog.Account
-		wantAt  time.Time // before or at noon: now
+		wantAt  time.Time // noon or earlier means now
 	}{
-		"after a restart, a query that is not due waits for its time":  {query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute)},
-		"after a restart, an overdue query waits for its place":        {query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(syncedQuery(0)))},
-		"after a restart, an unsynced generation is due at once":       {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
-		"after a restart, a new request is due at once":                {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
-		"a first loss is looked at soon":                               {query: syncedQuery(time.Minute), memory: lost(polled, 0), wantAt: catalogtest.Noon},
-		"a loss just after a poll waits for a moment":                  {query: syncedQuery(0), memory: lost(pollState{lastAttempt: catalogtest.Noon, generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}, 0), wantAt: catalogtest.Noon.Add(5 * time.Second)},
-		"losses again and again are looked at more and more seldom":    {query: syncedQuery(time.Minute), memory: lost(polled, 4), wantAt: catalogtest.Noon.Add(20 * time.Second)},
-		"and not after the interval":                                   {query: syncedQuery(time.Minute), memory: lost(polled, 40), wantAt: catalogtest.Noon.Add(9 * time.Minute)},
-		"after a restart, a gone image that is shared is asked for":    {query: syncedQuery(time.Minute), memory: pollState{peerDue: true}, wantAt: catalogtest.Noon},
-		"a polled query waits for its due time":                        {query: syncedQuery(time.Minute), memory: polled, wantAt: catalogtest.Noon.Add(9 * time.Minute)},
-		"an edit is due at once":                                       {query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon},
-		"a request is due at once":                                     {query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon},
-		"a request that was handled is not due again":                  {query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: catalogtest.Noon.Add(9 * time.Minute)},
-		"other keys are due at once":                                   {query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"}, wantAt: catalogtest.Noon},
-		"nobody gets more than a poll a second":                        {query: requested(syncedQuery(time.Minute)), memory: justPolled, wantAt: catalogtest.Noon.Add(900 * time.Millisecond)},
+		"after a restart, a query that is not due waits for its time": {
+			query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute),
+		},
+		"after a restart, an overdue query waits for its place": {
+			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(syncedQuery(0))),
+		},
+		"after a restart, an unsynced generation is due at once": {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
+		"after a restart, a new request is due at once":          {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
+		"a first loss is looked at soon": {
+			query: syncedQuery(time.Minute), memory: lost(polled, 0), wantAt: catalogtest.Noon,
+		},
+		"a loss just after a poll waits for a moment": {
+			query:  syncedQuery(0),
+			memory: lost(pollState{lastAttempt: catalogtest.Noon, generation: 2, due: catalogtest.Noon.Add(9 * time.Minute)}, 0),
+			wantAt: catalogtest.Noon.Add(5 * time.Second),
+		},
+		"losses again and again are looked at more and more seldom": {
+			query: syncedQuery(time.Minute), memory: lost(polled, 4), wantAt: catalogtest.Noon.Add(20 * time.Second),
+		},
+		"and not after the interval": {
+			query: syncedQuery(time.Minute), memory: lost(polled, 40), wantAt: catalogtest.Noon.Add(9 * time.Minute),
+		},
+		"after a restart, a gone image that is shared is asked for": {
+			query: syncedQuery(time.Minute), memory: pollState{peerDue: true}, wantAt: catalogtest.Noon,
+		},
+		"a polled query waits for its due time": {
+			query: syncedQuery(time.Minute), memory: polled, wantAt: catalogtest.Noon.Add(9 * time.Minute),
+		},
+		"an edit is due at once": {
+			query: edited(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon,
+		},
+		"a request is due at once": {
+			query: requested(syncedQuery(time.Minute)), memory: polled, wantAt: catalogtest.Noon,
+		},
+		"a request that was handled is not due again": {
+			query: requested(syncedQuery(time.Minute)), memory: handled, wantAt: catalogtest.Noon.Add(9 * time.Minute),
+		},
+		"other keys are due at once": {
+			query: syncedQuery(time.Minute), memory: polled, account: catalog.Account{SecretID: "other"},
+			wantAt: catalogtest.Noon,
+		},
+		"nobody gets more than a poll a second": {
+			query: requested(syncedQuery(time.Minute)), memory: justPolled,
+			wantAt: catalogtest.Noon.Add(900 * time.Millisecond),
+		},
 		"after a restart, a last poll of tomorrow is none to wait for": {query: syncedQuery(-24 * time.Hour), wantAt: catalogtest.Noon},
-		"another node's clock may be a little ahead":                   {query: syncedQuery(-30 * time.Second), wantAt: catalogtest.Noon.Add(10*time.Minute + 30*time.Second)},
+		"another node's clock may be a little ahead": {
+			query: syncedQuery(-30 * time.Second), wantAt: catalogtest.Noon.Add(10*time.Minute + 30*time.Second),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at, why := nextPoll(tc.query, &tc.memory, tc.account, catalogtest.Noon, catalogtest.Noon)
@@ -82,7 +116,7 @@ func TestNextPoll(t *testing.T) {
 	}
 }
 
-// What fails for ever must not go before others for ever.
+// A generation that always fails must not take precedence forever.
 func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 	synced, edited := syncedQuery(time.Hour), syncedQuery(time.Hour)
 	edited.Generation++
@@ -145,9 +179,13 @@ func TestAPollsEndSetsTheNextDueTime(t *testing.T) {
 		outcome  *pollResult
 		min, max time.Duration
 	}{
-		"success: the interval and up to a fifth":            {success: time.Minute, outcome: &pollResult{}, min: 10 * time.Minute, max: 12 * time.Minute},
-		"failure: a first retry":                             {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
-		"failure just before data gets stale: be there then": {success: 40*time.Minute - 2*time.Second, outcome: bad, min: 2 * time.Second, max: 2 * time.Second},
+		"success: the interval and up to a fifth": {
+			success: time.Minute, outcome: &pollResult{}, min: 10 * time.Minute, max: 12 * time.Minute,
+		},
+		"failure: a first retry": {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
+		"failure just before data gets stale: be there then": {
+			success: 40*time.Minute - 2*time.Second, outcome: bad, min: 2 * time.Second, max: 2 * time.Second,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, m := syncedQuery(tc.success), &pollState{}
@@ -188,7 +226,7 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 		t.Error("a namesake has the memory of its predecessor, or that is kept")
 	}
 	all.forget("golden")
-	// Another query that read the cache a moment ago may still make it due.
+	// A peer that read a stale cache may still mark it due.
 	if !all.noteGone("golden", "img") || !all.markDue("golden") {
 		t.Error("a query that is not known can't be made due")
 	}
@@ -198,10 +236,10 @@ func TestANamesakeHasNoMemories(t *testing.T) {
 	}
 }
 
-// Writing nothing but the time of each poll would be most of what is written.
+// Without the threshold, most status writes would only move lastSyncTime.
 func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
 	for name, tc := range map[string]struct {
-		interval, age time.Duration // of what status shows, before the success; no age: it shows none
+		interval, age time.Duration // age of lastSyncTime in status; 0: not set
 		news, never   bool
 		moves         bool
 	}{

@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// maxHistory and maxRecorded bound status.selectedHistory, as the schema does. maxRecordedBytes bounds one record.
+	// maxHistory and maxRecorded bound status.selectedHistory like the schema. maxRecordedBytes bounds one record.
 	maxHistory       = 5
 	maxRecorded      = 50
 	maxRecordedBytes = 32 << 10
 )
 
-// boundSelection leaves out what status.selected has no room for, so that labels, verdicts and status say the same.
+// boundSelection drops selected images that don't fit into status.selected, so that labels, verdicts and status agree.
 func boundSelection(c *selection.Selection) {
 	room := len(firstFitting(selectedImages(c.Selected[:min(len(c.Selected), maxSelected)]), maxSelectedBytes))
 	for _, image := range c.Selected[room:] {
@@ -47,7 +47,7 @@ func selectedImages(images []catalog.Image) []imagev1alpha1.SelectedImage {
 	return out
 }
 
-// setSelected writes the selection, and in the history when it became another one.
+// setSelected sets the selection, and records it in the history if it changed.
 func (e statusBuilder) setSelected(selected []imagev1alpha1.SelectedImage, reason imagev1alpha1.SelectionReason) {
 	s := e.status
 	before, now := selection.SelectedIDs(s.Selected), selection.SelectedIDs(selected)
@@ -73,7 +73,7 @@ func (e statusBuilder) setSelected(selected []imagev1alpha1.SelectedImage, reaso
 	s.SelectedHistory = s.SelectedHistory[:min(len(s.SelectedHistory), maxHistory)]
 }
 
-// recorded is what the history keeps of a selection.
+// recorded returns the history's record of a selection.
 func recorded(selected []imagev1alpha1.SelectedImage) []imagev1alpha1.RecordedImage {
 	var out []imagev1alpha1.RecordedImage
 	for _, image := range selected[:min(len(selected), maxRecorded)] {
@@ -82,14 +82,14 @@ func recorded(selected []imagev1alpha1.SelectedImage) []imagev1alpha1.RecordedIm
 	return firstFitting(out, maxRecordedBytes)
 }
 
-// maxSummary is how many columns of a terminal status.selectedSummary has at most. Table-printing tools count letters, and a wide
-// one takes two columns.
+// maxSummary is the maximum width of status.selectedSummary in terminal columns. kubectl counts characters, but wide
+// ones take two columns.
 const maxSummary = 24
 
-// columns measures as most terminals do, and the same wherever the operator runs.
+// columns measures like most terminals, independent of the operator's locale.
 var columns = &runewidth.Condition{StrictEmojiNeutral: true}
 
-// summaryOf names the first selected image, and counts the others.
+// summaryOf returns the name of the first selected image and the number of others.
 func summaryOf(selected []imagev1alpha1.SelectedImage) string {
 	if len(selected) == 0 {
 		return ""

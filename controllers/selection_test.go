@@ -39,7 +39,7 @@ func TestTheNewestImageOfEachArchitectureIsSelected(t *testing.T) {
 	w.events(query, imagev1alpha1.EventSelectionChanged, 1)
 }
 
-// The clock alone moves a selection: once, at the moment it should, with one write of the status.
+// The clock alone changes a selection, once, at the right time, with one status write.
 func TestAnImageIsSelectedAtTheMomentItIsOldEnough(t *testing.T) {
 	w := newWorld(t)
 	now := time.Now()
@@ -94,7 +94,7 @@ func TestWhichPublicImageIsNewerNobodyGuessesAndTheMessageSaysSo(t *testing.T) {
 func TestABadRangeIsToldWithoutAskingTheCloud(t *testing.T) {
 	w := newWorld(t)
 	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) {
-		s.Selection.OrderBy, s.Selection.Range = imagev1alpha1.OrderBySemVer, ">=1x30" // CEL can't tell
+		s.Selection.OrderBy, s.Selection.Range = imagev1alpha1.OrderBySemVer, ">=1x30" // CEL can't check this
 	}))
 	query := w.UntilReady("golden", metav1.ConditionFalse, imagev1alpha1.ReasonInvalidQuery)
 	if !meta.IsStatusConditionTrue(query.Status.Conditions, imagev1alpha1.ConditionStalled) || len(w.cloud.Requests()) != 0 {
@@ -128,7 +128,7 @@ func TestAnEditActsOnWhatIsSelectedAtOnce(t *testing.T) {
 	}
 }
 
-// What is known is enough for an edit that takes an image out, and for a pin: with the cloud not asked at all.
+// The known images suffice for an edit that excludes an image, and for a pin, without asking the cloud.
 func TestAnEditOfASuspendedQuerySelectsFromWhatIsKnown(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
@@ -136,7 +136,8 @@ func TestAnEditOfASuspendedQuerySelectsFromWhatIsKnown(t *testing.T) {
 	w.UntilSynced("golden")
 	w.Patch("golden", `{"spec":{"suspend":true,"match":{"excludeImageIDs":["`+newImage(3).ImageID+`"]}}}`)
 	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
-	if selectedNames(query) != "node-2" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged || verdictOf(query, 2) != imagev1alpha1.VerdictSelected {
+	if selectedNames(query) != "node-2" || query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedSpecChanged ||
+		verdictOf(query, 2) != imagev1alpha1.VerdictSelected {
 		t.Errorf("selected is %q: %s", selectedNames(query), kit.Describe(query))
 	}
 	w.Patch("golden", `{"spec":{"selection":{"pin":["`+newImage(1).ImageID+`"]}}}`)
@@ -146,7 +147,7 @@ func TestAnEditOfASuspendedQuerySelectsFromWhatIsKnown(t *testing.T) {
 	}
 }
 
-// Each policy gives way to the next without a moment in which what is selected has no object.
+// At any time during a change of the policy, selected images have objects if either policy gives them one.
 func TestAPolicyMovesCleanlyToAnother(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
@@ -172,14 +173,14 @@ func TestAPolicyMovesCleanlyToAnother(t *testing.T) {
 		}
 	}
 
-	// Without objects nothing leaves on one listing's word either, and the rest is as with them.
+	// Without objects, removals are confirmed, too, and everything else is the same.
 	w.deleteImages(3)
 	if query := w.Poll("golden"); selectedNames(query) != "node-2" || len(query.Status.Images) != 2 {
 		t.Errorf("selected is %q of %d images", selectedNames(query), len(query.Status.Images))
 	}
 	w.restart()
 	w.deleteImages(1, 2)
-	foreign := newImage(4) // of another creator, so that it replaces none
+	foreign := newImage(4) // another creator, so it replaces no image
 	foreign.ImageCreator = new(stranger)
 	w.cloud.Put(region, foreign)
 	if query := w.Poll("golden"); selectedNames(query) != "node-2" || kit.Ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked {

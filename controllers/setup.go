@@ -38,14 +38,6 @@ import (
 // indexSecret indexes ImageQueries by the names of all Secrets that their account may come from.
 const indexSecret = "secret"
 
-func (r *Reconciler) writer() writer.Writer {
-	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Peers: r.morePeers}
-}
-
-func (r *Reconciler) statusWriter() statusWriter {
-	return statusWriter{client: r.Client, live: r.APIReader, own: &r.statuses, metrics: r.Metrics}
-}
-
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.started = r.Clock.Now()

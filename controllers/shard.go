@@ -17,7 +17,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// Shard is the set of regions whose queries an operator works on. An empty Shard means all regions.
+// Shard is the set of regions that an operator works on. An empty Shard means all regions.
 type Shard []string
 
 var regionForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)

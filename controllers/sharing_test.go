@@ -26,7 +26,7 @@ import (
 
 const never = 168 * time.Hour
 
-// byIDs has a query ask for numbered images, and hardly ever.
+// byIDs makes a query request numbered images, with a long interval.
 func byIDs(numbers ...int) func(*imagev1alpha1.ImageQuerySpec) {
 	return func(s *imagev1alpha1.ImageQuerySpec) {
 		s.Filters, s.Interval.Duration = nil, never
@@ -115,7 +115,7 @@ func TestAWriteThatIsInvalidIsNotTriedAllTheTime(t *testing.T) {
 	}
 }
 
-// refusal is an answer of the API server's.
+// refusal returns an error response of the API server.
 func refusal(code int, reason metav1.StatusReason) *http.Response {
 	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
 	return &http.Response{
@@ -163,8 +163,8 @@ func TestAWriteThatIsGivenUpIsAFailure(t *testing.T) {
 	}
 }
 
-// carries asserts that every object of a synced query's members carries its label and its owner reference, but those that
-// its message counts as left out.
+// carries checks that all objects of a synced query's members have its label and owner reference, except those counted
+// in its message.
 func (w *world) carries(name string) {
 	w.Helper()
 	query := w.Query(name)
@@ -182,12 +182,12 @@ func (w *world) carries(name string) {
 	}
 }
 
-// rush is how queries meet on the images that they share.
+// rush describes queries that share images.
 type rush struct {
-	queries   [][]int        // the numbers of each one's images
-	conflicts map[int]int    // how often others are quicker on an image
-	edits     []int          // which queries are edited meanwhile
-	labels    map[int]string // what queries ask for
+	queries   [][]int        // the image numbers of each query
+	conflicts map[int]int    // number of conflicting writes per image
+	edits     []int          // queries that are edited meanwhile
+	labels    map[int]string // requested labels
 }
 
 var rushes = rapid.Custom(func(t *rapid.T) rush {
@@ -200,7 +200,7 @@ var rushes = rapid.Custom(func(t *rapid.T) rush {
 	}
 })
 
-// A status that says Synced was written after its objects were: under conflicts, too.
+// A status with the reason Synced is written after the objects, even with conflicts.
 func TestSyncedMeansThatEveryObjectIsWritten(t *testing.T) {
 	for seed := range 6 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -235,7 +235,7 @@ func TestSyncedMeansThatEveryObjectIsWritten(t *testing.T) {
 	}
 }
 
-// disturb has somebody else write numbered images before the operator's next changes of them get there.
+// disturb writes numbered images just before the operator's next updates of them, so that these conflict.
 func (w *world) disturb(times map[int]int) {
 	var mu sync.Mutex
 	left := map[string]int{}

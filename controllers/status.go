@@ -20,17 +20,17 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// maxRemoving bounds status.removing; the objects themselves remember more.
+// maxRemoving bounds status.removing and status.pendingRemoval. The objects have the complete list.
 const maxRemoving = 100
 
-// statusBuilder writes conditions of one generation at one time.
+// statusBuilder builds the next status of a query.
 type statusBuilder struct {
 	status     *imagev1alpha1.ImageQueryStatus
 	generation int64
 	now        time.Time
 }
 
-// buildStatus begins the next status of a query: a copy that observes its generation.
+// buildStatus starts from a copy of the current status that observes the current generation.
 func buildStatus(query *imagev1alpha1.ImageQuery, now time.Time) statusBuilder {
 	status := query.Status.DeepCopy()
 	status.ObservedGeneration = query.Generation
@@ -44,7 +44,7 @@ func (e statusBuilder) set(conditionType string, value metav1.ConditionStatus, r
 	})
 }
 
-// keepConditions removes the conditions that are there while True, but for those named.
+// keepConditions removes all conditions except Ready, Selected and the given ones.
 func (e statusBuilder) keepConditions(keep ...string) {
 	keep = append(keep, imagev1alpha1.ConditionReady, imagev1alpha1.ConditionSelected)
 	e.status.Conditions = slices.DeleteFunc(e.status.Conditions, func(c metav1.Condition) bool { return !slices.Contains(keep, c.Type) })
@@ -53,7 +53,7 @@ func (e statusBuilder) keepConditions(keep ...string) {
 	}
 }
 
-// decided shows in the condition Selected what a good listing came to.
+// decided sets Selected from a decision.
 func (e statusBuilder) decided(d selection.Decision) {
 	if len(d.Selection.Retained) > 0 {
 		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonKept, keptNote(d))
@@ -62,7 +62,7 @@ func (e statusBuilder) decided(d selection.Decision) {
 	e.selectedOrNot(maps.Values(d.Selection.Verdicts))
 }
 
-// selectedOrNot names what is selected, or counts the verdicts on members of which none is.
+// selectedOrNot sets Selected from status.selected. If nothing is selected, the message counts the verdicts.
 func (e statusBuilder) selectedOrNot(verdicts iter.Seq[imagev1alpha1.SelectionVerdict]) {
 	if len(e.status.Selected) == 0 {
 		e.set(imagev1alpha1.ConditionSelected, metav1.ConditionFalse, imagev1alpha1.ReasonNothingSelected, nothingSelected(verdicts))
@@ -71,8 +71,8 @@ func (e statusBuilder) selectedOrNot(verdicts iter.Seq[imagev1alpha1.SelectionVe
 	e.set(imagev1alpha1.ConditionSelected, metav1.ConditionTrue, imagev1alpha1.ReasonSelected, selectedMessage(e.status.Selected))
 }
 
-// undecided is the condition Selected without a new listing: as it was while the selection is, since status alone doesn't tell
-// why an image is kept.
+// undecided sets Selected when there is no new decision. It stays unchanged while the selection does, since status
+// doesn't show why an image is kept.
 func (e statusBuilder) undecided(query *imagev1alpha1.ImageQuery) {
 	synced, last := e.status.SyncedGeneration == e.generation, meta.FindStatusCondition(e.status.Conditions, imagev1alpha1.ConditionSelected)
 	same := last != nil && slices.Equal(selection.SelectedIDs(e.status.Selected), selection.SelectedIDs(query.Status.Selected))
@@ -87,19 +87,21 @@ func (e statusBuilder) undecided(query *imagev1alpha1.ImageQuery) {
 	}
 }
 
-// progressing is the status of a generation that has not been synced yet. A person's edit acts at once: images of
-// another region or account are no answer to it any more, and what it excludes is out.
+// progressing returns the status of a generation that was not synced yet. Edits take effect at once: images of another
+// region or account are removed, and so is what the new spec excludes.
 func progressing(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection.Known, now time.Time) *imagev1alpha1.ImageQueryStatus {
 	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
-	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing, "this generation of the spec has not been synced yet")
+	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing,
+		"this generation of the spec has not been synced yet")
 	e.undecided(query)
-	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing, "the cloud is asked for this generation of the spec")
+	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing,
+		"the cloud is asked for this generation of the spec")
 	e.keepConditions(imagev1alpha1.ConditionReconciling)
 	return e.fitted(query)
 }
 
-// suspended is the status of a query that is not polled: as it was, but for the reason.
+// suspended returns the status of a suspended query. Ready keeps its status and gets the reason Suspended.
 func suspended(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection.Known, now time.Time) *imagev1alpha1.ImageQueryStatus {
 	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
@@ -107,13 +109,14 @@ func suspended(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection
 	if ready := meta.FindStatusCondition(query.Status.Conditions, imagev1alpha1.ConditionReady); ready != nil {
 		value = ready.Status
 	}
-	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended, "spec.suspend is true: the cloud is not asked, and what is known stays as it is")
+	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended,
+		"spec.suspend is true: the cloud is not asked, and what is known stays as it is")
 	e.undecided(query)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	return e.fitted(query)
 }
 
-// applyEdit takes out of images and selected what a new spec rules out by itself, before the cloud is asked.
+// applyEdit removes images that the new spec excludes regardless of the next listing.
 func (e statusBuilder) applyEdit(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection.Known) {
 	s, asked := e.status, selection.ObservedQuery(query)
 	if s.ObservedQuery == "" || s.SyncedGeneration == query.Generation {
@@ -150,13 +153,13 @@ func (e statusBuilder) applyEdit(query *imagev1alpha1.ImageQuery, m selection.Ma
 	e.revise(selection.Hash(s.Revision, images, selected))
 }
 
-// selectKnown is what is selected after an edit took images out or pinned some: of the images that are known, until the cloud is asked. It
-// writes the new verdicts.
+// selectKnown returns the selection after an edit, from the known images, until the next poll. It updates the verdicts
+// in images.
 func selectKnown(query *imagev1alpha1.ImageQuery, k selection.Known, now time.Time, images []imagev1alpha1.ImageSummary,
 	selected []imagev1alpha1.SelectedImage) []imagev1alpha1.SelectedImage {
 	rules, err := selection.NewRules(&query.Spec)
 	if err != nil {
-		return selected // the next poll says what is wrong with it
+		return selected // the next poll reports the error
 	}
 	again, enough := rules.SelectKnown(query, k, now)
 	if !enough {
@@ -169,7 +172,7 @@ func selectKnown(query *imagev1alpha1.ImageQuery, k selection.Known, now time.Ti
 	return selectedImages(again.Selected)
 }
 
-// markUntrusted gives images that an edit took out of the selection, but that stay members, their new verdict.
+// markUntrusted updates the verdicts of members that an edit deselected.
 func markUntrusted(images []imagev1alpha1.ImageSummary, selected []imagev1alpha1.SelectedImage) {
 	ids := selection.SelectedIDs(selected)
 	for i := range images {
@@ -179,8 +182,9 @@ func markUntrusted(images []imagev1alpha1.ImageSummary, selected []imagev1alpha1
 	}
 }
 
-// statusAfterPoll is the status after a poll.
-func statusAfterPoll(query *imagev1alpha1.ImageQuery, o *pollResult, m *pollState, maxImages int, now time.Time) *imagev1alpha1.ImageQueryStatus {
+// statusAfterPoll returns the status that shows the result of a poll.
+func statusAfterPoll(query *imagev1alpha1.ImageQuery, o *pollResult, m *pollState, maxImages int, now time.Time,
+) *imagev1alpha1.ImageQueryStatus {
 	e := buildStatus(query, now)
 	if o.requestedAt != "" {
 		e.status.LastHandledReconcileAt = o.requestedAt
@@ -203,7 +207,7 @@ func statusAfterPoll(query *imagev1alpha1.ImageQuery, o *pollResult, m *pollStat
 	return e.status
 }
 
-// publish shows what the listing held, and what it means.
+// publish sets the fields that show a decision.
 func (e statusBuilder) publish(query *imagev1alpha1.ImageQuery, o *pollResult, maxImages int) {
 	s := e.status
 	reason := selection.Reason(query, o.Decision)
@@ -249,14 +253,14 @@ func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 }
 
-// blocked shows the removal that is held back, or that none is.
+// blocked sets or removes RemovalBlocked and status.pendingRemoval.
 func (e statusBuilder) blocked(query *imagev1alpha1.ImageQuery, o *pollResult) {
 	if o.Blocked == nil {
 		meta.RemoveStatusCondition(&e.status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
 		return
 	}
 	e.status.PendingRemoval = pendingRemoval(o.Decision)
-	// The whole message is a command, to be copied as it is.
+	// The message is nothing but the command, so that it can be copied.
 	meta.SetStatusCondition(&e.status.Conditions, metav1.Condition{
 		Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonRemovalBlocked,
 		Message:            approveCommand(query, o.Blocked.Token(e.status.Revision)),
@@ -264,7 +268,7 @@ func (e statusBuilder) blocked(query *imagev1alpha1.ImageQuery, o *pollResult) {
 	})
 }
 
-// pendingRemoval is what an approval would let go, the newest first.
+// pendingRemoval returns the images that an approval would remove, in the order of status.images.
 func pendingRemoval(v selection.Decision) []imagev1alpha1.PendingRemoval {
 	var pending []imagev1alpha1.PendingRemoval
 	for _, image := range v.Members {
@@ -275,8 +279,8 @@ func pendingRemoval(v selection.Decision) []imagev1alpha1.PendingRemoval {
 	return pending
 }
 
-// failed keeps Ready while the data answers this generation and is fresh: one bad poll must not look like a lost
-// catalogue to whatever waits for Ready.
+// failed keeps Ready=True while the data is fresh and answers this generation, so that clients that wait for Ready
+// don't notice one failed poll.
 func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, success time.Time) {
 	f := o.failure
 	if o.published {
@@ -305,8 +309,8 @@ func (e statusBuilder) failed(query *imagev1alpha1.ImageQuery, o *pollResult, su
 	}
 }
 
-// stampSync moves lastSyncTime to the last success whenever something else is written, and by itself only once it is
-// so old that a reader might take the operator for dead.
+// stampSync sets lastSyncTime to the last success if anything else changed, or if the stored time is so old that the
+// operator could seem dead.
 func (e statusBuilder) stampSync(query *imagev1alpha1.ImageQuery, success time.Time) {
 	if success.IsZero() {
 		return
@@ -318,7 +322,7 @@ func (e statusBuilder) stampSync(query *imagev1alpha1.ImageQuery, success time.T
 	}
 }
 
-// fitted is the status as an object may carry it. What equals the status that is stored fits.
+// fitted returns the status within the size limit. An unchanged status fits.
 func (e statusBuilder) fitted(query *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 	if !equality.Semantic.DeepEqual(*e.status, query.Status) {
 		truncateToSize(query, e.status)

@@ -17,7 +17,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// longest has, in every text, the longest that the schema admits, of the characters that take most room when encoded.
+// longest returns images with the longest texts that the schema admits, of the characters with the longest encoding.
 func longest(n int) []catalog.Image {
 	out := make([]catalog.Image, n)
 	for i := range out {

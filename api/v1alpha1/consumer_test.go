@@ -62,18 +62,30 @@ func TestSelectionChanged(t *testing.T) {
 		old, new *imagev1alpha1.ImageQuery
 		want     bool
 	}{
-		"the same, read twice":  {old: selecting(one, two), new: selecting(one, two)},
-		"another image":         {old: selecting(one), new: selecting([2]string{"img-2", "amd64"}), want: true},
-		"one more":              {old: selecting(one), new: selecting(one, two), want: true},
-		"none any more":         {old: selecting(one), new: selecting(), want: true},
-		"another one is first":  {old: selecting(one, two), new: selecting(two, one), want: true},
-		"another name":          {old: selecting(one), new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Selected[0].Name = "" }), want: true},
-		"another architecture":  {old: selecting(one), new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Selected[0].Architecture = "" }), want: true},
-		"another creation time": {old: selecting(one), new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Selected[0].CreatedTime = nil }), want: true},
+		"the same, read twice": {old: selecting(one, two), new: selecting(one, two)},
+		"another image":        {old: selecting(one), new: selecting([2]string{"img-2", "amd64"}), want: true},
+		"one more":             {old: selecting(one), new: selecting(one, two), want: true},
+		"none any more":        {old: selecting(one), new: selecting(), want: true},
+		"another one is first": {old: selecting(one, two), new: selecting(two, one), want: true},
+		"another name": {
+			old: selecting(one), new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Selected[0].Name = "" }),
+			want: true,
+		},
+		"another architecture": {
+			old: selecting(one),
+			new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Selected[0].Architecture = "" }), want: true,
+		},
+		"another creation time": {
+			old: selecting(one),
+			new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Selected[0].CreatedTime = nil }), want: true,
+		},
 		"a condition and the time of it": {old: selecting(one), new: edited(func(q *imagev1alpha1.ImageQuery) {
 			q.Status.Conditions, q.Status.LastSyncTime = make([]metav1.Condition, 1), new(metav1.Now())
 		})},
-		"another member":               {old: selecting(one), new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Images = make([]imagev1alpha1.ImageSummary, 1) })},
+		"another member": {
+			old: selecting(one),
+			new: edited(func(q *imagev1alpha1.ImageQuery) { q.Status.Images = make([]imagev1alpha1.ImageSummary, 1) }),
+		},
 		"a new query that selects":     {new: selecting(one), want: true},
 		"a new query that doesn't yet": {new: selecting()},
 		"a query that is gone":         {old: selecting(one), want: true},

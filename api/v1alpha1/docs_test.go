@@ -102,7 +102,10 @@ func foreignKinds() []*apiextensionsv1.CustomResourceDefinition {
 			ObjectMeta: metav1.ObjectMeta{Name: kind.plural + "." + kind.group},
 			Spec: apiextensionsv1.CustomResourceDefinitionSpec{
 				Group: kind.group, Scope: kind.scope,
-				Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: kind.plural, Singular: strings.ToLower(kind.kind), Kind: kind.kind, ListKind: kind.kind + "List"},
+				Names: apiextensionsv1.CustomResourceDefinitionNames{
+					Plural: kind.plural, Singular: strings.ToLower(kind.kind), Kind: kind.kind,
+					ListKind: kind.kind + "List",
+				},
 				Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
 					Name: kind.version, Served: true, Storage: true,
 					Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
@@ -145,7 +148,8 @@ func TestThePagesNameEveryField(t *testing.T) {
 		}
 		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
 			path = strings.TrimPrefix(path, ".")
-			if strings.Contains(path, ".") && !strings.HasSuffix(path, "[]") && !strings.HasSuffix(path, "{}") && !strings.HasPrefix(path, "status.conditions[]") {
+			if strings.Contains(path, ".") && !strings.HasSuffix(path, "[]") && !strings.HasSuffix(path, "{}") &&
+				!strings.HasPrefix(path, "status.conditions[]") {
 				inSchema = append(inSchema, path)
 			}
 		})

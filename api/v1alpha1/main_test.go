@@ -65,7 +65,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		fmt.Fprintln(os.Stderr, "These tests need a real API server: run make controlplane, then go test with KUBEBUILDER_ASSETS set to the absolute path of bin/controlplane (make test does both).")
+		fmt.Fprintln(os.Stderr, "These tests need a real API server: run make controlplane, then go test with KUBEBUILDER_ASSETS set to "+
+			"the absolute path of bin/controlplane (make test does both).")
 		os.Exit(1)
 	}
 	code := m.Run()

@@ -108,21 +108,28 @@ var (
 	strangeNumbers = []any{
 		json.Number("1e3"), json.Number("1.0"), json.Number("-0.0"), json.Number("-0"), json.Number("1e20"), json.Number("1e400"), -1, 1.5,
 		json.Number("2147483647"), json.Number("2147483648"), json.Number("-2147483649"),
-		json.Number("9223372036854775807"), json.Number("9223372036854775808"), json.Number("9.223372036854775807e18"), json.Number("-9223372036854775809"),
+		json.Number("9223372036854775807"), json.Number("9223372036854775808"), json.Number("9.223372036854775807e18"),
+		json.Number("-9223372036854775809"),
 	}
 	strangeDurations = []any{
 		"12 hours", "1d", "5 minutes", "PT5M", "60 s", "0.5ms", "1e3h", "1h-1m", "+1h", ".5h", "5.h", "1m1us", "60000000000ns",
 		"99999999999999h", "2562047h2562047h", "1H", "１h", "1m\n", "Infinity", "1m0.0000000000000000000000001s",
 	}
 	strangeTimes = []any{
-		"2024-01-01t00:00:00z", "2024-01-01T00:00:00z", "2024-01-01t00:00:00Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00Z", "2024-01-01",
-		"0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0000-12-31T23:59:59-00:01", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "-001-01-01T00:00:00Z", "+002024-01-01T00:00:00Z",
-		"2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-00-00T00:00:00Z", "2024-01-01T24:00:00Z", "2016-12-31T23:59:60Z", "2024-01-01T00:60:00Z",
-		"2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+23:60", "2024-01-01T00:00:00-25:00", "2024-01-01T00:00:00+0800", "2024-01-01T00:00:00-00:00", "2024-01-01T00:00:00+00:00",
-		"2024-01-01T00:00:00.Z", "2024-01-01T00:00:00,5Z", "2024-01-01T00:00:00x5Z", "2024-01-01T00:00:00.123456789123456789Z", "2024-01-01T00:00:00ZT", "2024-01-01T00:00:00Zt1", "2024-01-01T00:00:00Z\n", "２０２４-01-01T00:00:00Z",
+		"2024-01-01t00:00:00z", "2024-01-01T00:00:00z", "2024-01-01t00:00:00Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00",
+		"2024-01-01T00:00Z", "2024-01-01",
+		"0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0000-12-31T23:59:59-00:01", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59",
+		"-001-01-01T00:00:00Z", "+002024-01-01T00:00:00Z",
+		"2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-00-00T00:00:00Z", "2024-01-01T24:00:00Z",
+		"2016-12-31T23:59:60Z", "2024-01-01T00:60:00Z",
+		"2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+23:60", "2024-01-01T00:00:00-25:00", "2024-01-01T00:00:00+0800",
+		"2024-01-01T00:00:00-00:00", "2024-01-01T00:00:00+00:00",
+		"2024-01-01T00:00:00.Z", "2024-01-01T00:00:00,5Z", "2024-01-01T00:00:00x5Z", "2024-01-01T00:00:00.123456789123456789Z",
+		"2024-01-01T00:00:00ZT", "2024-01-01T00:00:00Zt1", "2024-01-01T00:00:00Z\n", "２０２４-01-01T00:00:00Z",
 	}
 	strangeTexts = []any{
-		"(", "(?=x)", "a{1001}", `(a)\1`, "[[:foo:]]", `\pX`, `\C`, "\x00", "\u202e", "😀", " ", "null", "~", strings.Repeat("a", 300), strings.Repeat("镜", 300),
+		"(", "(?=x)", "a{1001}", `(a)\1`, "[[:foo:]]", `\pX`, `\C`, "\x00", "\u202e", "😀", " ", "null", "~", strings.Repeat("a", 300),
+		strings.Repeat("镜", 300),
 		"img-", "img-1\n", "IMG-1", "img-镜",
 	}
 )
@@ -270,7 +277,10 @@ func (d *drawing) obeying(s *apiextensionsv1.JSONSchemaProps, object map[string]
 func (d *drawing) key(at string) string {
 	if d.odd > 0 && rapid.IntRange(0, 11).Draw(d.T, at+"'s key is odd") == 0 {
 		d.odd--
-		return rapid.SampledFrom([]string{"", " ", "a b", "/", "a/b/c", "A/b", "kubernetes.io/arch", "query.imagecatalog.dev/a", "镜像", "\x00", strings.Repeat("a", 64), strings.Repeat("a", 254) + "/b"}).Draw(d.T, at+"'s odd key")
+		return rapid.SampledFrom([]string{
+			"", " ", "a b", "/", "a/b/c", "A/b", "kubernetes.io/arch", "query.imagecatalog.dev/a", "镜像", "\x00",
+			strings.Repeat("a", 64), strings.Repeat("a", 254) + "/b",
+		}).Draw(d.T, at+"'s odd key")
 	}
 	return rapid.StringMatching(`([a-z0-9]{1,8}(\.[a-z0-9]{1,8}){0,2}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,6}[A-Za-z0-9])?`).Draw(d.T, at+"'s key")
 }
@@ -299,7 +309,10 @@ func (d *drawing) text(s *apiextensionsv1.JSONSchemaProps, at string) string {
 			return rapid.SampledFrom([]string{">=1.30 <1.32", "~1.30", "^1.30 || ^1.32", "1.2 - 1.4"}).Draw(d.T, at)
 		}
 		if ruleIsRegexp.MatchString(rule.Rule) {
-			return rapid.SampledFrom([]string{`^node-(v1\.30)`, "(a{1000})", `(?i)(ubuntu|debian) \d+\.\d+`, `(\p{Han})`, "([[:alpha:]]+)$", `(\Qa(b\E)`, "(?P<version>.)", "镜像"}).Draw(d.T, at)
+			return rapid.SampledFrom([]string{
+				`^node-(v1\.30)`, "(a{1000})", `(?i)(ubuntu|debian) \d+\.\d+`, `(\p{Han})`, "([[:alpha:]]+)$",
+				`(\Qa(b\E)`, "(?P<version>.)", "镜像",
+			}).Draw(d.T, at)
 		}
 	}
 	switch {
@@ -327,7 +340,8 @@ func (d *drawing) time(at string) string {
 	part := func(name string, format string, values ...int) string {
 		return fmt.Sprintf(format, rapid.SampledFrom(values).Draw(d.T, at+" "+name))
 	}
-	return part("year", "%04d", 1000, 1969, 1970, 2024, 2038, 9999) + "-" + part("month", "%02d", 1, 2, 12) + "-" + part("day", "%02d", 1, 12, 28) +
+	return part("year", "%04d", 1000, 1969, 1970, 2024, 2038, 9999) + "-" + part("month", "%02d", 1, 2, 12) + "-" +
+		part("day", "%02d", 1, 12, 28) +
 		"T" + part("hour", "%02d", 0, 12, 23) + ":" + part("minute", "%02d", 0, 59) + ":" + part("second", "%02d", 0, 59) + "Z"
 }
 
@@ -335,7 +349,8 @@ func (d *drawing) duration(at string) string {
 	var pieces strings.Builder
 	pieces.WriteString(rapid.SampledFrom([]string{"1m", "60s", "60000ms", "2h", "167h", "0.5h", "0168h", "1s"}).Draw(d.T, at+" first"))
 	for i := range rapid.IntRange(0, 2).Draw(d.T, at+" pieces") {
-		number := rapid.SampledFrom([]string{"1", "5", "59", "60", "100", "0.5", "1.25", "0", "00", "0.000000001"}).Draw(d.T, fmt.Sprint(at, " number ", i))
+		number := rapid.SampledFrom([]string{"1", "5", "59", "60", "100", "0.5", "1.25", "0", "00", "0.000000001"}).Draw(d.T,
+			fmt.Sprint(at, " number ", i))
 		unit := rapid.SampledFrom([]string{"m", "m", "h", "s", "ms"}).Draw(d.T, fmt.Sprint(at, " unit ", i))
 		pieces.WriteString(number + unit)
 	}

@@ -36,7 +36,8 @@ func TestEveryFieldIsExplainedByASentence(t *testing.T) {
 			if s.Default != nil && path != ".status" && !saysDefault(s.Description, s.Default.Raw) {
 				t.Errorf("%s %s: %q doesn't say that the default is %s", kind, path, s.Description, s.Default.Raw)
 			}
-			if strings.HasPrefix(path, ".spec.") && name != "" && !strings.HasSuffix(path, "[]") && s.Type != "boolean" && s.Default == nil && !example.MatchString(s.Description) {
+			if strings.HasPrefix(path, ".spec.") && name != "" && !strings.HasSuffix(path, "[]") && s.Type != "boolean" && s.Default == nil &&
+				!example.MatchString(s.Description) {
 				t.Errorf("%s %s: %q gives no example of what to write", kind, path, s.Description)
 			}
 		})
@@ -84,7 +85,8 @@ func TestEveryStringAndListIsBounded(t *testing.T) {
 			if s.Type == "array" && s.XListType == nil {
 				t.Errorf("%s %s: a list without a list type: server-side apply would replace it whole without anyone having decided so", kind, path)
 			}
-			if s.AdditionalProperties != nil && (s.MaxProperties == nil || s.AdditionalProperties.Schema == nil || s.AdditionalProperties.Schema.MaxLength == nil) {
+			if s.AdditionalProperties != nil && (s.MaxProperties == nil || s.AdditionalProperties.Schema == nil ||
+				s.AdditionalProperties.Schema.MaxLength == nil) {
 				t.Errorf("%s %s: a map without maxProperties, or whose values have no maxLength", kind, path)
 			}
 			if s.XPreserveUnknownFields != nil || s.XEmbeddedResource || s.XIntOrString && !saysQuotes[kind+" "+path] {

@@ -130,11 +130,14 @@ func TestAQueryThatOnlyTheFirstSchemaAdmitsStillGetsItsStatus(t *testing.T) {
 	if err := write(create, first); err != nil {
 		t.Fatal(err)
 	}
-	first.set("status.selectedHistory", []any{map[string]any{"imageIDs": []any{"img-1"}, "selectedTime": "2026-08-23T08:00:00Z", "reason": "First"}})
+	first.set("status.selectedHistory", []any{map[string]any{
+		"imageIDs": []any{"img-1"}, "selectedTime": "2026-08-23T08:00:00Z", "reason": "First",
+	}})
 	if err := write(updateStatus, first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crds()["ImageQuery"].DeepCopy()}}); err != nil {
+	if _, err := envtest.InstallCRDs(config,
+		envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crds()["ImageQuery"].DeepCopy()}}); err != nil {
 		t.Fatal(err)
 	}
 	untilRefused(t, func() error {
@@ -187,9 +190,14 @@ func writeBack(t *testing.T, client *rest.RESTClient, write func(verb, document,
 	if len(query.Status.SelectedHistory) != 1 {
 		t.Fatalf("the history that was stored is %+v", query.Status.SelectedHistory)
 	}
-	meta.SetStatusCondition(&query.Status.Conditions, metav1.Condition{Type: imagev1alpha1.ConditionSelected, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonSelected})
+	meta.SetStatusCondition(&query.Status.Conditions, metav1.Condition{
+		Type: imagev1alpha1.ConditionSelected, Status: metav1.ConditionTrue, Reason: imagev1alpha1.ReasonSelected,
+	})
 	query.SetGroupVersionKind(imagev1alpha1.GroupVersion.WithKind("ImageQuery"))
-	next := imagev1alpha1.SelectionRecord{SelectedTime: metav1.Now(), Reason: imagev1alpha1.SelectedNewImage, Images: []imagev1alpha1.RecordedImage{{ImageID: "img-2"}}}
+	next := imagev1alpha1.SelectionRecord{
+		SelectedTime: metav1.Now(), Reason: imagev1alpha1.SelectedNewImage,
+		Images: []imagev1alpha1.RecordedImage{{ImageID: "img-2"}},
+	}
 	query.Status.SelectedHistory = append([]imagev1alpha1.SelectionRecord{next}, query.Status.SelectedHistory...)
 	body, err := json.Marshal(query)
 	if err != nil {

@@ -82,17 +82,17 @@ type Listing struct {
 	// Skipped counts entries with an invalid image id. They are not in Images.
 	Skipped int
 
-	// Unsettled is set if two consecutive readings found the same images but disagreed with the cloud's count. Everything
+	// Inconsistent is set if two consecutive readings found the same images but disagreed with the cloud's count. Everything
 	// in Images exists, but nothing may be concluded from what is absent.
-	Unsettled bool
+	Inconsistent bool
 
 	// TagKeyNotFound is set if the cloud knows no image with a tag key of the query. Images is empty then.
 	TagKeyNotFound bool
 }
 
 // Image is an image as the cloud describes it. Strings are normalised: valid UTF-8 without control and bidirectional
-// characters, and bounded. The JSON names are part of status.revision, and so of approvals: a renamed one voids them at an
-// upgrade; a new one doesn't as long as it is left out when empty.
+// characters, and bounded. The JSON names are part of status.revision, and thus of approvals: renaming one voids
+// approvals at an upgrade. A new one doesn't if it is omitted when empty.
 type Image struct {
 	ID          string `json:"id,omitzero"`
 	Name        string `json:"name,omitzero"`

@@ -30,7 +30,7 @@ type Error struct {
 	// Code is the code of the cloud or the SDK, such as AuthFailure.SignatureFailure.
 	Code string
 
-	// Message says what is wrong and who must act, as a sentence without a full stop. The same cause always gives
+	// Message is a sentence without a full stop that states what is wrong and who must act. The same cause always gives
 	// the same message.
 	Message string
 

@@ -108,9 +108,10 @@ func TestKeyTellsNoSecret(t *testing.T) {
 	}
 }
 
-// word draws texts that a careless encoding would confuse.
+// word draws texts that a naive encoding would confuse.
 var word = rapid.SampledFrom([]string{
-	"", "a", "b", "ab", "a,b", "a b", `"`, `a" "b`, "\n", "a\nid=\"b\"", `\n`, "\x00", "\xff", "\ufffd", `\xff`, "=", "]", "values=[]", "ä", "日本",
+	"", "a", "b", "ab", "a,b", "a b", `"`, `a" "b`, "\n", "a\nid=\"b\"", `\n`, "\x00", "\xff", "\ufffd", `\xff`, "=", "]", "values=[]", "ä",
+	"日本",
 })
 
 var query = rapid.Custom(func(t *rapid.T) catalog.Query {
@@ -131,14 +132,15 @@ var account = rapid.Custom(func(t *rapid.T) catalog.Account {
 	})
 	return catalog.Account{
 		Source: word.Draw(t, "source"), SecretID: secret.Draw(t, "id"), SecretKey: secret.Draw(t, "key"), Token: secret.Draw(t, "token"),
-		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")}, AccountID: word.Draw(t, "account id"),
+		Ambient: word.Draw(t, "ambient"), Roles: [2]catalog.Role{role.Draw(t, "role"), role.Draw(t, "second role")},
+		AccountID: word.Draw(t, "account id"),
 	}
 })
 
 func TestKeysAreEqualExactlyIfTheMeaningIs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		accountA, queryA := account.Draw(t, "account A"), query.Draw(t, "query A")
-		// Two queries drawn independently hardly ever mean the same: half the time B is A, told in another way.
+		// Independently drawn queries hardly ever have the same meaning, so half the time B is a variant of A.
 		accountB, queryB := accountA, retold(queryA, rapid.Uint64().Draw(t, "seed"))
 		if rapid.Bool().Draw(t, "independent") {
 			accountB, queryB = account.Draw(t, "account B"), query.Draw(t, "query B")
@@ -150,7 +152,7 @@ func TestKeysAreEqualExactlyIfTheMeaningIs(t *testing.T) {
 	})
 }
 
-// retold is the query with everything that has no order in another one.
+// retold returns the query with all unordered parts reordered.
 func retold(q catalog.Query, seed uint64) catalog.Query {
 	r := rand.New(rand.NewPCG(seed, 1))
 	shuffled := func(in []string) []string {
@@ -167,7 +169,7 @@ func retold(q catalog.Query, seed uint64) catalog.Query {
 	return q
 }
 
-// sameMeaning says what Key must agree with, in the slowest and plainest way: lists are sets.
+// sameMeaning is the specification of Key: lists are compared as sets.
 func sameMeaning(a, b catalog.Query) bool {
 	return a.Region == b.Region && a.InstanceType == b.InstanceType && subset(a.ImageIDs, b.ImageIDs) && subset(b.ImageIDs, a.ImageIDs) &&
 		filtersAmong(a.Filters, b.Filters) && filtersAmong(b.Filters, a.Filters)

@@ -17,7 +17,7 @@ import (
 
 const canary = "canary-5e2d"
 
-// leaks reports whether text holds the canary as it is, quoted, in hex or as a list of bytes.
+// leaks reports whether text contains the canary: plain, quoted, in hex or as a list of bytes.
 func leaks(text string) bool {
 	lower := strings.ToLower(text)
 	return strings.Contains(lower, canary) ||
@@ -27,7 +27,10 @@ func leaks(text string) bool {
 
 func TestSecretIsRedactedHoweverItIsPrinted(t *testing.T) {
 	secret := catalog.Secret(canary)
-	account := catalog.Account{Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret, Roles: [2]catalog.Role{{ExternalID: secret}}}
+	account := catalog.Account{
+		Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret,
+		Roles: [2]catalog.Role{{ExternalID: secret}},
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%#q", "%x", "%X", "%d", "%c", "%U", "%10s", "%-3.2s", "%T%v"} {
 		args := strings.Count(verb, "%")
 		for name, value := range map[string]any{
@@ -63,7 +66,10 @@ func TestSecretIsRedactedHoweverItIsPrinted(t *testing.T) {
 
 func TestSecretIsRedactedHoweverItIsMarshalledOrLogged(t *testing.T) {
 	secret := catalog.Secret(canary)
-	account := catalog.Account{Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret, Roles: [2]catalog.Role{{ExternalID: secret}}}
+	account := catalog.Account{
+		Source: "secret/acct2", SecretID: secret, SecretKey: secret, Token: secret,
+		Roles: [2]catalog.Role{{ExternalID: secret}},
+	}
 	marshalled, err := json.Marshal(map[string]any{"secret": secret, "account": account, "pointer": &secret})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +83,7 @@ func TestSecretIsRedactedHoweverItIsMarshalledOrLogged(t *testing.T) {
 	slog.New(slog.NewTextHandler(&asText, nil)).Info("m", "secret", secret, "account", account, slog.Group("g", "s", &secret))
 	for name, got := range map[string]string{
 		"JSON": string(marshalled), "text": string(text), "slog as JSON": asJSON.String(), "slog as text": asText.String(),
-		// What logr's sinks, zapr among them, ask a value for.
+		// As logr's sinks, such as zapr, print a value.
 		"logr": fmt.Sprint(any(secret).(interface{ MarshalLog() any }).MarshalLog()),
 	} {
 		if leaks(got) || !strings.Contains(got, "REDACTED") {

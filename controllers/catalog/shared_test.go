@@ -19,13 +19,13 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// lister answers with a listing that counts its calls, after a time in which others can join.
+// lister answers with a listing that contains the number of the call, after a time in which others can join.
 type lister struct {
 	takes time.Duration
 
 	mu    sync.Mutex
 	calls []catalog.Account
-	// fail, if set, is asked for the answer of the n-th call, from 1.
+	// fail, if set, returns the error of the n-th call, from 1.
 	fail func(ctx context.Context, n int) error
 }
 
@@ -53,18 +53,18 @@ func (l *lister) called() int {
 	return len(l.calls)
 }
 
-// answer is the lister's n-th.
+// answer returns the answer of the lister's n-th call.
 func answer(n int) catalog.Listing {
 	return catalog.Listing{Images: []catalog.Image{{ID: fmt.Sprintf("img-%d", n)}}}
 }
 
-// listed is what one waiter got.
+// listed is the result of one waiter.
 type listed struct {
 	listing catalog.Listing
 	err     error
 }
 
-// together lists for each query at once and returns the answers in order.
+// together lists for all queries concurrently and returns the results in order.
 func together(ctx context.Context, shared *catalog.Shared, account catalog.Account, queries ...catalog.Query) []listed {
 	got := make([]listed, len(queries))
 	var group sync.WaitGroup
@@ -82,7 +82,7 @@ var (
 	fresh = catalog.Query{Region: cents.Region, Filters: cents.Filters, Fresh: true}
 )
 
-// pass lets time pass in a bubble, where it costs none.
+// pass advances the time of a synctest bubble.
 func pass(d time.Duration) { <-time.After(d) }
 
 func wantAnswer(t *testing.T, what string, got listed, n int) {
@@ -164,7 +164,7 @@ func TestFreshBypassesTheWindowAndRenewsIt(t *testing.T) {
 		wantAnswer(t, "not fresh, within the window of the fresh one", together(t.Context(), shared, alice, cents)[0], 2)
 		wantAnswer(t, "fresh again", together(t.Context(), shared, alice, fresh)[0], 3)
 		pass(9 * time.Second)
-		// The first listings' windows are over; their end must not take the third one away.
+		// The windows of the first listings have ended. That must not end the third one's.
 		wantAnswer(t, "within the window of the last", together(t.Context(), shared, alice, cents)[0], 3)
 	})
 }
@@ -271,7 +271,8 @@ func TestAPanickingListerIsAnErrorForAllWhoWait(t *testing.T) {
 		shared := catalog.NewShared(l, time.Now)
 		for i, got := range together(t.Context(), shared, alice, cents, cents) {
 			failure := (*catalog.Error)(nil)
-			if !errors.As(got.err, &failure) || failure.Kind != catalog.Unavailable || failure.Code != "ClientError.Panic" || leaks(got.err.Error()) {
+			if !errors.As(got.err, &failure) || failure.Kind != catalog.Unavailable || failure.Code != "ClientError.Panic" ||
+				leaks(got.err.Error()) {
 				t.Errorf("waiter %d: %v", i, got.err)
 			}
 		}

@@ -13,22 +13,22 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// maxLeaving is how many queries an object remembers as leaving: the schema's bound.
+// maxLeaving bounds lifecycle.leaving, as the schema does.
 const maxLeaving = 64
 
-// Claim is what a query asks of CloudImages at one time. Its methods say what an object should be, but for what is
-// derived from its record (WithDerived).
+// Claim computes desired objects for one query at one time. Fields derived from the record are added on write
+// (WithDerived).
 type Claim struct {
 	Owner
 	time time.Time
 
-	// Peers are the queries that the objects' labels name, as the cache has them; nil for one that is known not to
-	// exist any more. A name that is not among them is not known.
+	// Peers holds the queries named by the objects' labels, from the cache. A nil value means that the query doesn't
+	// exist. A missing key means unknown.
 	Peers map[string]*imagev1alpha1.ImageQuery
 }
 
-// NewClaim makes every claim. An object that is written without the time is refused by its schema, and one that is written
-// without a look at the other queries loses what is theirs.
+// NewClaim returns a Claim. All fields are required: the schema refuses an object written without a time, and an object
+// written without the peers would lose their labels.
 func NewClaim(query *imagev1alpha1.ImageQuery, now time.Time, peers map[string]*imagev1alpha1.ImageQuery) Claim {
 	if now.IsZero() {
 		panic("a claim without the time")
@@ -44,11 +44,12 @@ func (c Claim) addOwner(image *imagev1alpha1.CloudImage) {
 	}
 }
 
-// ensureMember is an object as a member: what is there, with the facts, our labels and our owner reference merged in. What
-// others put there stays. Maps and slices that need no change are those of current: almost every object of almost every
-// poll is as it should be, and a deep copy of each would be most of what a poll costs. An object that the query is left
-// out of stays as the others have it.
-func (c Claim) ensureMember(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string) *imagev1alpha1.CloudImage {
+// ensureMember returns the object of a member: current, with the record, our labels and our owner reference merged in.
+// Metadata of other clients stays. Unchanged maps and slices are shared with current: almost every object is up to date
+// at almost every poll, and deep copies would be most of the cost of a poll. If the object has no room for another
+// owner, the query is dropped from it.
+func (c Claim) ensureMember(current *imagev1alpha1.CloudImage, name string, record imagev1alpha1.Image, value string,
+) *imagev1alpha1.CloudImage {
 	desired := &imagev1alpha1.CloudImage{}
 	if current != nil {
 		if c.LeftOut(current) {
@@ -71,26 +72,26 @@ func (c Claim) ensureMember(current *imagev1alpha1.CloudImage, name string, reco
 	return desired
 }
 
-// departure is an object's image that the query's policy doesn't give an object any more.
+// departure is an image that gets no object of the query any more.
 type departure struct {
-	// reason is why it leaves now; "" if it left before, or is a member still.
+	// reason is why the image leaves now, or "" if it left before or is still a member.
 	reason imagev1alpha1.RemovalReason
 
-	// member says that it is a member all the same, but one that cloudImages.policy gives no object.
+	// member is set if the image is still a member, but cloudImages.policy gives it no object.
 	member bool
 
-	// stays says that its object must not go yet: it is still selected, or removals are blocked.
+	// stays is set if the object must not be deleted yet: it is still selected, or removals are blocked.
 	stays bool
 
-	// gone says that it was asked for by id, and does not exist.
+	// gone is set if the image was requested by id and doesn't exist.
 	gone bool
 
-	// replaced says that the breaker counts it no more, since another one came for it.
+	// replaced is set if another image replaced it, so that the breaker no longer counts it.
 	replaced bool
 }
 
-// startGrace is an object on its way out: its label goes at once, and the owner reference once the grace period has ended.
-// What the policy doesn't ask for any more goes without one.
+// startGrace removes the query's label at once, and its owner reference after the grace period. Objects that the policy
+// no longer asks for get no grace period.
 func (d departure) startGrace(c Claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	if current == nil || !c.has(current) {
 		return current
@@ -123,7 +124,7 @@ func (d departure) startGrace(c Claim, current *imagev1alpha1.CloudImage) *image
 	return desired
 }
 
-// dropOwner is an object without the query; nothing is left of it once nobody else owns it.
+// dropOwner removes the query from an object. It returns nil if no owner is left.
 func (c Claim) dropOwner(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	if current == nil || !c.has(current) {
 		return current
@@ -138,21 +139,22 @@ func (c Claim) dropOwner(current *imagev1alpha1.CloudImage) *imagev1alpha1.Cloud
 	return desired
 }
 
-// withoutLabel is an object without the query's label. Like keep, it shares with current what needs no change.
+// withoutLabel returns a copy without the query's label. Like ensureMember, it shares unchanged maps and slices with
+// current.
 func (c Claim) withoutLabel(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	desired := *current
 	desired.Labels = merged(desired.Labels, map[string]string{c.Label(): ""})
 	return &desired
 }
 
-// endGrace takes the query out of what the object remembers of leaving.
+// endGrace removes the query from lifecycle.leaving.
 func (c Claim) endGrace(image *imagev1alpha1.CloudImage) {
 	image.Lifecycle.Leaving = without(image.Lifecycle.Leaving, func(l imagev1alpha1.LeavingQuery) bool { return l.Query == c.Query.Name })
 }
 
-// recomputeShared brings what depends on all queries of an object up to date: presence, deleteAfter and the labels that queries ask
-// for. What is left of queries that don't exist any more goes, but for their owner references, which are the garbage
-// collector's. left is why the image left this query, if it did just now.
+// recomputeShared updates the fields that depend on all queries of an object: presence, deleteAfter and requested
+// labels. It removes labels and leaving entries of deleted queries. Their owner references are left to the garbage
+// collector. left is the reason if the image leaves this query now.
 func (c Claim) recomputeShared(image *imagev1alpha1.CloudImage, left imagev1alpha1.RemovalReason) {
 	image.Labels = withoutKeys(image.Labels, func(key string) bool {
 		name, ok := strings.CutPrefix(key, imagev1alpha1.LabelQueryPrefix)
@@ -183,13 +185,13 @@ func (c Claim) recomputeShared(image *imagev1alpha1.CloudImage, left imagev1alph
 	c.relabel(image, members)
 }
 
-// IsDeleted says whether a query is known not to exist.
+// IsDeleted reports whether a query is known not to exist.
 func (c Claim) IsDeleted(name string) bool {
 	query, known := c.Peers[name]
 	return known && query == nil
 }
 
-// Members are the names of the queries that have an image as a member, in order.
+// Members returns the sorted names of the queries that have an image as a member.
 func (c Claim) Members(image *imagev1alpha1.CloudImage) []string {
 	var names []string
 	for _, ref := range MembersOf(image) {
@@ -201,7 +203,8 @@ func (c Claim) Members(image *imagev1alpha1.CloudImage) []string {
 	return slices.Compact(names)
 }
 
-// isLive says whether an owner reference is that of a query that exists, as far as is known: not of an earlier namesake.
+// isLive reports whether an owner reference belongs to an existing query, as far as is known, and not to an earlier
+// query of the same name.
 func (c Claim) isLive(ref metav1.OwnerReference) bool {
 	if ref.Name == c.Query.Name {
 		return ref.UID == c.Query.UID

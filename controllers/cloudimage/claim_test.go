@@ -50,7 +50,8 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 		}
 	}
 	if asked != 64 || after.Labels["approved"] != "by-0" || len(after.Annotations[imagev1alpha1.AnnotationLabelKeys]) > 64*318 {
-		t.Errorf("%d labels that queries ask for, approved is %q, the annotation has %d bytes", asked, after.Labels["approved"], len(after.Annotations[imagev1alpha1.AnnotationLabelKeys]))
+		t.Errorf("%d labels that queries ask for, approved is %q, the annotation has %d bytes", asked, after.Labels["approved"],
+			len(after.Annotations[imagev1alpha1.AnnotationLabelKeys]))
 	}
 	var lacks LeftOut
 	lacks.Note(newest.Owner, after)
@@ -59,7 +60,7 @@ func TestQueriesPutAtMostSixtyFourLabelsOnAnObjectTheOldestFirst(t *testing.T) {
 	}
 }
 
-// What an annotation says was put there by queries is no reason to take off what is another query's.
+// The annotation with the requested labels must not cause the removal of another query's label.
 func TestLabelsOfQueriesAreNotTakenOffForAnAnnotation(t *testing.T) {
 	c, image := claimOf("golden"), stored("golden", "other")
 	c.Peers = map[string]*imagev1alpha1.ImageQuery{"other": claimOf("other").Query}
@@ -71,7 +72,7 @@ func TestLabelsOfQueriesAreNotTakenOffForAnAnnotation(t *testing.T) {
 	}
 }
 
-// A namesake has nothing of a query that was deleted before.
+// A new query of the same name owns nothing of the deleted one.
 func TestANamesakesLabelMakesNoMember(t *testing.T) {
 	image := stored("golden", "other")
 	namesake := claimOf("other").Query
@@ -88,31 +89,44 @@ func TestUnowned(t *testing.T) {
 	c := claimOf("golden")
 	for name, tc := range map[string]struct {
 		change       func(*imagev1alpha1.CloudImage)
-		want         string // presence
+		want         string // the presence; "" if deleted
 		wantDeletion time.Duration
 	}{
-		"a member's":                    {change: func(*imagev1alpha1.CloudImage) {}, want: "NotMatched", wantDeletion: 24 * time.Hour},
-		"one in its grace period":       {change: func(i *imagev1alpha1.CloudImage) { *i = *left(i, "golden", 1, imagev1alpha1.RemovedGone) }, want: "Gone", wantDeletion: 24 * time.Hour},
-		"one that was marked":           {change: func(i *imagev1alpha1.CloudImage) { *i = *Unowned(i, catalogtest.Noon.Add(-20*time.Hour)) }, want: "NotMatched", wantDeletion: 4 * time.Hour},
+		"a member's": {change: func(*imagev1alpha1.CloudImage) {}, want: "NotMatched", wantDeletion: 24 * time.Hour},
+		"one in its grace period": {
+			change: func(i *imagev1alpha1.CloudImage) { *i = *left(i, "golden", 1, imagev1alpha1.RemovedGone) },
+			want:   "Gone", wantDeletion: 24 * time.Hour,
+		},
+		"one that was marked": {
+			change: func(i *imagev1alpha1.CloudImage) { *i = *Unowned(i, catalogtest.Noon.Add(-20*time.Hour)) },
+			want:   "NotMatched", wantDeletion: 4 * time.Hour,
+		},
 		"one that was marked a day ago": {change: func(i *imagev1alpha1.CloudImage) { *i = *Unowned(i, catalogtest.Noon.Add(-24*time.Hour)) }},
 		"one that somebody would keep": {change: func(i *imagev1alpha1.CloudImage) {
 			*i = *Unowned(i, catalogtest.Noon)
 			i.Lifecycle.DeleteAfter = ago(-9999 * time.Hour)
 		}, want: "NotMatched", wantDeletion: 24 * time.Hour},
-		"a member's, due by its lifecycle": {change: func(i *imagev1alpha1.CloudImage) { i.Lifecycle.DeleteAfter = ago(time.Hour) }, want: "NotMatched", wantDeletion: 24 * time.Hour},
+		"a member's, due by its lifecycle": {
+			change: func(i *imagev1alpha1.CloudImage) { i.Lifecycle.DeleteAfter = ago(time.Hour) }, want: "NotMatched",
+			wantDeletion: 24 * time.Hour,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			image := stored("golden")
 			tc.change(image)
 			image.OwnerReferences = nil
-			after := carryOut(t, c, Step{Name: plannedName, Current: inCache(image), Desire: func(c Claim, i *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage { return Unowned(i, c.time) }})
+			after := carryOut(t, c, Step{
+				Name: plannedName, Current: inCache(image),
+				Desire: func(c Claim, i *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage { return Unowned(i, c.time) },
+			})
 			switch {
 			case tc.want == "" && after == nil:
 				return
 			case tc.want == "" || after == nil:
 				t.Fatalf("it becomes %+v", after)
 			}
-			if l := after.Lifecycle; string(l.Presence) != tc.want || len(l.Leaving) > 0 || l.DeleteAfter.Sub(catalogtest.Noon) != tc.wantDeletion || after.Labels[c.Label()] != "" {
+			if l := after.Lifecycle; string(l.Presence) != tc.want || len(l.Leaving) > 0 ||
+				l.DeleteAfter.Sub(catalogtest.Noon) != tc.wantDeletion || after.Labels[c.Label()] != "" {
 				t.Errorf("it becomes %+v with labels %v", l, after.Labels)
 			}
 			if !sameObject(after, Unowned(after, catalogtest.Noon)) {
@@ -125,7 +139,9 @@ func TestUnowned(t *testing.T) {
 func TestAStoredRecordStaysWhereOnlyStatusTellsOfTheImage(t *testing.T) {
 	c := claimOf("golden")
 	partial := catalog.Image{ID: planned.ID, Name: planned.Name}
-	p := MakePlan(c, selection.Decision{Members: []catalog.Image{partial}, Partial: map[string]bool{planned.ID: true}}, map[string]*Entry{plannedName: inCache(stored("other"))})
+	p := MakePlan(c, selection.Decision{
+		Members: []catalog.Image{partial}, Partial: map[string]bool{planned.ID: true},
+	}, map[string]*Entry{plannedName: inCache(stored("other"))})
 	if len(p.Keep) != 1 {
 		t.Fatalf("%d steps", len(p.Keep))
 	}
@@ -169,13 +185,19 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 	one.Labels["mine"] = "stays"
 	want("alpha alone", one, map[string]string{"team": "infra", "tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
 	both := as(beta).ensureMember(one, plannedName, record, imagev1alpha1.QueryMember)
-	want("with beta", both, map[string]string{"team": "infra", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
+	want("with beta", both, map[string]string{
+		"team": "infra", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x",
+		"mine": "stays",
+	})
 	if again := as(alpha).ensureMember(both, plannedName, record, imagev1alpha1.QueryMember); !sameObject(both, again) {
 		t.Errorf("alpha would write against beta:\n%s", cmp.Diff(both, again))
 	}
 	alpha.Spec.CloudImages.Labels = nil
 	edited := as(alpha).ensureMember(both, plannedName, record, imagev1alpha1.QueryMember)
-	want("alpha names none any more", edited, map[string]string{"team": "web", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x", "mine": "stays"})
+	want("alpha names none any more", edited, map[string]string{
+		"team": "web", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x",
+		"mine": "stays",
+	})
 	left := departure{reason: imagev1alpha1.RemovedNotMatched}.startGrace(as(beta), edited)
 	want("beta has left", left, map[string]string{"tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
 }

@@ -11,7 +11,8 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// dropDerived takes the derived labels and annotations off an object. It says whether they were all there and right.
+// dropDerived removes the derived labels and annotations from an object. It reports whether all were present and
+// correct.
 func dropDerived(image *imagev1alpha1.CloudImage) bool {
 	labels, annotations := derivedLabels(image), derivedAnnotations(image)
 	intact := hasAll(image.Labels, labels) && hasAll(image.Annotations, annotations)
@@ -20,7 +21,7 @@ func dropDerived(image *imagev1alpha1.CloudImage) bool {
 	return intact
 }
 
-// WithDerived is an object as it is written.
+// WithDerived returns an object with its derived labels and annotations, as it is written.
 func WithDerived(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	out := *image
 	out.Labels = merged(image.Labels, derivedLabels(image))
@@ -28,12 +29,12 @@ func WithDerived(image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	return &out
 }
 
-// derivedAnnotations are the annotations that repeat facts of an image, as factLabels are the labels.
+// derivedAnnotations returns the annotations computed from the record.
 func derivedAnnotations(image *imagev1alpha1.CloudImage) map[string]string {
 	return map[string]string{imagev1alpha1.AnnotationDisplayName: image.Image.Name}
 }
 
-// derivedLabels are the labels that repeat facts of an image. An empty value means that the label must be absent.
+// derivedLabels returns the labels computed from the record. An empty value means that the label must be absent.
 func derivedLabels(image *imagev1alpha1.CloudImage) map[string]string {
 	i := &image.Image
 	return map[string]string{
@@ -50,7 +51,7 @@ func derivedLabels(image *imagev1alpha1.CloudImage) map[string]string {
 	}
 }
 
-// operatingSystem is the platform in the words of kubernetes.io/os. All platforms of the API but two are Linux.
+// operatingSystem returns the value of kubernetes.io/os. All platforms of the API except two are Linux.
 func operatingSystem(platform string) string {
 	switch platform {
 	case "":
@@ -70,7 +71,7 @@ func boolLabel(b bool) string {
 	return "false"
 }
 
-// hasAll says whether a map has these values; an empty one means that the key must be absent.
+// hasAll reports whether m has all values. An empty value means that the key must be absent.
 func hasAll(m, values map[string]string) bool {
 	for key, value := range values {
 		if m[key] != value || value == "" && hasKey(m, key) {
@@ -85,8 +86,8 @@ func hasKey(m map[string]string, key string) bool {
 	return ok
 }
 
-// labelValue makes a string fit for a label: other characters become '-', what is too long is cut, and a value begins
-// and ends with a letter or digit.
+// labelValue converts a string to a valid label value: invalid characters become '-', long values are cut, and the ends
+// are trimmed to letters and digits.
 func labelValue(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if isAlphanumeric(r) || r == '-' || r == '_' || r == '.' {

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whoever could ask for such a label in a query would have it written and taken back at each poll.
+// Otherwise a query that requests such a label would rewrite it at each poll.
 func TestFactsHaveLabelsThatNoQueryCanAskFor(t *testing.T) {
 	for key := range derivedLabels(stored("golden")) {
 		if domain, _, _ := strings.Cut(key, "/"); domain != "imagecatalog.dev" && domain != "kubernetes.io" {
@@ -38,7 +38,7 @@ func TestLabelValuesAreSanitised(t *testing.T) {
 	}
 }
 
-// Not a fuzz target: each worker of one would start a control plane of its own.
+// Not a fuzz target: each worker would start its own control plane.
 func TestWhateverIsWrittenBecomesALabelValue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.OneOf(rapid.String(), rapid.StringMatching(`[-_.a-z镜 ]{0,80}`)).Draw(t, "text")

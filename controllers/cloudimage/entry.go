@@ -13,25 +13,25 @@ import (
 )
 
 // Entry is a stored CloudImage without the labels and annotations that are derived from its record. Plans are made from
-// entries, so ten labels of every image needn't be kept in memory, nor made and compared at each poll. It is read only.
+// entries, so the ten derived labels of each image are neither kept in memory nor compared at each poll. Read only.
 type Entry struct {
 	*imagev1alpha1.CloudImage
 
-	// DerivedIntact says that the stored object has the derived labels and annotations as they should be.
+	// DerivedIntact is set if the stored object has the correct derived labels and annotations.
 	DerivedIntact bool
 
-	// Partial says that metadata of others was left out as well. Writing the object would take it off, so the object must
-	// be read again first.
+	// Partial is set if metadata of other clients was dropped, too. A write would remove that metadata, so the object
+	// must be read again first.
 	Partial bool
 }
 
-// NewEntry makes an entry of an object, which it changes.
+// NewEntry returns an entry for an object, which it modifies.
 func NewEntry(image *imagev1alpha1.CloudImage) *Entry {
 	return &Entry{CloudImage: image, DerivedIntact: dropDerived(image)}
 }
 
-// NewCompactEntry makes an entry of an object, which it changes, without the metadata that nobody here reads. Whoever may
-// annotate an object would else decide how much memory it takes.
+// NewCompactEntry returns an entry for an object, which it modifies, without metadata that the operator doesn't read.
+// Otherwise clients that annotate an object would decide how much memory it takes.
 func NewCompactEntry(image *imagev1alpha1.CloudImage) *Entry {
 	partial := dropForeign(image)
 	e := NewEntry(image)
@@ -39,7 +39,7 @@ func NewCompactEntry(image *imagev1alpha1.CloudImage) *Entry {
 	return e
 }
 
-// Object is the CloudImage of an entry; nil without one.
+// Object returns the CloudImage of an entry, or nil.
 func (e *Entry) Object() *imagev1alpha1.CloudImage {
 	if e == nil {
 		return nil
@@ -47,15 +47,15 @@ func (e *Entry) Object() *imagev1alpha1.CloudImage {
 	return e.CloudImage
 }
 
-// IsAt says whether the stored object is as desired, so that nothing has to be written. Both may be nil.
+// IsAt reports whether the stored object is as desired, so that no write is needed. Both may be nil.
 func (e *Entry) IsAt(desired *imagev1alpha1.CloudImage) bool {
 	return e.Object() == desired || sameObject(e.Object(), desired) && e.DerivedIntact
 }
 
-// maxLabelKeys is the longest list of labels that queries ask for: 64 of the longest keys.
+// maxLabelKeys is the maximum length of the label-keys annotation: 64 keys of the maximum length.
 const maxLabelKeys = 64 * 318
 
-// Identity is the metadata that tells an object from others and its states from each other.
+// Identity returns the metadata that identifies an object and its version.
 func Identity(o *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: o.Name, Namespace: o.Namespace, UID: o.UID, ResourceVersion: o.ResourceVersion, Generation: o.Generation,
@@ -63,7 +63,7 @@ func Identity(o *metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
-// dropForeign leaves of a CloudImage's metadata what we read. It says whether that wasn't all.
+// dropForeign removes the metadata that the operator doesn't read. It reports whether it removed any.
 func dropForeign(image *imagev1alpha1.CloudImage) bool {
 	before := image.ObjectMeta
 	asked := image.Annotations[imagev1alpha1.AnnotationLabelKeys]

@@ -13,9 +13,8 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// sameObject compares what we write of an object. Both may be nil. It is asked for each object at each poll, which
-// is why it spells out the fields: equality by reflection costs as much as all the rest of a plan. That no field is
-// forgotten is a test's business.
+// sameObject compares the fields that the operator writes. Both may be nil. It lists the fields, since it runs for each
+// object at each poll and reflection would double the cost of a plan. A test fails if a field is missing.
 func sameObject(a, b *imagev1alpha1.CloudImage) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -27,7 +26,7 @@ func sameObject(a, b *imagev1alpha1.CloudImage) bool {
 		slices.EqualFunc(a.OwnerReferences, b.OwnerReferences, sameOwner)
 }
 
-// sameRecord compares what the cloud tells of an image.
+// sameRecord compares records field by field.
 func sameRecord(a, b *imagev1alpha1.Image) bool {
 	return a.ID == b.ID && a.Region == b.Region && a.Credentials == b.Credentials && a.Name == b.Name && a.Description == b.Description &&
 		a.Type == b.Type && a.Source == b.Source && a.Creator == b.Creator && a.State == b.State && a.OSName == b.OSName &&
@@ -45,7 +44,7 @@ func sameLeaving(a, b imagev1alpha1.LeavingQuery) bool {
 	return a.Query == b.Query && a.Since.Equal(&b.Since) && a.DeleteAfter.Equal(&b.DeleteAfter) && a.Replaced == b.Replaced
 }
 
-// sameOwner needs reflection only for the pointers that nobody of ours sets.
+// sameOwner uses reflection only if a reference has pointers, which the operator doesn't set.
 func sameOwner(a, b metav1.OwnerReference) bool {
 	return a == b || equality.Semantic.DeepEqual(a, b)
 }

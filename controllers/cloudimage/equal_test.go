@@ -18,13 +18,15 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// full is an object in which every field that is compared has a value.
+// full returns an object with a value in every compared field.
 func full() *imagev1alpha1.CloudImage {
 	at := metav1.Time{Time: catalogtest.Noon}
 	return &imagev1alpha1.CloudImage{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"a": "b"},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v", Kind: "k", Name: "n", UID: "u", Controller: new(true), BlockOwnerDeletion: new(true)}},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: "v", Kind: "k", Name: "n", UID: "u", Controller: new(true), BlockOwnerDeletion: new(true),
+			}},
 		},
 		Image: imagev1alpha1.Image{
 			CreatedTime: &at, Tags: []imagev1alpha1.Tag{{Key: "k", Value: "v"}}, Snapshots: []imagev1alpha1.Snapshot{{ID: "snap-1"}},
@@ -55,7 +57,7 @@ func TestAChangeOfAnyFieldIsSeen(t *testing.T) {
 	}
 }
 
-// walk visits every value that is no struct, slice or pointer of structs, by its path of field and item numbers.
+// walk visits every leaf value by its path of field and item indexes.
 func walk(v reflect.Value, path []any, visit func(path []any)) {
 	path = slices.Clip(path)
 	switch {
@@ -66,7 +68,7 @@ func walk(v reflect.Value, path []any, visit func(path []any)) {
 			walk(v.Field(i), append(path, i), visit)
 		}
 	case v.Kind() == reflect.Slice:
-		visit(path) // one item more
+		visit(path) // an additional item
 		walk(v.Index(0), append(path, "item"), visit)
 	case v.Kind() == reflect.Pointer:
 		walk(v.Elem(), append(path, "to"), visit)
@@ -75,7 +77,7 @@ func walk(v reflect.Value, path []any, visit func(path []any)) {
 	}
 }
 
-// change makes the value at a path another one.
+// change changes the value at a path.
 func change(v reflect.Value, path []any) {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -107,7 +109,7 @@ func change(v reflect.Value, path []any) {
 	}
 }
 
-// What keep and letGo don't change they share with the cache, so they must not write into it.
+// Desired objects share unchanged parts with the cache, so they must not be modified in place.
 func TestPlansLeaveTheCacheAlone(t *testing.T) {
 	changed := planned
 	changed.Description = "rebuilt"

@@ -14,9 +14,9 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// KnownOf gathers what CloudImages and status tell. Objects have all facts; where there are none, because of
-// cloudImages.policy or because the API server refused them, remembered has the facts since the process began, and
-// status.images the names.
+// KnownOf collects what CloudImages and status show of a query's images. Objects have all fields. For images without an
+// object, because of cloudImages.policy or a rejected write, remembered has the fields since the process started, and
+// status.images has the names.
 func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) selection.Known {
 	k := selection.Known{
 		Members: map[string]catalog.Image{}, Partial: map[string]bool{}, InGrace: map[string]selection.Departed{},
@@ -37,42 +37,54 @@ func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) se
 	if !selection.SameScope(status.ObservedQuery, selection.ObservedQuery(h.Query)) {
 		return k
 	}
-	facts := make(map[string]catalog.Image, len(remembered))
-	for _, image := range remembered {
-		facts[image.ID] = image
-	}
-	blocked := meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
-	for _, shown := range status.Images {
-		k.Verdicts[shown.ImageID] = shown.Selection
-		// Not by the condition alone: an edit takes that away before the next listing has decided anew.
-		if shown.Selection == imagev1alpha1.VerdictHeldBack {
-			k.HeldBack[shown.ImageID], blocked = true, true
-		}
-		if image, known := k.Members[shown.ImageID]; known {
-			// Whose an image was is what this query published: a peer may have written since what the cloud shows now.
-			if shown.Type != "" && (shown.Type != image.Type || shown.Creator != image.Creator) {
-				image.Type, image.Creator = shown.Type, shown.Creator
-				k.Members[shown.ImageID], k.Partial[shown.ImageID] = image, true
-			}
-			continue
-		}
-		image, remembered := facts[shown.ImageID]
-		if !remembered {
-			image, k.Partial[shown.ImageID] = selection.FromSummary(shown), true
-		}
-		k.Members[shown.ImageID] = image
-	}
-	// Where status still shows an image without trust, only such images were left out.
-	trust := selection.Selector{Spec: &h.Query.Spec}
-	k.HeldBackUnknown = blocked && ptr.Deref(status.ImagesTruncated, false) &&
-		!slices.ContainsFunc(status.Images, func(shown imagev1alpha1.ImageSummary) bool { return trust.Distrusts(selection.FromSummary(shown)) })
+	addShown(k, status, selection.ByID(remembered))
+	k.HeldBackUnknown = heldBackUnknown(h.Query, k)
 	return k
 }
 
-// departed is what an object tells of an image that left the query.
-func (h Owner) departed(object *imagev1alpha1.CloudImage) selection.Departed {
+// addShown adds what status.images shows of the members.
+func addShown(k selection.Known, status *imagev1alpha1.ImageQueryStatus, remembered map[string]catalog.Image) {
+	for _, shown := range status.Images {
+		id := shown.ImageID
+		k.Verdicts[id] = shown.Selection
+		if shown.Selection == imagev1alpha1.VerdictHeldBack {
+			k.HeldBack[id] = true
+		}
+		image, known := k.Members[id]
+		switch {
+		case !known:
+			if image, known = remembered[id]; !known {
+				image, k.Partial[id] = selection.FromSummary(shown), true
+			}
+		case shown.Type != "" && (shown.Type != image.Type || shown.Creator != image.Creator):
+			// The owner is the one that this query published. A peer may have written a newer one to the object since.
+			image.Type, image.Creator, k.Partial[id] = shown.Type, shown.Creator, true
+		default:
+			continue
+		}
+		k.Members[id] = image
+	}
+}
+
+// heldBackUnknown reports whether removals are blocked and status doesn't show all members that the breaker counts.
+func heldBackUnknown(query *imagev1alpha1.ImageQuery, k selection.Known) bool {
+	status := &query.Status
+	// An edit removes the condition before the next listing is decided, but not the verdicts.
+	blocked := len(k.HeldBack) > 0 || meta.IsStatusConditionTrue(status.Conditions, imagev1alpha1.ConditionRemovalBlocked)
+	if !blocked || !ptr.Deref(status.ImagesTruncated, false) {
+		return false
+	}
+	// Untrusted images are truncated first. If status still shows one, only untrusted ones were left out.
+	trust := selection.Selector{Spec: &query.Spec}
+	return !slices.ContainsFunc(status.Images, func(shown imagev1alpha1.ImageSummary) bool {
+		return trust.Distrusts(selection.FromSummary(shown))
+	})
+}
+
+// departed returns what an object shows of an image that left the query.
+func (o Owner) departed(object *imagev1alpha1.CloudImage) selection.Departed {
 	d := selection.Departed{Image: FromRecord(&object.Image)}
-	if entry := h.leaving(object); entry != nil {
+	if entry := o.leaving(object); entry != nil {
 		d.Since, d.Replaced = entry.Since.Time, entry.Replaced
 	}
 	return d

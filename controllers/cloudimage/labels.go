@@ -12,11 +12,11 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// MaxAskedLabels is how many labels that queries ask for are on one CloudImage at the most.
+// MaxAskedLabels bounds the labels on one CloudImage that queries ask for.
 const MaxAskedLabels = 64
 
-// relabel sets the labels that the queries' specs ask for, and takes off those that none asks for any more. Every query
-// that has the image decides alike, so that two that disagree don't write against each other.
+// relabel sets the labels requested by the members' specs, and removes labels that none requests any more. All queries
+// compute the same result, so that conflicting ones don't overwrite each other.
 func (c Claim) relabel(image *imagev1alpha1.CloudImage, members []string) {
 	queries := make([]*imagev1alpha1.ImageQuery, 0, len(members))
 	for _, name := range members {
@@ -25,12 +25,12 @@ func (c Claim) relabel(image *imagev1alpha1.CloudImage, members []string) {
 			query = c.Query
 		}
 		if query == nil {
-			return // not known yet: what is there stays until it is
+			return // unknown yet: keep the labels
 		}
 		queries = append(queries, query)
 	}
 	if len(queries) == 0 {
-		return // in grace: a selector finds it as before
+		return // in grace: keep the labels, so that selectors still match
 	}
 	wanted := askedLabels(image, queries)
 	before := strings.Split(image.Annotations[imagev1alpha1.AnnotationLabelKeys], ",")
@@ -45,8 +45,8 @@ func (c Claim) relabel(image *imagev1alpha1.CloudImage, members []string) {
 	})
 }
 
-// askedLabels are the labels that queries ask for on an image, within maxAskedLabels. The query that was created first
-// comes first: nobody's new query changes or displaces a label that another one has.
+// askedLabels returns the labels requested by queries, up to MaxAskedLabels. Older queries take precedence, so that a
+// new query can't change or displace another query's label.
 func askedLabels(image *imagev1alpha1.CloudImage, queries []*imagev1alpha1.ImageQuery) map[string]string {
 	slices.SortFunc(queries, func(a, b *imagev1alpha1.ImageQuery) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(string(a.UID), string(b.UID)))
@@ -63,7 +63,7 @@ func askedLabels(image *imagev1alpha1.CloudImage, queries []*imagev1alpha1.Image
 	return all
 }
 
-// labelsAskedBy are the labels that one query asks for on an image. A label's name admits what its value does.
+// labelsAskedBy returns the labels that one query requests on an image. Tag keys are sanitised like label values.
 func labelsAskedBy(query *imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) map[string]string {
 	spec := &query.Spec.CloudImages
 	if len(spec.Labels)+len(spec.LabelTagKeys) == 0 {
@@ -86,16 +86,16 @@ func labelsAskedBy(query *imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudIm
 
 func isTagLabel(key string) bool { return strings.HasPrefix(key, imagev1alpha1.LabelTagPrefix) }
 
-// LeftOut is what the bounds on shared objects, and queries that were created before, keep a query from.
+// LeftOut is what a query lacks on shared objects because of bounds or older queries.
 type LeftOut struct {
-	// Objects are the CloudImages that have as many owners as they may.
+	// Objects are the CloudImages with the maximum number of owners.
 	Objects []string
 
-	// Labels are those that the query asks for and that are not on all its CloudImages as it asks for them.
+	// Labels are the requested labels that some of the query's CloudImages lack or have with another value.
 	Labels map[string]bool
 }
 
-// Note adds what the query lacks on one of its CloudImages.
+// Note records what the query lacks on one of its CloudImages.
 func (l *LeftOut) Note(h Owner, image *imagev1alpha1.CloudImage) {
 	switch {
 	case image == nil:

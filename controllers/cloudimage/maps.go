@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// merged is base with values set; an empty value takes its key off. Where that changes nothing it is base itself.
+// merged returns base with values set. An empty value removes the key. If nothing changes, it returns base itself.
 func merged(base, values map[string]string) map[string]string {
 	out, own := base, false
 	for key, value := range values {
@@ -32,7 +32,7 @@ func merged(base, values map[string]string) map[string]string {
 	return out
 }
 
-// withoutKeys is m without the keys that drop says; m itself where there are none.
+// withoutKeys returns m without the keys that drop selects. If there are none, it returns m itself.
 func withoutKeys(m map[string]string, drop func(key string) bool) map[string]string {
 	for key := range m {
 		if drop(key) {
@@ -44,7 +44,7 @@ func withoutKeys(m map[string]string, drop func(key string) bool) map[string]str
 	return m
 }
 
-// without is s without the items that drop says; s itself where there are none.
+// without returns s without the items that drop selects. If there are none, it returns s itself.
 func without[T any](s []T, drop func(T) bool) []T {
 	if !slices.ContainsFunc(s, drop) {
 		return s

@@ -14,11 +14,11 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// MaxOwners is how many queries own one CloudImage at the most. Who owns it stays; a query that comes later is left
-// out. without a bound, authors of queries could grow an object that others need until nobody can write it any more.
+// MaxOwners bounds the queries that own one CloudImage. Existing owners stay and later queries are left out. Otherwise
+// authors of queries could grow an object that others need until it can't be written any more.
 const MaxOwners = 64
 
-// Owner is one query as CloudImages know it. Its methods say what an object has of the query.
+// Owner is a query as a possible owner of CloudImages. Its methods read what an object has of the query.
 type Owner struct {
 	Query *imagev1alpha1.ImageQuery
 	Scope selection.Scope
@@ -28,59 +28,60 @@ func OwnerOf(query *imagev1alpha1.ImageQuery) Owner {
 	return Owner{Query: query, Scope: selection.ScopeOf(query)}
 }
 
-func (h Owner) Label() string { return imagev1alpha1.LabelQueryPrefix + h.Query.Name }
+func (o Owner) Label() string { return imagev1alpha1.LabelQueryPrefix + o.Query.Name }
 
-// InScope says whether an object is of the query's account and region.
-func (h Owner) InScope(image *imagev1alpha1.CloudImage) bool {
-	return selection.Scope{Credentials: image.Image.Credentials, Region: image.Image.Region} == h.Scope
+// InScope reports whether an object belongs to the query's account and region.
+func (o Owner) InScope(image *imagev1alpha1.CloudImage) bool {
+	return selection.Scope{Credentials: image.Image.Credentials, Region: image.Image.Region} == o.Scope
 }
 
-// has says whether the query has anything on an object: its label or its owner reference.
-func (h Owner) has(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[h.Label()]
-	return labelled || h.Owns(current)
+// has reports whether an object has the query's label or owner reference.
+func (o Owner) has(current *imagev1alpha1.CloudImage) bool {
+	_, labelled := current.Labels[o.Label()]
+	return labelled || o.Owns(current)
 }
 
-func (h Owner) Owns(current *imagev1alpha1.CloudImage) bool {
-	return slices.ContainsFunc(current.OwnerReferences, h.isOurs)
+func (o Owner) Owns(current *imagev1alpha1.CloudImage) bool {
+	return slices.ContainsFunc(current.OwnerReferences, o.isOurs)
 }
 
-func (h Owner) isOurs(ref metav1.OwnerReference) bool { return ref.UID == h.Query.UID }
+func (o Owner) isOurs(ref metav1.OwnerReference) bool { return ref.UID == o.Query.UID }
 
-// LeftOut says whether an object has as many owners as it may, and the query is none of them.
-func (h Owner) LeftOut(current *imagev1alpha1.CloudImage) bool {
+// LeftOut reports whether an object has the maximum number of owners, and the query is none of them.
+func (o Owner) LeftOut(current *imagev1alpha1.CloudImage) bool {
 	holders := 0
 	for _, ref := range current.OwnerReferences {
 		if isImageQuery(ref) {
 			holders++
 		}
 	}
-	return holders >= MaxOwners && !h.Owns(current)
+	return holders >= MaxOwners && !o.Owns(current)
 }
 
-// IsMember says whether an object is that of a member: the query owns it, and it did not leave. Where somebody took the
-// label or the owner reference off, the image must not leave without being asked for all the same.
-func (h Owner) IsMember(current *imagev1alpha1.CloudImage) bool {
-	return h.ours(current) && h.leaving(current) == nil && current.DeletionTimestamp == nil
+// IsMember reports whether an object is a member of the query: it is owned by the query and not leaving. If another
+// client removed the label or the owner reference, the image still counts as a member, since it must not leave
+// unconfirmed.
+func (o Owner) IsMember(current *imagev1alpha1.CloudImage) bool {
+	return o.ours(current) && o.leaving(current) == nil && current.DeletionTimestamp == nil
 }
 
-// ours says whether the query owns an object, or has its label on one that nobody owns.
-func (h Owner) ours(current *imagev1alpha1.CloudImage) bool {
-	_, labelled := current.Labels[h.Label()]
-	return h.Owns(current) || labelled && Ownerless(current)
+// ours reports whether the query owns an object, or has its label on an object without an owner.
+func (o Owner) ours(current *imagev1alpha1.CloudImage) bool {
+	_, labelled := current.Labels[o.Label()]
+	return o.Owns(current) || labelled && Ownerless(current)
 }
 
-// leaving is what an object remembers of the query's leaving; nil if it didn't leave.
-func (h Owner) leaving(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
+// leaving returns the query's entry in lifecycle.leaving, or nil.
+func (o Owner) leaving(image *imagev1alpha1.CloudImage) *imagev1alpha1.LeavingQuery {
 	for i := range image.Lifecycle.Leaving {
-		if image.Lifecycle.Leaving[i].Query == h.Query.Name {
+		if image.Lifecycle.Leaving[i].Query == o.Query.Name {
 			return &image.Lifecycle.Leaving[i]
 		}
 	}
 	return nil
 }
 
-// MembersOf are the owner references of the queries whose label an object has.
+// MembersOf returns the owner references of the queries that have a label on the object.
 func MembersOf(image *imagev1alpha1.CloudImage) []metav1.OwnerReference {
 	var refs []metav1.OwnerReference
 	for _, ref := range image.OwnerReferences {
@@ -91,7 +92,7 @@ func MembersOf(image *imagev1alpha1.CloudImage) []metav1.OwnerReference {
 	return refs
 }
 
-// Ownerless says whether no ImageQuery is among an object's owners.
+// Ownerless reports whether no ImageQuery is among an object's owners.
 func Ownerless(image *imagev1alpha1.CloudImage) bool {
 	return !slices.ContainsFunc(image.OwnerReferences, isImageQuery)
 }
@@ -100,7 +101,7 @@ func isImageQuery(ref metav1.OwnerReference) bool {
 	return ref.Kind == "ImageQuery" && strings.HasPrefix(ref.APIVersion, imagev1alpha1.Group+"/")
 }
 
-// NamesIn are the names of the queries that an object mentions in labels and in what it remembers of leaving.
+// NamesIn iterates over the names of the queries in an object's labels and lifecycle.leaving.
 func NamesIn(image *imagev1alpha1.CloudImage) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for label := range image.Labels {
@@ -116,8 +117,7 @@ func NamesIn(image *imagev1alpha1.CloudImage) iter.Seq[string] {
 	}
 }
 
-// QueriesIn are the names of all queries that have something of an object: a label, an owner reference, or an entry in
-// leaving.
+// QueriesIn returns the names of all queries in an object's labels, owner references and lifecycle.leaving.
 func QueriesIn(image *imagev1alpha1.CloudImage) []string {
 	names := slices.Collect(NamesIn(image))
 	for _, ref := range image.OwnerReferences {

@@ -12,11 +12,11 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// ownerlessGrace is how long a CloudImage without an ImageQuery among its owners stays.
+// ownerlessGrace is how long a CloudImage without an ImageQuery among its owners is kept.
 const ownerlessGrace = 24 * time.Hour
 
-// Unowned is what becomes of a CloudImage that no query owns: no query's label or leaving is left, and a day later the object
-// isn't either (nil). Whether it is in the cloud stays said.
+// Unowned returns the desired state of a CloudImage that no query owns: without queries' labels and leaving entries,
+// and a day later deleted (nil). Presence stays Gone if it was.
 func Unowned(current *imagev1alpha1.CloudImage, now time.Time) *imagev1alpha1.CloudImage {
 	l := current.Lifecycle
 	marked := len(l.Leaving) == 0 && l.Presence != imagev1alpha1.PresencePresent && l.DeleteAfter != nil

@@ -15,38 +15,38 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// Step brings one CloudImage to what a query wants of it.
+// Step brings one CloudImage to the state desired by a query.
 type Step struct {
 	Name string
 
-	// Current is the object as the cache has it, nil if there is none. It is shared with the cache: read only.
+	// Current is the cached object, or nil. It is shared with the cache: read only.
 	Current *Entry
 
-	// Desire says what the object should be; it is asked again when the object turns out to be another than current.
+	// Desire computes the desired object. It is called again if the object differs from Current.
 	Desire Desire
 
-	// Result is what the object was brought to.
+	// Result is the object after the step.
 	Result *imagev1alpha1.CloudImage
 }
 
-// Desire says what a claim makes of an object, given what it is (nil: there is none); nil means that it should not be.
+// Desire computes the desired object from the current one. Either is nil if there is no object.
 type Desire func(c Claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage
 
-// Plan is what to do, in order of names. What is let go comes after what is kept, so that a consumer always finds the
-// new before the old goes.
+// Plan is a list of steps in order of names. Keep runs before Release, so that consumers always find the new image
+// before the old one goes.
 type Plan struct {
 	Keep, Release []Step
 
-	// Removing are the images that are in their grace period once the plan is carried out, the first to go first.
+	// Removing are the images in their grace period after the plan, in order of deletion.
 	Removing []imagev1alpha1.RemovingImage
 
-	// LeftOut is what the query lacks on the objects that are as they should be.
+	// LeftOut is what the query lacks on objects that need no step.
 	LeftOut LeftOut
 }
 
 func (p Plan) Empty() bool { return len(p.Keep)+len(p.Release) == 0 }
 
-// MakePlan compares what a good listing means with what is there of it: see Reconciler.existing.
+// MakePlan computes the steps from the query's existing objects, by name, to those of a decision.
 func MakePlan(c Claim, v selection.Decision, existing map[string]*Entry) Plan {
 	var p Plan
 	selected, members := selection.IDsOf(v.Selection.Selected), selection.IDsOf(v.Members)
@@ -91,8 +91,8 @@ func MakePlan(c Claim, v selection.Decision, existing map[string]*Entry) Plan {
 	return p
 }
 
-// keeping makes an object a member's. Where only status tells of the image, the object keeps the record that it has, and
-// there is none without one: half of the facts would pass for all of them at the next poll.
+// keeping desires a member's object. If only status knows the image, an existing object keeps its record and none is
+// created: the next poll would take an incomplete record for a complete one.
 func (c Claim) keeping(image catalog.Image, partial bool, value string) Desire {
 	name, record := ObjectName(c.Scope, image.ID), toRecord(image, c.Scope)
 	return func(c Claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
@@ -106,7 +106,7 @@ func (c Claim) keeping(image catalog.Image, partial bool, value string) Desire {
 	}
 }
 
-// add appends a step unless nothing would change. An object on its way out counts as absent.
+// add appends a step unless the object is already as desired. A terminating object counts as absent.
 func (c Claim) add(steps []Step, name string, current *Entry, desire Desire) []Step {
 	if current != nil && current.DeletionTimestamp != nil {
 		current = nil
@@ -117,8 +117,8 @@ func (c Claim) add(steps []Step, name string, current *Entry, desire Desire) []S
 	return steps
 }
 
-// removing is the entry of status.removing for an object in its grace period. The object remembers the times; the
-// reason is this poll's, or what status and the object say.
+// removing returns the entry of status.removing for an object in its grace period. The object has the times. The reason
+// comes from this decision, else from status or the object.
 func (c Claim) removing(desired *imagev1alpha1.CloudImage, v selection.Decision) []imagev1alpha1.RemovingImage {
 	if desired == nil {
 		return nil
@@ -143,7 +143,7 @@ func (c Claim) removing(desired *imagev1alpha1.CloudImage, v selection.Decision)
 	return []imagev1alpha1.RemovingImage{{ImageID: id, Reason: reason, Since: entry.Since, DeleteAfter: entry.DeleteAfter}}
 }
 
-// NextRemoval is when the next grace period ends after now; zero if none does.
+// NextRemoval returns when the next grace period ends after now, or zero.
 func NextRemoval(removing []imagev1alpha1.RemovingImage, now time.Time) time.Time {
 	for _, r := range removing {
 		if r.DeleteAfter.After(now) {
@@ -153,12 +153,13 @@ func NextRemoval(removing []imagev1alpha1.RemovingImage, now time.Time) time.Tim
 	return time.Time{}
 }
 
-// ForgetPlan takes the label of a query that was deleted off what others own. What it alone owned is the garbage
-// collector's.
+// ForgetPlan removes the label of a deleted query from objects that other queries own. The garbage collector deletes
+// those that only this query owned.
 func (c Claim) ForgetPlan(existing map[string]*Entry) []Step {
 	var steps []Step
 	for name, current := range existing {
-		if !slices.ContainsFunc(current.OwnerReferences, func(ref metav1.OwnerReference) bool { return isImageQuery(ref) && ref.Name != c.Query.Name }) {
+		byPeer := func(ref metav1.OwnerReference) bool { return isImageQuery(ref) && ref.Name != c.Query.Name }
+		if !slices.ContainsFunc(current.OwnerReferences, byPeer) {
 			continue
 		}
 		steps = c.add(steps, name, current, Claim.tidied)
@@ -167,7 +168,7 @@ func (c Claim) ForgetPlan(existing map[string]*Entry) []Step {
 	return steps
 }
 
-// tidied is an object without what queries left on it that don't exist any more.
+// tidied returns an object without labels and leaving entries of deleted queries.
 func (c Claim) tidied(current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	if current == nil {
 		return nil

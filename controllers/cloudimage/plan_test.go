@@ -19,27 +19,30 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-var planned = catalog.Image{ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64"}
+var planned = catalog.Image{
+	ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64",
+}
 
 const plannedName = "ap-guangzhou-img-00000001"
 
-// claimOf is the claim of a query with this name, at noon.
+// claimOf returns the claim of a query at noon.
 func claimOf(name string) Claim {
 	q := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid of " + name), Generation: 2}}
 	q.Spec.Region = "ap-guangzhou"
 	return NewClaim(q, catalogtest.Noon, nil)
 }
 
-// stored is the image's CloudImage as these queries have it.
+// stored returns the image's CloudImage as a member of queries.
 func stored(queries ...string) *imagev1alpha1.CloudImage {
 	var image *imagev1alpha1.CloudImage
 	for _, name := range queries {
-		image = claimOf(name).ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
+		image = claimOf(name).ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}),
+			imagev1alpha1.QueryMember)
 	}
 	return image
 }
 
-// inCache is an object as the cache has it, with nothing to mend.
+// inCache returns the cache entry of an intact object.
 func inCache(image *imagev1alpha1.CloudImage) *Entry {
 	if image == nil {
 		return nil
@@ -47,11 +50,28 @@ func inCache(image *imagev1alpha1.CloudImage) *Entry {
 	return &Entry{CloudImage: image, DerivedIntact: true}
 }
 
-// left is a CloudImage whose image stopped being a member of a query some hours before noon.
+// left returns a CloudImage that left a query some hours before noon.
 func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
 	c := claimOf(query)
 	c.time = catalogtest.Noon.Add(-time.Duration(hours) * time.Hour)
 	return departure{reason: reason}.startGrace(c, image)
+}
+
+// step is the part of a plan that has the image's step.
+type step string
+
+const (
+	none    step = ""
+	keep    step = "keep"
+	release step = "release"
+)
+
+// object is the part of a CloudImage that TestPlan checks.
+type object struct {
+	owners   []string
+	label    string // of the query golden
+	presence imagev1alpha1.ImagePresence
+	leaving  []string
 }
 
 func TestPlan(t *testing.T) {
@@ -63,9 +83,13 @@ func TestPlan(t *testing.T) {
 	delete(unlabelled.Labels, "query.imagecatalog.dev/golden")
 	elsewhere := stored("golden")
 	elsewhere.Image.Region = "ap-shanghai"
-	remembered := stored("golden", "other")
+	full := stored("golden", "other")
+	noon := metav1.NewTime(catalogtest.Noon)
+	var remembered []string
 	for i := range maxLeaving {
-		remembered.Lifecycle.Leaving = append(remembered.Lifecycle.Leaving, imagev1alpha1.LeavingQuery{Query: fmt.Sprintf("q%d", i), Since: metav1.Time{Time: catalogtest.Noon}, DeleteAfter: metav1.Time{Time: catalogtest.Noon}})
+		remembered = append(remembered, fmt.Sprintf("q%d", i))
+		full.Lifecycle.Leaving = append(full.Lifecycle.Leaving,
+			imagev1alpha1.LeavingQuery{Query: remembered[i], Since: noon, DeleteAfter: noon})
 	}
 
 	member := []catalog.Image{planned}
@@ -81,43 +105,106 @@ func TestPlan(t *testing.T) {
 		blocked  bool
 		existing *imagev1alpha1.CloudImage
 
-		// wantStep is keep, release or nothing; want is what is there afterwards: owner references, what it is to the query
-		// (label), presence, and who is leaving. "" is no object.
-		wantStep, want string
+		wantStep step
+		want     *object // after the step; nil if there is no object
 	}{
-		"a new image is created":                     {members: member, wantStep: "keep", want: "[golden] member Present []"},
-		"a selected image says so":                   {members: member, selected: true, existing: stored("golden"), wantStep: "keep", want: "[golden] selected Present []"},
-		"an unchanged one is left alone":             {members: member, existing: stored("golden")},
-		"a changed one is updated":                   {members: []catalog.Image{changed}, existing: stored("golden"), wantStep: "keep", want: "[golden] member Present []"},
-		"another query's is shared":                  {members: member, existing: stored("other"), wantStep: "keep", want: "[other golden] member Present []"},
-		"another query's is none of ours":            {existing: stored("other")},
-		"what is gone stays for its grace period":    {leaving: gone, existing: stored("golden"), wantStep: "release", want: "[golden]  Gone [golden]"},
-		"what matches no more stays for it, too":     {leaving: notMatched, existing: stored("golden"), wantStep: "release", want: "[golden]  NotMatched [golden]"},
-		"without a grace period it goes at once":     {leaving: gone, spec: grace(0), existing: stored("golden"), wantStep: "release"},
-		"the label goes at once, another's stays":    {leaving: notMatched, existing: stored("golden", "other"), wantStep: "release", want: "[golden other]  Present [golden]"},
-		"an owner without its label leaves as well":  {leaving: gone, existing: unlabelled, wantStep: "release", want: "[golden]  Gone [golden]"},
-		"in its grace period nothing is written":     {existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone)},
-		"its end deletes":                            {existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone), wantStep: "release"},
-		"a longer grace period holds at once":        {spec: grace(48 * time.Hour), existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone), wantStep: "release", want: "[golden]  Gone [golden]"},
-		"the end lets another's be":                  {existing: left(stored("golden", "other"), "golden", 24, imagev1alpha1.RemovedNotMatched), wantStep: "release", want: "[other]  Present []"},
-		"the last but one that left lets go":         {existing: left(left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedGone), "golden", 24, imagev1alpha1.RemovedGone), wantStep: "release", want: "[other]  Gone [other]"},
-		"what is back before the end is as before":   {members: member, existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone), wantStep: "keep", want: "[golden] member Present []"},
+		"a new image is created": {
+			members: member, wantStep: keep,
+			want: &object{owners: []string{"golden"}, label: "member", presence: "Present"},
+		},
+		"a selected image says so": {
+			members: member, selected: true, existing: stored("golden"), wantStep: keep,
+			want: &object{owners: []string{"golden"}, label: "selected", presence: "Present"},
+		},
+		"an unchanged one is left alone": {members: member, existing: stored("golden")},
+		"a changed one is updated": {
+			members: []catalog.Image{changed}, existing: stored("golden"), wantStep: keep,
+			want: &object{owners: []string{"golden"}, label: "member", presence: "Present"},
+		},
+		"another query's is shared": {
+			members: member, existing: stored("other"), wantStep: keep,
+			want: &object{owners: []string{"other", "golden"}, label: "member", presence: "Present"},
+		},
+		"another query's is none of ours": {existing: stored("other")},
+		"what is gone stays for its grace period": {
+			leaving: gone, existing: stored("golden"), wantStep: release,
+			want: &object{owners: []string{"golden"}, presence: "Gone", leaving: []string{"golden"}},
+		},
+		"what matches no more stays for it, too": {
+			leaving: notMatched, existing: stored("golden"), wantStep: release,
+			want: &object{owners: []string{"golden"}, presence: "NotMatched", leaving: []string{"golden"}},
+		},
+		"without a grace period it goes at once": {leaving: gone, spec: grace(0), existing: stored("golden"), wantStep: release},
+		"the label goes at once, another's stays": {
+			leaving: notMatched, existing: stored("golden", "other"), wantStep: release,
+			want: &object{owners: []string{"golden", "other"}, presence: "Present", leaving: []string{"golden"}},
+		},
+		"an owner without its label leaves as well": {
+			leaving: gone, existing: unlabelled, wantStep: release,
+			want: &object{owners: []string{"golden"}, presence: "Gone", leaving: []string{"golden"}},
+		},
+		"in its grace period nothing is written": {existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone)},
+		"its end deletes": {
+			existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone), wantStep: release,
+		},
+		"a longer grace period holds at once": {
+			spec: grace(48 * time.Hour), existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone),
+			wantStep: release, want: &object{owners: []string{"golden"}, presence: "Gone", leaving: []string{"golden"}},
+		},
+		"the end lets another's be": {
+			existing: left(stored("golden", "other"), "golden", 24, imagev1alpha1.RemovedNotMatched), wantStep: release,
+			want: &object{owners: []string{"other"}, presence: "Present"},
+		},
+		"the last but one that left lets go": {
+			existing: left(left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedGone), "golden", 24, imagev1alpha1.RemovedGone),
+			wantStep: release, want: &object{owners: []string{"other"}, presence: "Gone", leaving: []string{"other"}},
+		},
+		"what is back before the end is as before": {
+			members: member, existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone), wantStep: keep,
+			want: &object{owners: []string{"golden"}, label: "member", presence: "Present"},
+		},
 		"while removals are blocked none is deleted": {blocked: true, existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedGone)},
-		"what is selected isn't deleted":             {selected: true, existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedNotMatched)},
-		"a full memory lets go at once":              {leaving: gone, existing: remembered, wantStep: "release", want: "[other]  Present [q0 q1 q2 …]"},
-		"policy None keeps nothing":                  {members: member, spec: policy(imagev1alpha1.CloudImagesNone), existing: stored("golden"), wantStep: "release"},
-		"policy None waits for no grace period":      {spec: policy(imagev1alpha1.CloudImagesNone), existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone), wantStep: "release"},
-		"policy Selected keeps what is selected":     {members: member, selected: true, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"), wantStep: "keep", want: "[golden] selected Present []"},
-		"policy Selected lets go of the others":      {members: member, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"), wantStep: "release"},
-		"policy Selected gives the gone their grace": {leaving: gone, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"), wantStep: "release", want: "[golden]  Gone [golden]"},
-		"another region's goes without a grace":      {existing: elsewhere, wantStep: "release"},
-		"an object on its way out is created anew":   {members: member, existing: deleting, wantStep: "keep", want: "[golden] member Present []"},
-		"an object on its way out needs no release":  {existing: deleting},
+		"what is selected isn't deleted": {
+			selected: true, existing: left(stored("golden"), "golden", 24, imagev1alpha1.RemovedNotMatched),
+		},
+		"a full memory lets go at once": {
+			leaving: gone, existing: full, wantStep: release,
+			want: &object{owners: []string{"other"}, presence: "Present", leaving: remembered},
+		},
+		"policy None keeps nothing": {
+			members: member, spec: policy(imagev1alpha1.CloudImagesNone), existing: stored("golden"), wantStep: release,
+		},
+		"policy None waits for no grace period": {
+			spec:     policy(imagev1alpha1.CloudImagesNone),
+			existing: left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone), wantStep: release,
+		},
+		"policy Selected keeps what is selected": {
+			members: member, selected: true, spec: policy(imagev1alpha1.CloudImagesSelected),
+			existing: stored("golden"), wantStep: keep,
+			want: &object{owners: []string{"golden"}, label: "selected", presence: "Present"},
+		},
+		"policy Selected lets go of the others": {
+			members: member, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"),
+			wantStep: release,
+		},
+		"policy Selected gives the gone their grace": {
+			leaving: gone, spec: policy(imagev1alpha1.CloudImagesSelected), existing: stored("golden"),
+			wantStep: release, want: &object{owners: []string{"golden"}, presence: "Gone", leaving: []string{"golden"}},
+		},
+		"another region's goes without a grace": {existing: elsewhere, wantStep: release},
+		"an object on its way out is created anew": {
+			members: member, existing: deleting, wantStep: keep,
+			want: &object{owners: []string{"golden"}, label: "member", presence: "Present"},
+		},
+		"an object on its way out needs no release": {existing: deleting},
 		"what a deleted query left behind is taken off": {
 			deleted: "other", members: member, existing: left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedGone),
-			wantStep: "keep", want: "[golden other] member Present []",
+			wantStep: keep, want: &object{owners: []string{"golden", "other"}, label: "member", presence: "Present"},
 		},
-		"a deleted query's label is taken off": {deleted: "other", members: member, existing: stored("golden", "other"), wantStep: "keep", want: "[golden other] member Present []"},
+		"a deleted query's label is taken off": {
+			deleted: "other", members: member, existing: stored("golden", "other"), wantStep: keep,
+			want: &object{owners: []string{"golden", "other"}, label: "member", presence: "Present"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := claimOf("golden")
@@ -141,12 +228,12 @@ func TestPlan(t *testing.T) {
 			before := tc.existing.DeepCopy()
 			p := MakePlan(c, v, existing)
 
-			got, steps := "", append(p.Keep, p.Release...)
+			got, steps := none, append(p.Keep, p.Release...)
 			switch {
 			case len(p.Keep) == 1 && len(p.Release) == 0:
-				got = "keep"
+				got = keep
 			case len(p.Keep) == 0 && len(p.Release) == 1:
-				got = "release"
+				got = release
 			case len(steps) > 0:
 				t.Fatalf("%d steps", len(steps))
 			}
@@ -156,12 +243,12 @@ func TestPlan(t *testing.T) {
 			if diff := cmp.Diff(before, tc.existing); diff != "" {
 				t.Errorf("planning changed the cache's object:\n%s", diff)
 			}
-			if got == "" {
+			if got == none {
 				return
 			}
 			after := carryOut(t, c, steps[0])
-			if got := outline(after); got != tc.want {
-				t.Errorf("afterwards there is %q, want %q", got, tc.want)
+			if diff := cmp.Diff(tc.want, objectOf(after), cmp.AllowUnexported(object{})); diff != "" {
+				t.Errorf("the object after the step (-want +got):\n%s", diff)
 			}
 			if again := steps[0].Desire(c, after); after != nil && !sameObject(after, again) {
 				t.Errorf("the next pass would write again:\n%s", cmp.Diff(after, again))
@@ -178,22 +265,19 @@ func policy(p imagev1alpha1.CloudImageScope) func(*imagev1alpha1.ImageQuerySpec)
 	return func(s *imagev1alpha1.ImageQuerySpec) { s.CloudImages.Policy = p }
 }
 
-// outline is what a case says of an object.
-func outline(image *imagev1alpha1.CloudImage) string {
+// objectOf returns the checked parts of a CloudImage.
+func objectOf(image *imagev1alpha1.CloudImage) *object {
 	if image == nil {
-		return ""
+		return nil
 	}
-	var owners, leaving []string
+	out := &object{label: image.Labels["query.imagecatalog.dev/golden"], presence: image.Lifecycle.Presence}
 	for _, ref := range image.OwnerReferences {
-		owners = append(owners, ref.Name)
+		out.owners = append(out.owners, ref.Name)
 	}
 	for _, l := range image.Lifecycle.Leaving {
-		leaving = append(leaving, l.Query)
+		out.leaving = append(out.leaving, l.Query)
 	}
-	if len(leaving) > 3 {
-		leaving = append(leaving[:3], "…")
-	}
-	return fmt.Sprint(owners, " ", image.Labels["query.imagecatalog.dev/golden"], " ", image.Lifecycle.Presence, " ", leaving)
+	return out
 }
 
 func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
@@ -206,7 +290,8 @@ func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	}
 	record.State = "SYNCING"
 	moved := later.ensureMember(first, plannedName, record, imagev1alpha1.QueryMember)
-	if !moved.Lifecycle.FirstSeenTime.Time.Equal(catalogtest.Noon) || !moved.Lifecycle.LastChangeTime.Time.Equal(catalogtest.Noon.Add(time.Hour)) {
+	if !moved.Lifecycle.FirstSeenTime.Time.Equal(catalogtest.Noon) ||
+		!moved.Lifecycle.LastChangeTime.Time.Equal(catalogtest.Noon.Add(time.Hour)) {
 		t.Errorf("lifecycle is %+v", moved.Lifecycle)
 	}
 	if WithDerived(moved).Labels[imagev1alpha1.LabelState] != "SYNCING" {
@@ -214,7 +299,7 @@ func TestLifecycleTimesMoveWithFactsOnly(t *testing.T) {
 	}
 }
 
-// carryOut is what a step makes of its object. Whatever plans make of objects is valid by the schema.
+// carryOut executes a step and validates its result against the schema.
 func carryOut(t *testing.T, c Claim, s Step) *imagev1alpha1.CloudImage {
 	t.Helper()
 	after := s.Desire(c, s.Current.Object())

@@ -13,7 +13,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// ObjectName is the name of an image's CloudImage. Neither credentials nor a region has a '.', so it is unambiguous.
+// ObjectName returns the name of an image's CloudImage. It is unambiguous, since neither credentials nor a region
+// contains a '.'.
 func ObjectName(s selection.Scope, imageID string) string {
 	name := s.Region + "-" + imageID
 	if s.Credentials != "" {
@@ -22,7 +23,7 @@ func ObjectName(s selection.Scope, imageID string) string {
 	return name
 }
 
-// toRecord is an image as CloudImage stores it.
+// toRecord converts an image to a CloudImage's record.
 func toRecord(image catalog.Image, s selection.Scope) imagev1alpha1.Image {
 	record := imagev1alpha1.Image{
 		ID: image.ID, Region: s.Region, Credentials: s.Credentials,
@@ -40,7 +41,7 @@ func toRecord(image catalog.Image, s selection.Scope) imagev1alpha1.Image {
 	return record
 }
 
-// FromRecord is toRecord's inverse, for images that stay although the last listing lacked them.
+// FromRecord is the inverse of toRecord. It is used for images that the last listing lacks.
 func FromRecord(record *imagev1alpha1.Image) catalog.Image {
 	image := catalog.Image{
 		ID: record.ID, Name: record.Name, Description: record.Description, Type: record.Type, Source: record.Source,

@@ -45,7 +45,8 @@ func TestAWrongFlagGetsASentence(t *testing.T) {
 		"--cvm-burst=0":               "--cvm-burst at least 1",
 		"--default-credentials=magic": `--default-credentials must be secret, env, cvm-role or tke-oidc, got "magic"`,
 		"--default-credentials=":      "--default-credentials must be",
-		"--default-account-id=1":      "--default-account-id is for --default-credentials=env, cvm-role and tke-oidc; a Secret says it by its key accountID",
+		"--default-account-id=1": "--default-account-id is for --default-credentials=env, cvm-role and tke-oidc; a Secret says it by " +
+			"its key accountID",
 		"--default-account-id=me --default-credentials=env": `--default-account-id must be the id of an account (uin), which has digits only, got "me"`,
 		"--leader-elect false --no-such":                    `got "false"; write --flag=value`,
 		"--no-such":                                         "no-such",

@@ -14,11 +14,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// breakerLeast is how many images must leave before a share of them trips the breaker: a share of few says nothing.
+// breakerLeast is the minimum number of removals for which maxRemovedPercent applies. A percentage of fewer images
+// means little.
 const breakerLeast = 5
 
-// class is what images have in common that can replace each other: their type and their creator, which public images
-// don't name.
+// class is a set of images that can replace each other: those of the same type and creator. Public images have no
+// creator.
 type class struct{ imageType, creator string }
 
 func classOf(image catalog.Image) class {
@@ -28,41 +29,43 @@ func classOf(image catalog.Image) class {
 	return class{imageType: image.Type, creator: image.Creator}
 }
 
-// replaces says whether images of the class can replace others of it. Whose an image without a creator is, nobody knows.
+// replaces reports whether images of the class can replace each other. Images without a creator can't, since their
+// owner is unknown.
 func (c class) replaces() bool { return c.imageType == typePublic || c.creator != "" }
 
-// balance counts what becomes of one class by one poll.
+// balance counts the removals and arrivals of one class in one poll.
 type balance struct {
-	// leaving would leave now. inGrace left earlier, nothing replaced them, and they still have their objects.
+	// leaving counts images that would leave now. inGrace counts images that left earlier, were not replaced and still
+	// have their objects.
 	leaving, inGrace int
 
-	// arriving become members, ready to be booted; those that came while removals are blocked arrive at every poll.
+	// arriving counts NORMAL images that become members. Held-back images count at every poll.
 	arriving int
 }
 
-// RemovalBatch is what would leave by one poll, for the breaker to judge.
+// RemovalBatch is what would leave in one poll, as input of the breaker.
 type RemovalBatch struct {
-	// Members were there before, without those that came while removals were blocked. Like all counts here they leave out
-	// images that can't be selected for want of trust: whoever shares images with the account must not hold up what happens
-	// to its own.
+	// Members is the number of previous members, without those that arrived while removals were blocked. Like all
+	// counts here, it excludes untrusted images: other accounts must not be able to block removals by sharing images.
 	Members int
 
-	// Leaving would leave now, by why. Those that turned are among them.
+	// Leaving holds the images that would leave now, with the reason. It includes turned.
 	Leaving map[string]imagev1alpha1.RemovalReason
 
-	// turned are members that the cloud shows as another type or as another creator's than before.
+	// turned holds members that the cloud now reports with another type or creator.
 	turned map[string]bool
 
-	// staying are the members that don't leave; balances tell of the others, without what an edit approves.
+	// staying is the number of members that don't leave. balances counts the others by class, except those that an edit
+	// approves.
 	staying  int
 	balances map[class]*balance
 
-	// HeldBackUnknown says that removals are blocked already, and that status can't tell which members came meanwhile.
+	// HeldBackUnknown is set if removals are already blocked and status doesn't show which members arrived since.
 	HeldBackUnknown bool
 }
 
-// trips says whether so many images would leave, on balance, that somebody should look first. A revoked permission, a lost
-// tag or another account behind the same Secret look like that. An image that is replaced doesn't.
+// trips reports whether, on balance, so many images would leave that a person should look first. A revoked permission,
+// a lost tag or another account behind the same Secret look like that. The replacement of an image doesn't.
 func (d RemovalBatch) trips(maxRemovedPercent int) bool {
 	lost, total, inGrace, replaced := 0, 0, 0, false
 	for _, b := range d.balances {
@@ -82,12 +85,12 @@ func (d RemovalBatch) trips(maxRemovedPercent int) bool {
 	return d.HeldBackUnknown || total*100 > maxRemovedPercent*(d.Members+inGrace)
 }
 
-// Token names one removal: what would leave, from what. Approving it approves nothing else.
+// Token identifies this removal: the revision and the ids. Its approval covers no other removal.
 func (d RemovalBatch) Token(revision string) string {
 	return Hash(revision, slices.Sorted(maps.Keys(d.Leaving)))
 }
 
-// of is the balance of an image's class.
+// of returns the balance of an image's class.
 func (d RemovalBatch) of(image catalog.Image) *balance {
 	c := classOf(image)
 	if d.balances[c] == nil {
@@ -96,7 +99,7 @@ func (d RemovalBatch) of(image catalog.Image) *balance {
 	return d.balances[c]
 }
 
-// removalBatch is what would leave of the images that the breaker counts, by what was known of them, and what arrives.
+// removalBatch counts the known images that would leave and the images that arrive.
 func (r Rules) removalBatch(query *imagev1alpha1.ImageQuery, k Known, v Observation) RemovalBatch {
 	d := RemovalBatch{
 		Members: k.EstablishedCount(r.Selector), Leaving: map[string]imagev1alpha1.RemovalReason{}, turned: r.turned(k, v),
@@ -114,10 +117,11 @@ func (r Rules) removalBatch(query *imagev1alpha1.ImageQuery, k Known, v Observat
 	edited := query.Status.ObservedQuery != ObservedQuery(query)
 	for id, reason := range d.Leaving {
 		if k.HeldBack[id] {
-			continue // came and went: nothing is lost
+			continue // arrived and left while removals were blocked
 		}
 		d.staying--
-		// The first good listing after the question changed: the edit approves what it no longer matches, but not what is gone.
+		// In the first complete listing after an edit of the query, the edit approves the removal of images that no
+		// longer match, but not of those that are gone.
 		if !edited || reason == imagev1alpha1.RemovedGone || d.turned[id] {
 			d.of(k.Members[id]).leaving++
 		}
@@ -136,8 +140,8 @@ func (r Rules) removalBatch(query *imagev1alpha1.ImageQuery, k Known, v Observat
 	return d
 }
 
-// turned are the established members that may be selected by whose they were, and that the cloud shows as somebody else's
-// now: the keys of an account that they are shared with show that, for example. What was not known of an image can't turn.
+// turned returns the established, trusted members that the cloud now reports with another owner, for example because
+// the keys belong to an account that the images are shared with. Images with an unknown owner can't turn.
 func (r Rules) turned(k Known, v Observation) map[string]bool {
 	out := map[string]bool{}
 	check := func(now catalog.Image) {
@@ -158,14 +162,14 @@ func (r Rules) turned(k Known, v Observation) map[string]bool {
 	return out
 }
 
-// arrives says whether an image of the listing becomes a member by it and can replace another one.
+// arrives reports whether an image of the listing becomes a member and can replace another one.
 func (r Rules) arrives(k Known, image catalog.Image) bool {
 	_, known := k.Members[image.ID]
 	return (!known || k.HeldBack[image.ID]) && image.State == string(imagev1alpha1.ImageStateNormal) &&
 		classOf(image).replaces() && r.Selector.trusts(image)
 }
 
-// returned are the images in their grace period that are members again.
+// returned holds the images in their grace period that are members again.
 func returned(k Known, v Observation) map[string]bool {
 	out := map[string]bool{}
 	for i := range v.Matching {
@@ -176,9 +180,8 @@ func returned(k Known, v Observation) map[string]bool {
 	return out
 }
 
-// departed are the images that have left and are in their grace period after this poll. As many of them as images of their
-// class arrive are replaced, the oldest first. While removals are blocked none is: what is held back arrives at the next
-// poll, too.
+// departed returns the images in their grace period after this poll. Each arriving image replaces one of its class, the
+// oldest first. None is replaced while removals are blocked: held-back images count as arriving at the next poll again.
 func (r Rules) departed(k Known, v Observation, out Decision, d RemovalBatch, now time.Time) map[string]Departed {
 	all := make(map[string]Departed, len(k.InGrace)+len(out.Leaving))
 	back := returned(k, v)
@@ -188,7 +191,7 @@ func (r Rules) departed(k Known, v Observation, out Decision, d RemovalBatch, no
 		}
 	}
 	for id := range out.Leaving {
-		// Its own arrival pays for what came while removals were blocked.
+		// A held-back member that leaves was itself counted as arriving, so it is replaced.
 		all[id] = Departed{Image: k.Members[id], Since: now, Replaced: k.HeldBack[id]}
 	}
 	if out.Blocked != nil {
@@ -209,13 +212,13 @@ func (r Rules) departed(k Known, v Observation, out Decision, d RemovalBatch, no
 	return all
 }
 
-// oldestFirst orders images by when they left, then by when they were made.
+// oldestFirst orders images by departure, then by creation.
 func oldestFirst(a, b Departed) int {
 	return cmp.Or(a.Since.Compare(b.Since), a.Image.CreatedTime.Compare(b.Image.CreatedTime), strings.Compare(a.Image.ID, b.Image.ID))
 }
 
-// heldBack are the images that came while removals are blocked: with another account behind the Secret, for example,
-// all that the listing shows is strange.
+// heldBack returns the images that arrived while removals are blocked. With another account behind the Secret, for
+// example, nothing in the listing is trustworthy.
 func heldBack(k Known, v Observation, last []previous) map[string]bool {
 	out := map[string]bool{}
 	for _, image := range v.Matching {

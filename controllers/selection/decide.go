@@ -14,46 +14,48 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Decision is what a good listing means for a query.
+// Decision is what a complete listing means for a query.
 type Decision struct {
 	Listing catalog.Listing
 
-	// Members are all members, in the order of status.images, those that don't leave yet among them.
+	// Members are all members in the order of status.images, including missing ones that don't leave yet.
 	Members []catalog.Image
 
-	// MissingCount is how many of them the listing lacks. Partial are those of them of which only status tells.
+	// MissingCount is the number of members that the listing lacks. Partial holds those of them that are known only
+	// from status.
 	MissingCount int
 	Partial      map[string]bool
 
-	// Leaving are members that leave now, by why; none while removals are blocked. Blocked is what the breaker holds back.
+	// Leaving holds the members that leave now, with the reason. It is empty while removals are blocked. Blocked is
+	// what the breaker holds back.
 	Leaving map[string]imagev1alpha1.RemovalReason
 	Blocked *RemovalBatch
 
-	// InGrace are the images that have left and are in their grace period after this poll, by id.
+	// InGrace holds the images in their grace period after this poll, by id.
 	InGrace map[string]Departed
 
-	// Gone are images that were asked for by id and don't exist.
+	// Gone holds images that were requested by id and don't exist.
 	Gone map[string]bool
 
-	// Untrusted are members that can't be selected for want of trust. Whoever shares images with the account decides how
-	// many there are, so neither the breaker nor maxImages counts them. WithoutObject are those that get no CloudImage,
-	// because there would be too many.
+	// Untrusted are members that can't be selected because their creator isn't trusted. Other accounts decide how many
+	// images they share, so neither the breaker nor maxImages counts these. WithoutObject are the members that get no
+	// CloudImage because of maxImages.
 	Untrusted, WithoutObject map[string]bool
 
 	Selection Selection
 
-	// FactsChanged are members that were made anew under the same id. CreatorChanged are selected images with the name of an
-	// earlier one, but another creator.
+	// FactsChanged are members that were rebuilt under the same id. CreatorChanged are selected images that have the
+	// name of a previously selected image, but another creator.
 	FactsChanged, CreatorChanged []string
 }
 
-// Rules are what a spec decides with.
+// Rules holds the compiled parts of a spec.
 type Rules struct {
 	Matcher  Matcher
 	Selector Selector
 }
 
-// NewRules fails where the spec can't work. Its message says which field to correct.
+// NewRules returns an error if the spec can't work. The error names the field to correct.
 func NewRules(spec *imagev1alpha1.ImageQuerySpec) (Rules, error) {
 	m, err := NewMatcher(&spec.Match)
 	if err != nil {
@@ -63,7 +65,7 @@ func NewRules(spec *imagev1alpha1.ImageQuerySpec) (Rules, error) {
 	return Rules{Matcher: m, Selector: c}, err
 }
 
-// Decide says what an observation means, given what was known before.
+// Decide evaluates an observation against what was known before.
 func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, now time.Time) Decision {
 	out := Decision{Listing: v.Listing, Gone: v.Gone,
 		Leaving: map[string]imagev1alpha1.RemovalReason{}, Partial: map[string]bool{}}
@@ -73,7 +75,7 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 		out.Blocked, v = &d, v.without(d.turned)
 	}
 	out.Members = slices.Clone(v.Matching)
-	b := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
+	in := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
 	for id, reason := range v.Missing {
 		if reason != "" && out.Blocked == nil {
 			out.Leaving[id] = reason
@@ -84,18 +86,18 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 			image, out.Partial[id] = k.Members[id], k.Partial[id]
 		}
 		out.Members, out.MissingCount = append(out.Members, image), out.MissingCount+1
-		b.Missing[id] = k.Verdicts[id]
+		in.Missing[id] = k.Verdicts[id]
 	}
 	out.InGrace = r.departed(k, v, out, d, now)
 	slices.SortFunc(out.Members, NewestFirst)
-	b.Members = out.Members
+	in.Members = out.Members
 	out.Untrusted = r.untrusted(out.Members)
 	out.WithoutObject = withoutObject(query, k, out)
-	b.Previous = r.previous(query, k, v, out)
+	in.Previous = r.previous(query, k, v, out)
 	if out.Blocked != nil {
-		b.heldBack = heldBack(k, v, b.Previous)
+		in.heldBack = heldBack(k, v, in.Previous)
 	}
-	out.Selection = r.Selector.Select(b)
+	out.Selection = r.Selector.Select(in)
 	out.FactsChanged = factsChanged(k, v.Matching)
 	out.CreatorChanged = creatorChanged(query.Status.Selected, k, out.Selection.Selected)
 	return out
@@ -111,8 +113,9 @@ func (r Rules) untrusted(members []catalog.Image) map[string]bool {
 	return out
 }
 
-// withoutObject are the untrusted members for which maxImages leaves no room. Those that have an object keep it as long as
-// there is room for it, so that others that are shared don't take it away. Other policies give them no object anyway.
+// withoutObject returns the untrusted members that exceed maxImages. Members that already have an object keep it as
+// long as there is room, so that newly shared images don't displace them. Other policies create no objects for
+// untrusted members anyway.
 func withoutObject(query *imagev1alpha1.ImageQuery, k Known, v Decision) map[string]bool {
 	room := max(0, query.Spec.CloudImages.GetMaxImages()-(len(v.Members)-len(v.Untrusted)))
 	if len(v.Untrusted) <= room || query.Spec.CloudImages.GetPolicy() != imagev1alpha1.CloudImagesAll {
@@ -128,8 +131,8 @@ func withoutObject(query *imagev1alpha1.ImageQuery, k Known, v Decision) map[str
 	return out
 }
 
-// previous are the images that were selected and may stay: not those that are gone, unless removals are blocked, nor those
-// that an edit took out.
+// previous returns the images that were selected and may stay selected: not those that are gone (unless removals are
+// blocked) and not those that an edit excluded.
 func (r Rules) previous(query *imagev1alpha1.ImageQuery, k Known, v Observation, out Decision) []previous {
 	status := &query.Status
 	if !SameScope(status.ObservedQuery, ObservedQuery(query)) {
@@ -156,14 +159,14 @@ func (r Rules) previous(query *imagev1alpha1.ImageQuery, k Known, v Observation,
 		if r.Selector.Distrusts(image) {
 			continue
 		}
-		// By the name under which it was selected an edit is judged later.
+		// rulesOut judges a later edit by the name under which the image was selected.
 		image.Name = selected.Name
 		last = append(last, previous{Image: image, Partial: !known, onlyNotNormal: outside})
 	}
 	return last
 }
 
-// onlyNotNormal says whether the listing shows an image that would match if it were NORMAL.
+// onlyNotNormal reports whether the listing has an image that would match if it were NORMAL.
 func (r Rules) onlyNotNormal(id string, v Observation) (catalog.Image, bool) {
 	i := slices.IndexFunc(v.Listing.Images, func(image catalog.Image) bool { return image.ID == id })
 	if i < 0 || v.Listing.Images[i].State == string(imagev1alpha1.ImageStateNormal) {
@@ -174,8 +177,8 @@ func (r Rules) onlyNotNormal(id string, v Observation) (catalog.Image, bool) {
 	return v.Listing.Images[i], r.Matcher.refusedBy(&normal) == ""
 }
 
-// factsOf are all facts of an image: as the listing shows them, or else a request by its id, or else as they were stored;
-// false if status alone tells of it.
+// factsOf returns all fields of an image: from the listing, else from a request by id, else as stored. It returns false
+// if only status knows the image.
 func factsOf(id string, members map[string]catalog.Image, k Known, v Observation) (catalog.Image, bool) {
 	if image, member := members[id]; member {
 		if _, missing := v.Missing[id]; !missing {
@@ -188,8 +191,8 @@ func factsOf(id string, members map[string]catalog.Image, k Known, v Observation
 	return k.facts(id)
 }
 
-// factsChanged are members that have another size, other snapshots, another operating system or another creation time than
-// before, under the same id.
+// factsChanged returns the members that have another size, other snapshots, another operating system or another
+// creation time under the same id.
 func factsChanged(k Known, matching []catalog.Image) []string {
 	var ids []string
 	for _, now := range matching {
@@ -203,7 +206,8 @@ func factsChanged(k Known, matching []catalog.Image) []string {
 	return ids
 }
 
-// creatorChanged are selected images that have the name, or the id, of one that was selected before, but another creator.
+// creatorChanged returns the selected images that have the name or id of a previously selected image, but another
+// creator.
 func creatorChanged(before []imagev1alpha1.SelectedImage, k Known, now []catalog.Image) []string {
 	var ids []string
 	for _, image := range now {

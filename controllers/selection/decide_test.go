@@ -23,10 +23,13 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 		change                 func(*catalog.Image)
 		wantFacts, wantCreator []string
 	}{
-		"nothing":               {change: func(*catalog.Image) {}},
-		"the description":       {change: func(i *catalog.Image) { i.Description = "new" }},
-		"the size":              {change: func(i *catalog.Image) { i.SizeGiB = 50 }, wantFacts: []string{"img-a"}},
-		"the snapshots":         {change: func(i *catalog.Image) { i.Snapshots = []catalog.Snapshot{{ID: "snap-2"}} }, wantFacts: []string{"img-a"}},
+		"nothing":         {change: func(*catalog.Image) {}},
+		"the description": {change: func(i *catalog.Image) { i.Description = "new" }},
+		"the size":        {change: func(i *catalog.Image) { i.SizeGiB = 50 }, wantFacts: []string{"img-a"}},
+		"the snapshots": {
+			change:    func(i *catalog.Image) { i.Snapshots = []catalog.Snapshot{{ID: "snap-2"}} },
+			wantFacts: []string{"img-a"},
+		},
 		"the operating system":  {change: func(i *catalog.Image) { i.OSName = "TencentOS 4" }, wantFacts: []string{"img-a"}},
 		"the creation time":     {change: func(i *catalog.Image) { i.CreatedTime = catalogtest.Noon }, wantFacts: []string{"img-a"}},
 		"the creator":           {change: func(i *catalog.Image) { i.Creator = "2" }, wantCreator: []string{"img-a"}},
@@ -48,16 +51,18 @@ func TestWhatChangedUnderTheSameID(t *testing.T) {
 	}
 }
 
-// Without objects, after a restart, status alone tells who made the images that were selected.
+// Without objects, after a restart, only status has the creators of the selected images.
 func TestAnotherCreatorIsKnownFromStatus(t *testing.T) {
 	was, now := catalogtest.Image("a", 2), catalogtest.Image("a", 1)
 	was.Creator, now.ID, now.Creator = "1", "img-b", "2"
-	if got := creatorChanged([]imagev1alpha1.SelectedImage{{ImageID: was.ID, Name: was.Name, Creator: was.Creator}}, Known{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
+	before := []imagev1alpha1.SelectedImage{{ImageID: was.ID, Name: was.Name, Creator: was.Creator}}
+	if got := creatorChanged(before, Known{}, []catalog.Image{now}); !slices.Equal(got, []string{"img-b"}) {
 		t.Errorf("creators changed of %v, want img-b", got)
 	}
 }
 
-// Rule 3: a selected image that only stopped being NORMAL is not replaced by an older one, whether or not match.states makes it no member.
+// Rule 3: a selected image that only stopped being NORMAL is not replaced by an older one, even if match.states makes
+// it no member.
 func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 	a, b := catalogtest.Image("a", 1), catalogtest.Image("b", 2)
 	exporting := catalogtest.Image("a", 1, "EXPORTING")
@@ -70,10 +75,13 @@ func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 		want      string
 		wantStays string
 	}{
-		"it is EXPORTING":                     {known: []catalog.Image{a, b}, listed: []catalog.Image{exporting, b}, want: "a", wantStays: "a"},
-		"it was no member any more":           {known: []catalog.Image{b}, listed: []catalog.Image{exporting, b}, want: "a", wantStays: "a"},
-		"it is NORMAL again":                  {known: []catalog.Image{b}, listed: []catalog.Image{a, b}, want: "a"},
-		"a newer one replaces it":             {known: []catalog.Image{a, b}, listed: []catalog.Image{catalogtest.Image("a-new", 0), exporting, b}, want: "a-new"},
+		"it is EXPORTING":           {known: []catalog.Image{a, b}, listed: []catalog.Image{exporting, b}, want: "a", wantStays: "a"},
+		"it was no member any more": {known: []catalog.Image{b}, listed: []catalog.Image{exporting, b}, want: "a", wantStays: "a"},
+		"it is NORMAL again":        {known: []catalog.Image{b}, listed: []catalog.Image{a, b}, want: "a"},
+		"a newer one replaces it": {
+			known: []catalog.Image{a, b}, listed: []catalog.Image{catalogtest.Image("a-new", 0), exporting, b},
+			want: "a-new",
+		},
 		"another one is pinned":               {known: []catalog.Image{a, b}, listed: []catalog.Image{exporting, b}, pin: b, want: "b"},
 		"it is EXPORTING and matches no more": {known: []catalog.Image{a, b}, listed: []catalog.Image{renamed, b}, want: "b"},
 		"the listing lacks it":                {known: []catalog.Image{a, b}, listed: []catalog.Image{b}, want: "b"},
@@ -90,7 +98,10 @@ func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 			if bad != nil {
 				t.Fatal(bad)
 			}
-			v := Observation{Listing: catalog.Listing{Images: tc.listed}, Matching: r.Matcher.Members(tc.listed), Missing: map[string]imagev1alpha1.RemovalReason{}}
+			v := Observation{
+				Listing: catalog.Listing{Images: tc.listed}, Matching: r.Matcher.Members(tc.listed),
+				Missing: map[string]imagev1alpha1.RemovalReason{},
+			}
 			for _, image := range tc.known {
 				if !IDsOf(v.Matching)[image.ID] {
 					v.Missing[image.ID] = imagev1alpha1.RemovedNotMatched
@@ -98,7 +109,8 @@ func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 			}
 			got := r.Decide(q, Known{Members: ByID(tc.known)}, v, catalogtest.Noon).Selection
 			if catalogtest.Names(got.Selected) != tc.want || catalogtest.Names(got.Retained) != tc.wantStays {
-				t.Errorf("selected is %q and %q stays, want %q and %q", catalogtest.Names(got.Selected), catalogtest.Names(got.Retained), tc.want, tc.wantStays)
+				t.Errorf("selected is %q and %q stays, want %q and %q", catalogtest.Names(got.Selected), catalogtest.Names(got.Retained), tc.want,
+					tc.wantStays)
 			}
 			if _, member := got.Verdicts[a.ID]; member != IDsOf(v.Matching)[a.ID] {
 				t.Errorf("it has a verdict: %t", member)
@@ -107,14 +119,18 @@ func TestASelectedImageThatOnlyStoppedBeingNormalStays(t *testing.T) {
 	}
 }
 
-// Only its verdict tells that an image came while removals are blocked: one that the listing lacks for a while must not come back as any other.
+// Only the verdict shows that an image arrived while removals were blocked. If a listing lacks it for a while, it must
+// stay held back.
 func TestWhatIsHeldBackStaysSoWhileTheListingLacksIt(t *testing.T) {
 	old, came := catalogtest.Image("old", 9), catalogtest.Image("came", 1)
 	q := &imagev1alpha1.ImageQuery{}
 	q.Status.ObservedQuery = ObservedQuery(q)
 	r, _ := NewRules(&q.Spec)
-	k := Known{Members: ByID([]catalog.Image{old, came}), HeldBack: map[string]bool{came.ID: true}, Verdicts: verdicts(imagev1alpha1.VerdictHeldBack, came.ID)}
-	for name, missing := range map[string]imagev1alpha1.RemovalReason{"unsettled": "", "blocked": imagev1alpha1.RemovedGone} {
+	k := Known{
+		Members: ByID([]catalog.Image{old, came}), HeldBack: map[string]bool{came.ID: true},
+		Verdicts: verdicts(imagev1alpha1.VerdictHeldBack, came.ID),
+	}
+	for name, missing := range map[string]imagev1alpha1.RemovalReason{"inconsistent": "", "blocked": imagev1alpha1.RemovedGone} {
 		v := Observation{Missing: map[string]imagev1alpha1.RemovalReason{came.ID: missing, old.ID: missing}}
 		got := r.Decide(q, k, v, catalogtest.Noon).Selection.Verdicts
 		if got[came.ID] != imagev1alpha1.VerdictHeldBack || got[old.ID] != imagev1alpha1.VerdictMissing {

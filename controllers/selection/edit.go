@@ -11,9 +11,9 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// SelectKnown selects from what is known, before the cloud is asked: in the groups out of which an edit took a selected image, and in those
-// of known pins. It is false if there is none, or too little is known: where the edit asks the cloud for other images, or where status alone
-// tells of images and doesn't tell in which group they are.
+// SelectKnown selects from known images before the cloud is asked: in groups that lost a selected image by an edit, and
+// in groups of known pins. It returns false if there are no such groups or too little is known: the edit requests other
+// images from the cloud, or the group of an image is unknown because only status has it.
 func (r Rules) SelectKnown(query *imagev1alpha1.ImageQuery, k Known, now time.Time) (Selection, bool) {
 	sameRequest := k.Request == Request(query) || query.Status.ObservedQuery == ObservedQuery(query)
 	if !sameRequest || len(k.Partial) > 0 && !r.Selector.groupsByArchitectureOnly() {
@@ -26,7 +26,7 @@ func (r Rules) SelectKnown(query *imagev1alpha1.ImageQuery, k Known, now time.Ti
 		switch {
 		case r.rulesOutKnown(image):
 			groups[r.Selector.group(image)] = true
-		case !tellsOwner(image):
+		case !ownerKnown(image):
 			return Selection{}, false
 		default:
 			image.Name = selected.Name // as in previous
@@ -55,12 +55,12 @@ func (r Rules) SelectKnown(query *imagev1alpha1.ImageQuery, k Known, now time.Ti
 	return out, true
 }
 
-// rulesOutKnown says whether the spec rules an image out by its id or its creator, by what was stored of it.
+// rulesOutKnown reports whether the spec excludes an image by its stored id or creator.
 func (r Rules) rulesOutKnown(image catalog.Image) bool {
 	return r.Matcher.Distrusts(image) || r.Selector.Distrusts(image)
 }
 
-// knownInput are the known members that match the spec as it is now, and those that are selected.
+// knownInput returns the known members that match the current spec, and the selected ones.
 func (r Rules) knownInput(k Known, selected []previous, now time.Time) Input {
 	isSelected := make(map[string]bool, len(selected))
 	for i := range selected {
@@ -81,7 +81,7 @@ func (r Rules) knownInput(k Known, selected []previous, now time.Time) Input {
 	return in
 }
 
-// bestOf is what is known of a member. Of one that only status shows, the verdict tells whether it was NORMAL.
+// bestOf returns what is known of a member. For a partial one, the verdict shows whether it was NORMAL.
 func (k Known) bestOf(id string) catalog.Image {
 	image := k.Members[id]
 	if k.Partial[id] {

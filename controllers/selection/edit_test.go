@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// The last poll selected amd-1 and arm-1. Then somebody edits the query.
+// The last poll selected amd-1 and arm-1. Then the query is edited.
 func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 	exclude := func(names ...string) func(*imagev1alpha1.ImageQuerySpec) {
 		return func(s *imagev1alpha1.ImageQuerySpec) { s.Match.ExcludeImageIDs = pins(names...).Pin }
@@ -22,8 +22,8 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		edit     func(*imagev1alpha1.ImageQuerySpec)
-		verdicts map[string]imagev1alpha1.SelectionVerdict // by id, instead of those of the last poll
-		partial  bool                                      // status alone tells of the members
+		verdicts map[string]imagev1alpha1.SelectionVerdict // by id, replacing those of the last poll
+		partial  bool                                      // only status knows the members
 		heldBack string
 		want     string // "" if too little is known, or nothing is to be selected anew
 	}{
@@ -40,14 +40,23 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 		"the selected one is pinned":   {edit: pin("arm-1"), want: "amd-1 arm-1"},
 		"nobody knows the pin":         {edit: pin("other")},
 		"a stranger's image is pinned": {edit: pin("z"), want: "amd-1 arm-1"},
-		"its creator is trusted, too":  {edit: func(s *imagev1alpha1.ImageQuerySpec) { pin("z")(s); s.Selection.TrustedCreators = []string{"7"} }, want: "z arm-1"},
+		"its creator is trusted, too": {
+			edit: func(s *imagev1alpha1.ImageQuerySpec) { pin("z")(s); s.Selection.TrustedCreators = []string{"7"} },
+			want: "z arm-1",
+		},
 		"other images are listed, too": {edit: func(s *imagev1alpha1.ImageQuerySpec) { exclude("amd-1")(s); s.InstanceType = "SA5.MEDIUM2" }},
-		"the next one matches no more": {edit: func(s *imagev1alpha1.ImageQuerySpec) { exclude("amd-1")(s); s.Match.NameRegex = "3$" }, want: "amd-3 arm-1"},
+		"the next one matches no more": {
+			edit: func(s *imagev1alpha1.ImageQuerySpec) { exclude("amd-1")(s); s.Match.NameRegex = "3$" },
+			want: "amd-3 arm-1",
+		},
 		"groups that status can't tell": {edit: func(s *imagev1alpha1.ImageQuerySpec) {
 			exclude("amd-1")(s)
 			s.Selection.GroupBy = []imagev1alpha1.SelectionGroup{"Platform"}
 		}, partial: true},
-		"an order that affects others": {edit: func(s *imagev1alpha1.ImageQuerySpec) { exclude("amd-1")(s); s.Selection.Skip = 1 }, want: "amd-3 arm-1"},
+		"an order that affects others": {
+			edit: func(s *imagev1alpha1.ImageQuerySpec) { exclude("amd-1")(s); s.Selection.Skip = 1 },
+			want: "amd-3 arm-1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			members := []catalog.Image{
@@ -56,11 +65,17 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 			}
 			q := &imagev1alpha1.ImageQuery{}
 			q.Status.ObservedQuery = ObservedQuery(q)
-			k := Known{Request: Request(q), Members: map[string]catalog.Image{}, Partial: map[string]bool{}, HeldBack: map[string]bool{tc.heldBack: true}, Verdicts: verdicts("NotNewest", "img-amd2", "img-amd3", "img-arm2")}
+			k := Known{
+				Request: Request(q), Members: map[string]catalog.Image{}, Partial: map[string]bool{},
+				HeldBack: map[string]bool{tc.heldBack: true},
+				Verdicts: verdicts("NotNewest", "img-amd2", "img-amd3", "img-arm2"),
+			}
 			maps.Copy(k.Verdicts, tc.verdicts)
 			for _, image := range members {
 				if image.Name == "amd-1" || image.Name == "arm-1" {
-					q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{ImageID: image.ID, Name: image.Name, Architecture: image.Architecture, Type: image.Type})
+					q.Status.Selected = append(q.Status.Selected, imagev1alpha1.SelectedImage{
+						ImageID: image.ID, Name: image.Name, Architecture: image.Architecture, Type: image.Type,
+					})
 				}
 				if tc.partial {
 					image.State, image.Platform, k.Partial[image.ID] = "", "", true

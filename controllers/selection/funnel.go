@@ -5,45 +5,58 @@ package selection
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Funnel says what became of the images of a listing.
+// Funnel counts how many images of a listing match, and why the others don't.
 type Funnel struct {
 	Listed, Matching int
 
-	// TurnedAway counts images by the field of spec.match that refuses them; where several do, by the first of them.
+	// TurnedAway counts images by the first field of spec.match that excludes them.
 	TurnedAway map[string]int
 
-	// Nearest is the name that misses nameRegex by least; "" if none comes near.
+	// Nearest is the name that comes closest to nameRegex. It is set only if too few images match, and "" if none is
+	// close.
 	Nearest string
 }
 
-// Funnel explains a listing. Entries without a valid id are listed, too.
-func (m Matcher) Funnel(listing catalog.Listing) Funnel {
-	out := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
-	var misnamed []catalog.Image
-	for _, image := range listing.Images {
-		field := m.refusedBy(&image)
-		switch field {
-		case "":
-			out.Matching++
+// Split returns the matching images of a listing, in the order of status.images, and explains the others. Entries with
+// an invalid id count as listed.
+func (m Matcher) Split(listing catalog.Listing) ([]catalog.Image, Funnel) {
+	f := Funnel{Listed: len(listing.Images) + listing.Skipped, TurnedAway: map[string]int{}}
+	members := make([]catalog.Image, 0, len(listing.Images))
+	for i := range listing.Images { // by index: a copy of each image would be allocated
+		if field := m.refusedBy(&listing.Images[i]); field != "" {
+			f.TurnedAway[field]++
 			continue
-		case nameRegexField:
-			misnamed = append(misnamed, image)
 		}
-		out.TurnedAway[field]++
+		members = append(members, listing.Images[i])
 	}
-	if len(misnamed) > 0 {
-		out.Nearest = nearest(misnamed, literalOf(m.Match.NameRegex))
-	}
-	return out
+	slices.SortFunc(members, NewestFirst)
+	f.Matching = len(members)
+	return members, f
 }
 
-// String is the funnel in words, such as "30 listed, 0 match: match.nameRegex turns 30 away".
+// Members returns the images that match, in the order of status.images.
+func (m Matcher) Members(images []catalog.Image) []catalog.Image {
+	members, _ := m.Split(catalog.Listing{Images: images})
+	return members
+}
+
+// Nearest returns the name that comes closest to nameRegex, or "".
+func (m Matcher) Nearest(images []catalog.Image) string {
+	if m.name == nil {
+		return ""
+	}
+	return nearest(images, m.name, literalOf(m.Match.NameRegex))
+}
+
+// String formats the funnel, for example "30 listed, 0 match: match.nameRegex turns 30 away".
 func (f Funnel) String() string {
 	out := fmt.Sprintf("%d listed, %d match", f.Listed, f.Matching)
 	if f.Matching == 1 {
@@ -61,12 +74,12 @@ func (f Funnel) String() string {
 	return out
 }
 
-// minCommon is how many letters of the expression a name must have at least to come near.
+// minCommon is the number of leading letters of the expression that a close name must contain.
 const minCommon = 3
 
-// nearest is the name that has the longest beginning of a text somewhere, whatever the case of its letters; of several, the one of
-// the newest image.
-func nearest(images []catalog.Image, text string) string {
+// nearest returns, of the names that an expression excludes, the one that contains the longest prefix of text, ignoring
+// case. Newer images win ties.
+func nearest(images []catalog.Image, excluding *regexp.Regexp, text string) string {
 	letters := []rune(strings.ToLower(text))
 	var best catalog.Image
 	common := min(minCommon, len(letters))
@@ -75,7 +88,7 @@ func nearest(images []catalog.Image, text string) string {
 	}
 	for _, image := range images {
 		name := strings.ToLower(image.Name)
-		if !strings.Contains(name, string(letters[:common])) {
+		if !strings.Contains(name, string(letters[:common])) || excluding.MatchString(image.Name) {
 			continue
 		}
 		longer := common
@@ -89,8 +102,8 @@ func nearest(images []catalog.Image, text string) string {
 	return best.Name
 }
 
-// literalOf is the plain text with which an expression begins, without its anchor. regexp's LiteralPrefix has none for most
-// expressions with an anchor.
+// literalOf returns the literal prefix of an expression without its anchor. regexp.LiteralPrefix is empty for most
+// anchored expressions.
 func literalOf(expression string) string {
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {

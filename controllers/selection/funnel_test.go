@@ -12,7 +12,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// named are images of these names, each newer than the one before it.
+// named returns images with these names, each newer than the previous one.
 func named(names ...string) []catalog.Image {
 	out := make([]catalog.Image, len(names))
 	for i, name := range names {
@@ -34,30 +34,65 @@ func TestTheFunnelSaysWhatTurnedImagesAway(t *testing.T) {
 		skipped       int
 		want, nearest string
 	}{
-		"nothing is listed":      {want: "0 listed, 0 match"},
-		"all match":              {images: golden, want: "3 listed, 3 match"},
-		"one matches":            {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: "web"}, want: "3 listed, 1 matches: match.nameRegex turns 2 away"},
-		"an entry was skipped":   {images: golden, skipped: 1, want: "4 listed, 3 match"},
-		"another version":        {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^golden-node-v1\.38`}, want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-node-v1.37.2"},
-		"another case":           {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^Golden-Web-\d$`}, want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-web-1"},
-		"in a group to capture":  {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^(golden-web-)2`}, want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-web-1"},
-		"in the middle":          {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `node-v1\.35`}, want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-node-v1.37.2"},
-		"nothing comes near":     {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^gateway`}, want: "3 listed, 0 match: match.nameRegex turns 3 away"},
-		"no plain text":          {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^[a-z]$`}, want: "3 listed, 0 match: match.nameRegex turns 3 away"},
-		"several fields":         {images: append(creating, golden...), match: imagev1alpha1.ImageMatch{NameRegex: "node", States: []imagev1alpha1.ImageState{"NORMAL"}, ExcludeImageIDs: []imagev1alpha1.ImageID{"img-00000001"}}, want: "4 listed, 1 matches: match.nameRegex turns 1 away, match.states turns 1 away, match.excludeImageIDs turns 1 away"},
-		"the first field counts": {images: creating, match: imagev1alpha1.ImageMatch{Architectures: []imagev1alpha1.Architecture{"arm64"}, States: []imagev1alpha1.ImageState{"NORMAL"}}, want: "1 listed, 0 match: match.states turns 1 away"},
+		"nothing is listed": {want: "0 listed, 0 match"},
+		"all match":         {images: golden, want: "3 listed, 3 match"},
+		"one matches": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: "web"},
+			want: "3 listed, 1 matches: match.nameRegex turns 2 away",
+		},
+		"an entry was skipped": {images: golden, skipped: 1, want: "4 listed, 3 match"},
+		"another version": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^golden-node-v1\.38`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-node-v1.37.2",
+		},
+		"another case": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^Golden-Web-\d$`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-web-1",
+		},
+		"in a group to capture": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^(golden-web-)2`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-web-1",
+		},
+		"in the middle": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `node-v1\.35`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-node-v1.37.2",
+		},
+		"nothing comes near": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^gateway`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away",
+		},
+		"no plain text": {
+			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^[a-z]$`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away",
+		},
+		"several fields": {
+			images: append(creating, golden...),
+			match: imagev1alpha1.ImageMatch{
+				NameRegex: "node", States: []imagev1alpha1.ImageState{"NORMAL"},
+				ExcludeImageIDs: []imagev1alpha1.ImageID{"img-00000001"},
+			},
+			want: "4 listed, 1 matches: match.nameRegex turns 1 away, match.states turns 1 away, match.excludeImageIDs turns 1 away",
+		},
+		"the first field counts": {
+			images: creating,
+			match:  imagev1alpha1.ImageMatch{Architectures: []imagev1alpha1.Architecture{"arm64"}, States: []imagev1alpha1.ImageState{"NORMAL"}},
+			want:   "1 listed, 0 match: match.states turns 1 away",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := NewMatcher(&tc.match)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := m.Funnel(catalog.Listing{Images: tc.images, Skipped: tc.skipped})
+			members, got := m.Split(catalog.Listing{Images: tc.images, Skipped: tc.skipped})
+			if len(members) != got.Matching || len(members) != len(m.Members(tc.images)) {
+				t.Errorf("%d members, but %d match", len(members), got.Matching)
+			}
 			if got.String() != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
-			if tc.nearest != got.Nearest && (tc.nearest != "" || got.Matching == 0) {
-				t.Errorf("the nearest name is %q, want %q", got.Nearest, tc.nearest)
+			if nearest := m.Nearest(tc.images); tc.nearest != nearest && (tc.nearest != "" || got.Matching == 0) {
+				t.Errorf("the nearest name is %q, want %q", nearest, tc.nearest)
 			}
 		})
 	}

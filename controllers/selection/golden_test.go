@@ -11,8 +11,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// What hashes stand for in a cluster must survive an upgrade: with another observedQuery every query would be taken for an
-// edited one, and with another revision or token an approval that a person gave would count no more.
+// Hashes in a cluster must survive an upgrade: another observedQuery would make every query look edited, and another
+// revision or token would void approvals.
 func TestHashesAreThoseOfEarlierVersions(t *testing.T) {
 	query := &imagev1alpha1.ImageQuery{Spec: imagev1alpha1.ImageQuerySpec{
 		Region: "ap-guangzhou", CredentialsRef: &imagev1alpha1.CredentialsReference{Name: "acct2"}, InstanceType: "SA5.MEDIUM2",
@@ -26,7 +26,9 @@ func TestHashesAreThoseOfEarlierVersions(t *testing.T) {
 	image.Tags = []catalog.Tag{{Key: "role", Value: "node"}}
 	image.Snapshots = []catalog.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}}
 	revision := Hash(ScopeOf(query), []catalog.Image{image}, []string{image.ID})
-	batch := RemovalBatch{Leaving: map[string]imagev1alpha1.RemovalReason{"img-b": imagev1alpha1.RemovedGone, "img-a": imagev1alpha1.RemovedNotMatched}}
+	batch := RemovalBatch{Leaving: map[string]imagev1alpha1.RemovalReason{
+		"img-b": imagev1alpha1.RemovedGone, "img-a": imagev1alpha1.RemovedNotMatched,
+	}}
 	for what, tc := range map[string]struct{ got, want string }{
 		"observedQuery of an empty spec": {ObservedQuery(&imagev1alpha1.ImageQuery{}), "7f87d47329c7-afc60cce6be8"},
 		"observedQuery":                  {ObservedQuery(query), "fb2d35c7a6c9-a1568cbb0ba3"},

@@ -13,11 +13,11 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// Scope is where a query's images live: the same image seen by another account or in another region is another
+// Scope is the account and region of a query. The same image seen by another account or in another region is another
 // CloudImage.
 type Scope struct{ Credentials, Region string }
 
-// ScopeOf returns where a query's images live.
+// ScopeOf returns the scope of a query.
 func ScopeOf(query *imagev1alpha1.ImageQuery) Scope {
 	s := Scope{Region: query.Spec.Region}
 	if ref := query.Spec.CredentialsRef; ref != nil {
@@ -26,8 +26,8 @@ func ScopeOf(query *imagev1alpha1.ImageQuery) Scope {
 	return s
 }
 
-// ObservedQuery is the hash of what is asked, in two parts: a change of the first means other images altogether. What a
-// list says twice it says once: a repetition is no edit.
+// ObservedQuery hashes what a query asks, in two parts. A change of the first part means entirely different images.
+// Duplicates in lists don't change the hash.
 func ObservedQuery(query *imagev1alpha1.ImageQuery) string {
 	spec := &query.Spec
 	filters, match := slices.Clone(spec.Filters), spec.Match
@@ -40,12 +40,12 @@ func ObservedQuery(query *imagev1alpha1.ImageQuery) string {
 	return Hash(ScopeOf(query)) + "-" + Hash(filters, Distinct(spec.ImageIDs), spec.InstanceType, match)
 }
 
-// Request is the hash of what the cloud is asked, whatever match makes of the answer.
+// Request hashes what the cloud is asked, without match.
 func Request(query *imagev1alpha1.ImageQuery) string {
 	return Hash(ScopeOf(query), query.Spec.Filters, query.Spec.ImageIDs, query.Spec.InstanceType)
 }
 
-// Distinct is a list without repetitions. Those of a spec are short.
+// Distinct removes duplicates. It is quadratic, since lists in a spec are short.
 func Distinct[T comparable](list []T) []T {
 	out := list[:0:0]
 	for _, item := range list {
@@ -56,14 +56,14 @@ func Distinct[T comparable](list []T) []T {
 	return out
 }
 
-// SameScope says whether two observed queries ask the same account in the same region.
+// SameScope reports whether two observed queries ask the same account and region.
 func SameScope(a, b string) bool {
 	a, _, _ = strings.Cut(a, "-")
 	b, _, _ = strings.Cut(b, "-")
 	return a == b
 }
 
-// Hash is a short token for values that marshal to JSON deterministically.
+// Hash returns a short token for values that marshal to JSON deterministically.
 func Hash(values ...any) string {
 	h := sha256.New()
 	encoder := json.NewEncoder(h)

@@ -12,41 +12,42 @@ import (
 
 // Known is what is known of a query's images before the cloud is asked.
 type Known struct {
-	// Members are the images that were members, by id, with the facts as they were stored last.
+	// Members holds the members by id, with their fields as they were stored last.
 	Members map[string]catalog.Image
 
-	// Partial are the members of which only status tells, so that most of their facts are missing.
+	// Partial holds the members that are known only from status, which lacks most fields.
 	Partial map[string]bool
 
 	// Verdicts are those of status.images, by id.
 	Verdicts map[string]imagev1alpha1.SelectionVerdict
 
-	// Request is what the cloud was asked when it last answered; "" where that isn't remembered.
+	// Request is the hash of the last answered request, or "" if this process doesn't remember one.
 	Request string
 
-	// InGrace are images that left and are in their grace period.
+	// InGrace holds images in their grace period.
 	InGrace map[string]Departed
 
-	// WithObject are the images of both kinds that have a CloudImage of the query.
+	// WithObject holds the members and images in grace that have a CloudImage owned by the query.
 	WithObject map[string]bool
 
-	// HeldBack are the members that came while removals are blocked, as far as status shows them. HeldBackUnknown says that
-	// removals are blocked, and that status doesn't show all members that the breaker counts.
+	// HeldBack holds members that arrived while removals were blocked, as far as status shows them. HeldBackUnknown is
+	// set if removals are blocked and status doesn't show every member that the breaker counts.
 	HeldBack        map[string]bool
 	HeldBackUnknown bool
 }
 
-// Departed is an image that left.
+// Departed is an image that left the query.
 type Departed struct {
-	// Image has its facts as they were stored last.
+	// Image has the fields as they were stored last.
 	Image catalog.Image
 
-	// Since is when it left. Replaced says that another one of its class came for it, so that the breaker counts it no more.
+	// Since is when the image left. Replaced is set if another image of its class replaced it, so that the breaker no
+	// longer counts it.
 	Since    time.Time
 	Replaced bool
 }
 
-// Remember adds images that left as the process remembers them. Where there is an object, that knows better.
+// Remember adds departed images that only this process remembers. An object takes precedence.
 func (k Known) Remember(departed map[string]Departed) {
 	for id, d := range departed {
 		_, member := k.Members[id]
@@ -56,7 +57,7 @@ func (k Known) Remember(departed map[string]Departed) {
 	}
 }
 
-// EstablishedCount counts the members that may be selected by whose they are, and did not come while removals are blocked.
+// EstablishedCount counts the trusted members that did not arrive while removals were blocked.
 func (k Known) EstablishedCount(c Selector) int {
 	count := 0
 	for id, image := range k.Members {
@@ -67,7 +68,7 @@ func (k Known) EstablishedCount(c Selector) int {
 	return count
 }
 
-// facts returns all that is known of an image, and false if that is nothing or little.
+// facts returns all fields of an image. It returns false if the image is unknown or known only from status.
 func (k Known) facts(id string) (catalog.Image, bool) {
 	if image, ok := k.Members[id]; ok && !k.Partial[id] {
 		return image, true
@@ -76,7 +77,7 @@ func (k Known) facts(id string) (catalog.Image, bool) {
 	return departed.Image, ok
 }
 
-// Best is what is known of an image that status shows.
+// Best returns all fields of an image if they are known, else the given ones from status.
 func (k Known) Best(shown catalog.Image) catalog.Image {
 	if facts, known := k.facts(shown.ID); known {
 		return facts
@@ -84,7 +85,7 @@ func (k Known) Best(shown catalog.Image) catalog.Image {
 	return shown
 }
 
-// FromSummary is what status tells of an image.
+// FromSummary converts an entry of status.images.
 func FromSummary(s imagev1alpha1.ImageSummary) catalog.Image {
 	image := catalog.Image{ID: s.ImageID, Name: s.Name, Architecture: s.Architecture, Type: s.Type, Creator: s.Creator}
 	if s.CreatedTime != nil {
@@ -93,7 +94,7 @@ func FromSummary(s imagev1alpha1.ImageSummary) catalog.Image {
 	return image
 }
 
-// FromSelected is what status tells of a selected image.
+// FromSelected converts an entry of status.selected.
 func FromSelected(s imagev1alpha1.SelectedImage) catalog.Image {
 	return FromSummary(imagev1alpha1.ImageSummary{
 		ImageID: s.ImageID, Name: s.Name, CreatedTime: s.CreatedTime, Architecture: s.Architecture, Type: s.Type, Creator: s.Creator,

@@ -12,14 +12,14 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Matcher is spec.match, ready to be asked.
+// Matcher evaluates spec.match.
 type Matcher struct {
 	name  *regexp.Regexp
 	Match *imagev1alpha1.ImageMatch
 }
 
-// NewMatcher fails where the expression can't be compiled. Admission refuses that by CEL, which uses the same syntax;
-// what slips through is a query that can never work.
+// NewMatcher returns an error if nameRegex doesn't compile. CEL uses the same syntax, so admission usually refuses such
+// a query first.
 func NewMatcher(match *imagev1alpha1.ImageMatch) (Matcher, error) {
 	m := Matcher{Match: match}
 	if match.NameRegex == "" {
@@ -33,14 +33,12 @@ func NewMatcher(match *imagev1alpha1.ImageMatch) (Matcher, error) {
 	return m, nil
 }
 
-const nameRegexField = "nameRegex"
-
-// matchChecks are the fields of spec.match. A field that isn't given admits every image.
+// matchChecks has one check per field of spec.match. An unset field admits every image.
 var matchChecks = []struct {
 	field  string
 	admits func(m Matcher, image *catalog.Image) bool
 }{
-	{nameRegexField, func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
+	{"nameRegex", func(m Matcher, i *catalog.Image) bool { return m.name == nil || m.name.MatchString(i.Name) }},
 	{"states", func(m Matcher, i *catalog.Image) bool { return among(m.Match.States, i.State) }},
 	{"architectures", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Architectures, i.Architecture) }},
 	{"platforms", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Platforms, i.Platform) }},
@@ -51,7 +49,7 @@ var matchChecks = []struct {
 	}},
 }
 
-// refusedBy is the first field of spec.match that refuses an image; "" if it is a member.
+// refusedBy returns the first field of spec.match that excludes an image, or "" if the image is a member.
 func (m Matcher) refusedBy(image *catalog.Image) string {
 	for _, check := range matchChecks {
 		if !check.admits(m, image) {
@@ -65,20 +63,9 @@ func among[T ~string](allowed []T, value string) bool {
 	return len(allowed) == 0 || slices.Contains(allowed, T(value))
 }
 
-// Members are the images that match, in the order of status.images.
-func (m Matcher) Members(images []catalog.Image) []catalog.Image {
-	var out []catalog.Image
-	for i := range images {
-		if m.refusedBy(&images[i]) == "" {
-			out = append(out, images[i])
-		}
-	}
-	slices.SortFunc(out, NewestFirst)
-	return out
-}
-
-// Distrusts says whether the spec rules an image out by its id or its creator: what a person adds there acts before
-// the cloud is asked again.
+// Distrusts reports whether spec.match excludes an image by its id or creator. Edits of these fields take effect before
+// the next poll.
 func (m Matcher) Distrusts(image catalog.Image) bool {
-	return tellsOwner(image) && !among(m.Match.Creators, image.Creator) || slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
+	return ownerKnown(image) && !among(m.Match.Creators, image.Creator) ||
+		slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
 }

@@ -17,7 +17,10 @@ import (
 )
 
 func TestMatchDecidesMembership(t *testing.T) {
-	image := catalog.Image{ID: "img-00000001", Name: "node-v1.30.4", State: "NORMAL", Architecture: "amd64", Platform: "TencentOS", Family: "node-base", Creator: "1"}
+	image := catalog.Image{
+		ID: "img-00000001", Name: "node-v1.30.4", State: "NORMAL", Architecture: "amd64", Platform: "TencentOS",
+		Family: "node-base", Creator: "1",
+	}
 	for name, tc := range map[string]struct {
 		match imagev1alpha1.ImageMatch
 		want  bool
@@ -25,16 +28,22 @@ func TestMatchDecidesMembership(t *testing.T) {
 		"an empty match admits every image":             {want: true},
 		"the expression may match anywhere in the name": {match: imagev1alpha1.ImageMatch{NameRegex: `v1\.30`}, want: true},
 		"the expression does not match":                 {match: imagev1alpha1.ImageMatch{NameRegex: `^v1\.30`}},
-		"the state is among those asked for":            {match: imagev1alpha1.ImageMatch{States: []imagev1alpha1.ImageState{"SYNCING", "NORMAL"}}, want: true},
-		"the state is another":                          {match: imagev1alpha1.ImageMatch{States: []imagev1alpha1.ImageState{"SYNCING"}}},
-		"the architecture is another":                   {match: imagev1alpha1.ImageMatch{Architectures: []imagev1alpha1.Architecture{"arm64"}}},
-		"a part of the platform's name is not enough":   {match: imagev1alpha1.ImageMatch{Platforms: []string{"Tencent"}}},
-		"the family is among those asked for":           {match: imagev1alpha1.ImageMatch{Families: []string{"gpu-base", "node-base"}}, want: true},
-		"a part of the family's name is not enough":     {match: imagev1alpha1.ImageMatch{Families: []string{"node"}}},
-		"the creator is not among those asked for":      {match: imagev1alpha1.ImageMatch{Creators: []string{"2"}}},
-		"the image is excluded":                         {match: imagev1alpha1.ImageMatch{ExcludeImageIDs: []imagev1alpha1.ImageID{"img-00000001"}}},
-		"every condition must hold":                     {match: imagev1alpha1.ImageMatch{NameRegex: "node", Creators: []string{"2"}}},
-		"another image is excluded":                     {match: imagev1alpha1.ImageMatch{ExcludeImageIDs: []imagev1alpha1.ImageID{"img-00000002"}}, want: true},
+		"the state is among those asked for": {
+			match: imagev1alpha1.ImageMatch{States: []imagev1alpha1.ImageState{"SYNCING", "NORMAL"}}, want: true,
+		},
+		"the state is another":                        {match: imagev1alpha1.ImageMatch{States: []imagev1alpha1.ImageState{"SYNCING"}}},
+		"the architecture is another":                 {match: imagev1alpha1.ImageMatch{Architectures: []imagev1alpha1.Architecture{"arm64"}}},
+		"a part of the platform's name is not enough": {match: imagev1alpha1.ImageMatch{Platforms: []string{"Tencent"}}},
+		"the family is among those asked for":         {match: imagev1alpha1.ImageMatch{Families: []string{"gpu-base", "node-base"}}, want: true},
+		"a part of the family's name is not enough":   {match: imagev1alpha1.ImageMatch{Families: []string{"node"}}},
+		"the creator is not among those asked for":    {match: imagev1alpha1.ImageMatch{Creators: []string{"2"}}},
+		"the image is excluded": {
+			match: imagev1alpha1.ImageMatch{ExcludeImageIDs: []imagev1alpha1.ImageID{"img-00000001"}},
+		},
+		"every condition must hold": {match: imagev1alpha1.ImageMatch{NameRegex: "node", Creators: []string{"2"}}},
+		"another image is excluded": {
+			match: imagev1alpha1.ImageMatch{ExcludeImageIDs: []imagev1alpha1.ImageID{"img-00000002"}}, want: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, bad := NewMatcher(&tc.match)

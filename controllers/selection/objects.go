@@ -10,18 +10,18 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// WithObjects are the members that have CloudImages.
-func (v Decision) WithObjects(policy imagev1alpha1.CloudImageScope) []catalog.Image {
+// WithObjects returns the members that have CloudImages under a policy.
+func (d Decision) WithObjects(policy imagev1alpha1.CloudImageScope) []catalog.Image {
 	switch policy {
 	case imagev1alpha1.CloudImagesNone:
 		return nil
 	case imagev1alpha1.CloudImagesSelected:
-		selected := IDsOf(v.Selection.Selected)
-		return slices.DeleteFunc(slices.Clone(v.Members), func(image catalog.Image) bool { return !selected[image.ID] })
+		selected := IDsOf(d.Selection.Selected)
+		return slices.DeleteFunc(slices.Clone(d.Members), func(image catalog.Image) bool { return !selected[image.ID] })
 	case imagev1alpha1.CloudImagesAll:
 	}
-	if len(v.WithoutObject) == 0 {
-		return v.Members
+	if len(d.WithoutObject) == 0 {
+		return d.Members
 	}
-	return slices.DeleteFunc(slices.Clone(v.Members), func(image catalog.Image) bool { return v.WithoutObject[image.ID] })
+	return slices.DeleteFunc(slices.Clone(d.Members), func(image catalog.Image) bool { return d.WithoutObject[image.ID] })
 }

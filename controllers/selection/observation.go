@@ -11,42 +11,43 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// Observation is what one poll found out of the cloud: a listing, and what became of the images that it lacks.
+// Observation is what one poll learned from the cloud: a listing, and the state of known images that the listing lacks.
 type Observation struct {
 	Listing catalog.Listing
 
-	// Matching are the images of the listing that match.
+	// Matching are the images of the listing that match. Funnel explains the others.
 	Matching []catalog.Image
+	Funnel   Funnel
 
-	// Missing are known members that are not among matching: with why they would leave, or with "" where the cloud
-	// contradicted itself, so that nothing is known.
+	// Missing holds known members that are not in Matching, with the reason for which they would leave. The reason is
+	// "" if the cloud contradicted itself.
 	Missing map[string]imagev1alpha1.RemovalReason
 
-	// FoundByID are images that are not among matching, but were found by their ids.
+	// FoundByID holds images that are not in Matching, but were found by id.
 	FoundByID map[string]catalog.Image
 
-	// Gone are images that were asked for by id and don't exist.
+	// Gone holds images that were requested by id and don't exist.
 	Gone map[string]bool
 }
 
-// without is an observation in which some images are missing that the cloud shows.
-func (v Observation) without(ids map[string]bool) Observation {
+// without returns the observation as if the given images were missing.
+func (o Observation) without(ids map[string]bool) Observation {
 	if len(ids) == 0 {
-		return v
+		return o
 	}
-	v.Matching = slices.DeleteFunc(slices.Clone(v.Matching), func(image catalog.Image) bool { return ids[image.ID] })
-	v.Missing, v.FoundByID = maps.Clone(v.Missing), maps.Clone(v.FoundByID)
-	if v.Missing == nil {
-		v.Missing = map[string]imagev1alpha1.RemovalReason{}
+	o.Matching = slices.DeleteFunc(slices.Clone(o.Matching), func(image catalog.Image) bool { return ids[image.ID] })
+	o.Missing, o.FoundByID = maps.Clone(o.Missing), maps.Clone(o.FoundByID)
+	if o.Missing == nil {
+		o.Missing = map[string]imagev1alpha1.RemovalReason{}
 	}
 	for id := range ids {
-		v.Missing[id] = imagev1alpha1.RemovedNotMatched
-		delete(v.FoundByID, id)
+		o.Missing[id] = imagev1alpha1.RemovedNotMatched
+		delete(o.FoundByID, id)
 	}
-	return v
+	return o
 }
 
-// ByID files images by their ids.
+// ByID indexes images by id.
 func ByID(images []catalog.Image) map[string]catalog.Image {
 	out := make(map[string]catalog.Image, len(images))
 	for _, image := range images {
@@ -55,7 +56,7 @@ func ByID(images []catalog.Image) map[string]catalog.Image {
 	return out
 }
 
-// selectedAmong are those of some images that were selected when the status was written, by id.
+// selectedAmong returns the images that were selected when the status was written, by id.
 func selectedAmong(images []catalog.Image, status *imagev1alpha1.ImageQueryStatus) map[string]catalog.Image {
 	selected := make(map[string]bool, len(status.Selected))
 	for _, image := range status.Selected {
@@ -70,7 +71,7 @@ func selectedAmong(images []catalog.Image, status *imagev1alpha1.ImageQueryStatu
 	return out
 }
 
-// IDsOf is ByID where only the ids count: a map of thousands of images costs an allocation for each.
+// IDsOf returns the set of ids. It is cheaper than ByID, which copies every image.
 func IDsOf(images []catalog.Image) map[string]bool {
 	out := make(map[string]bool, len(images))
 	for i := range images {

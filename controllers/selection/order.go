@@ -15,7 +15,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// NewestFirst is a total order: images without a creation time, as public ones are, come last, by name and id.
+// NewestFirst is a total order by creation time. Images without one, such as public images, come last, by name and id.
 func NewestFirst(a, b catalog.Image) int {
 	return cmp.Or(
 		b.CreatedTime.Compare(a.CreatedTime),
@@ -24,9 +24,9 @@ func NewestFirst(a, b catalog.Image) int {
 	)
 }
 
-// compare is a total order: pins come first, as they are listed, what only stays comes last, deprecated images come after all others, and else the newest
-// comes first.
-func (c Selector) compare(a, b candidate) int {
+// compare is a total order: pins first, in their order in the spec; retained images last; deprecated images after all
+// others; otherwise the newest first.
+func (s Selector) compare(a, b candidate) int {
 	var by int
 	switch {
 	case a.pin != b.pin:
@@ -35,9 +35,9 @@ func (c Selector) compare(a, b candidate) int {
 		by = FalseFirst(a.retained, b.retained)
 	case a.image.Deprecated != b.image.Deprecated:
 		by = FalseFirst(a.image.Deprecated, b.image.Deprecated)
-	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:
+	case s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:
 		by = compareVersions(b.version, a.version)
-	case c.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByName:
+	case s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderByName:
 		by = cmp.Compare(b.text, a.text)
 	}
 	return cmp.Or(by, NewestFirst(*a.image, *b.image))
@@ -53,7 +53,7 @@ func FalseFirst(a, b bool) int {
 	return -1
 }
 
-// compareVersions compares versions; none is the lowest.
+// compareVersions compares versions. nil is the lowest.
 func compareVersions(a, b *semver.Version) int {
 	if a == nil || b == nil {
 		return FalseFirst(a != nil, b != nil)
@@ -61,33 +61,33 @@ func compareVersions(a, b *semver.Version) int {
 	return a.Compare(b)
 }
 
-// Arrange orders what is selected by groups, and each group as any other: what a group falls back to keeps its place, since
-// consumers take the first.
-func (c Selector) Arrange(selected []catalog.Image, last []previous) {
-	if c.sameAsLast(selected, last) {
+// Arrange sorts the selected images by group and within each group. Retained images keep the place of their group,
+// since consumers take the first image.
+func (s Selector) Arrange(selected []catalog.Image, last []previous) {
+	if s.sameAsLast(selected, last) {
 		place := func(image catalog.Image) int {
 			return slices.IndexFunc(last, func(l previous) bool { return l.ID == image.ID })
 		}
 		slices.SortFunc(selected, func(a, b catalog.Image) int { return cmp.Compare(place(a), place(b)) })
 		return
 	}
-	contenders := make([]candidate, len(selected))
+	candidates := make([]candidate, len(selected))
 	for i, image := range selected {
-		contenders[i].image, contenders[i].pin = &image, c.pinOf(image.ID)
-		c.readVersion(&contenders[i])
+		candidates[i].image, candidates[i].pin = &image, s.pinOf(image.ID)
+		s.readVersion(&candidates[i])
 	}
-	slices.SortFunc(contenders, func(a, b candidate) int {
-		return cmp.Or(c.compareGroups(*a.image, *b.image), c.compare(a, b))
+	slices.SortFunc(candidates, func(a, b candidate) int {
+		return cmp.Or(s.compareGroups(*a.image, *b.image), s.compare(a, b))
 	})
-	for i, one := range contenders {
+	for i, one := range candidates {
 		selected[i] = *one.image
 	}
 }
 
-// sameAsLast says whether the same images are selected as before, and of one it isn't known in which group it is, so that
-// only its place of before tells.
-func (c Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
-	unknown := slices.ContainsFunc(last, func(l previous) bool { return l.Partial && !c.groupsByArchitectureOnly() })
+// sameAsLast reports whether the selection is unchanged and contains an image of unknown group. Then only the previous
+// order shows where it belongs.
+func (s Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
+	unknown := slices.ContainsFunc(last, func(l previous) bool { return l.Partial && !s.groupsByArchitectureOnly() })
 	if !unknown || len(selected) != len(last) {
 		return false
 	}
@@ -95,19 +95,19 @@ func (c Selector) sameAsLast(selected []catalog.Image, last []previous) bool {
 	return !slices.ContainsFunc(last, func(l previous) bool { return !now[l.ID] })
 }
 
-// groupsByArchitectureOnly says whether status tells enough of an image to know its group.
-func (c Selector) groupsByArchitectureOnly() bool {
-	return !slices.ContainsFunc(c.Spec.Selection.GetGroupBy(), func(by imagev1alpha1.SelectionGroup) bool {
+// groupsByArchitectureOnly reports whether the fields in status suffice to determine an image's group.
+func (s Selector) groupsByArchitectureOnly() bool {
+	return !slices.ContainsFunc(s.Spec.Selection.GetGroupBy(), func(by imagev1alpha1.SelectionGroup) bool {
 		return by != imagev1alpha1.GroupByArchitecture
 	})
 }
 
-// architectureOrder is the order of groups by architecture; others come after these.
+// architectureOrder is the order of groups by architecture. Others come after these.
 var architectureOrder = []string{"amd64", "arm64", "386"}
 
-// compareGroups orders groups: the usual architectures first, other facts by name, and what isn't known last.
-func (c Selector) compareGroups(a, b catalog.Image) int {
-	for _, by := range slices.Sorted(slices.Values(c.Spec.Selection.GetGroupBy())) {
+// compareGroups orders groups: the usual architectures first, other values by name, and unknown values last.
+func (s Selector) compareGroups(a, b catalog.Image) int {
+	for _, by := range slices.Sorted(slices.Values(s.Spec.Selection.GetGroupBy())) {
 		x, y := groupFact(a, by), groupFact(b, by)
 		order := cmp.Or(FalseFirst(x == "", y == ""), strings.Compare(x, y))
 		if by == imagev1alpha1.GroupByArchitecture {
@@ -142,10 +142,10 @@ func groupFact(image catalog.Image, by imagev1alpha1.SelectionGroup) string {
 	return ""
 }
 
-// group is the group of an image, as a text that equal groups have in common.
-func (c Selector) group(image catalog.Image) string {
+// group returns the key of an image's group.
+func (s Selector) group(image catalog.Image) string {
 	var b strings.Builder
-	for _, by := range c.Spec.Selection.GetGroupBy() {
+	for _, by := range s.Spec.Selection.GetGroupBy() {
 		fmt.Fprintf(&b, "%q", groupFact(image, by))
 	}
 	return b.String()

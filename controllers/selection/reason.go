@@ -18,7 +18,7 @@ func SelectedIDs(images []imagev1alpha1.SelectedImage) []string {
 	return out
 }
 
-// EditReason says why the selection after an edit replaces the one before.
+// EditReason returns why the selection after an edit replaces the previous one.
 func EditReason(query *imagev1alpha1.ImageQuery, now []string) imagev1alpha1.SelectionReason {
 	if newlyPinned(query, now) {
 		return imagev1alpha1.SelectedPinned
@@ -26,7 +26,7 @@ func EditReason(query *imagev1alpha1.ImageQuery, now []string) imagev1alpha1.Sel
 	return imagev1alpha1.SelectedSpecChanged
 }
 
-// newlyPinned says whether selection.pin names an image that is selected now and wasn't.
+// newlyPinned reports whether a pinned image is newly selected.
 func newlyPinned(query *imagev1alpha1.ImageQuery, now []string) bool {
 	before := SelectedIDs(query.Status.Selected)
 	return slices.ContainsFunc(now, func(id string) bool {
@@ -34,7 +34,7 @@ func newlyPinned(query *imagev1alpha1.ImageQuery, now []string) bool {
 	})
 }
 
-// Reason says why the selection of a poll replaces the one before, if it does.
+// Reason returns why a poll's selection replaces the previous one. It is meaningless if the selection is unchanged.
 func Reason(query *imagev1alpha1.ImageQuery, v Decision) imagev1alpha1.SelectionReason {
 	status := &query.Status
 	now := v.Selection.IDs()

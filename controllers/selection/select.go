@@ -25,7 +25,7 @@ type Selector struct {
 	within  *semver.Constraints
 }
 
-// NewSelector fails where spec.selection.range or extract can't work.
+// NewSelector returns an error if spec.selection.range or extract can't work.
 func NewSelector(spec *imagev1alpha1.ImageQuerySpec) (Selector, error) {
 	c := Selector{Spec: spec}
 	s := &spec.Selection
@@ -46,47 +46,48 @@ func NewSelector(spec *imagev1alpha1.ImageQuerySpec) (Selector, error) {
 	return c, nil
 }
 
-// Input is what Selector.Select decides from.
+// Input is the input of Selector.Select.
 type Input struct {
 	Members []catalog.Image
 	Now     time.Time
 
-	// heldBack are members that came while removals are blocked.
+	// heldBack holds members that arrived while removals were blocked.
 	heldBack map[string]bool
 
-	// Missing are members that this listing doesn't show, but that don't leave: by their former verdict. They are never
-	// selected anew, since they may not exist; those that are selected stay.
+	// Missing holds members that this listing lacks but that don't leave, with their previous verdict. They are never
+	// newly selected, since they may not exist. Selected ones stay.
 	Missing map[string]imagev1alpha1.SelectionVerdict
 
-	// Previous is what was selected and may stay where nothing qualifies: it still exists, and no edit ruled it out.
+	// Previous are the selected images that may stay if nothing qualifies: they still exist, and no edit excluded them.
 	Previous []previous
 }
 
-// previous is an image that was selected. Of a partial one only what status tells is known.
+// previous is an image that was selected. If it is partial, only the fields in status are known.
 type previous struct {
 	catalog.Image
 
 	Partial bool
 
-	// onlyNotNormal says that the image is no member only because it stopped being NORMAL, which is what match.states asks for.
+	// onlyNotNormal is set if the image is not a member only because it is no longer NORMAL and match.states requires
+	// that.
 	onlyNotNormal bool
 }
 
-// Selection is the result of selecting among members.
+// Selection is the result of Selector.Select.
 type Selection struct {
-	// Selected are the images, group by group, the newest of a group first, whatever made them selected.
+	// Selected are the selected images, group by group, in the order of each group.
 	Selected []catalog.Image
 
-	// Verdicts has one for each member, by id.
+	// Verdicts has one verdict for each member, by id.
 	Verdicts map[string]imagev1alpha1.SelectionVerdict
 
-	// Omitted counts those that qualify but find no room in status.selected.
+	// Omitted is the number of images that qualify but don't fit into status.selected.
 	Omitted int
 
-	// Retained are those of Selected that do not qualify, but that nothing replaces.
+	// Retained are the images of Selected that don't qualify but that nothing replaces.
 	Retained []catalog.Image
 
-	// Next is when the next member passes minAge; zero if none will.
+	// Next is when the next member reaches minAge, or zero.
 	Next time.Time
 }
 
@@ -99,73 +100,29 @@ func (c Selection) IDs() []string {
 	return out
 }
 
-// candidate is a member that may be selected, with what orders it.
-type candidate struct {
-	image   *catalog.Image
-	text    string
-	version *semver.Version
-
-	// wasSelected says that it was selected and may stay so. It is retained if the listing lacks it, too: it keeps its place
-	// without comparison.
-	wasSelected, retained bool
-
-	// outside says that it is no member, so that it has no verdict.
-	outside bool
-
-	// pin is its place in selection.pin, from 1; 0 if that doesn't name it.
-	pin int
-
-	// rank is its place in its tier of its group, from 0: skip are left out, and places selected. rivals is how many others are
-	// ordered with it.
-	rank, skip, places, rivals int
-}
-
-func (c *candidate) normal() bool { return c.image.State == string(imagev1alpha1.ImageStateNormal) }
-
-// tier is one of those in which the candidates of a group are ranked, each by itself.
-type tier int
-
-// What is pinned comes before all others; what the listing lacks stays without comparison.
-const (
-	pinned tier = iota
-	staying
-	ordered
-	tiers
-)
-
-func (c *candidate) tier() tier {
-	switch {
-	case c.pin > 0:
-		return pinned
-	case c.retained:
-		return staying
-	}
-	return ordered
-}
-
-// Select selects in each group. Equal input in any order gives equal output.
-func (c Selector) Select(b Input) Selection {
-	out := Selection{Verdicts: make(map[string]imagev1alpha1.SelectionVerdict, len(b.Members))}
+// Select selects images in each group. The result doesn't depend on the order of the input.
+func (s Selector) Select(in Input) Selection {
+	out := Selection{Verdicts: make(map[string]imagev1alpha1.SelectionVerdict, len(in.Members))}
 	groups := map[string][]candidate{}
-	for _, one := range c.candidates(b) {
-		if verdict := c.evaluate(&one, b); verdict != "" {
-			out.ruleOut(&one, verdict, c.Spec.Selection.MinAge.Duration)
+	for _, one := range s.candidates(in) {
+		if verdict := s.evaluate(&one, in); verdict != "" {
+			out.ruleOut(&one, verdict, s.Spec.Selection.MinAge.Duration)
 			continue
 		}
-		key := c.group(*one.image)
+		key := s.group(*one.image)
 		groups[key] = append(groups[key], one)
 	}
 	filled := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		filled[key] = c.fillGroup(&out, b, groups[key])
+		filled[key] = s.fillGroup(&out, in, groups[key])
 	}
-	c.retainPrevious(&out, b.Previous, filled)
-	c.Arrange(out.Selected, b.Previous)
+	s.retainPrevious(&out, in.Previous, filled)
+	s.Arrange(out.Selected, in.Previous)
 	return out
 }
 
-// candidates are the members, and what was selected and is no member only because it stopped being NORMAL.
-func (c Selector) candidates(in Input) []candidate {
+// candidates returns the members, and selected images that are not members only because they are no longer NORMAL.
+func (s Selector) candidates(in Input) []candidate {
 	was := make(map[string]bool, len(in.Previous))
 	for i := range in.Previous {
 		was[in.Previous[i].ID] = true
@@ -174,32 +131,25 @@ func (c Selector) candidates(in Input) []candidate {
 	for i := range in.Members {
 		image := &in.Members[i]
 		_, missing := in.Missing[image.ID]
-		out[i] = candidate{image: image, pin: c.pinOf(image.ID), wasSelected: was[image.ID], retained: missing && was[image.ID]}
+		out[i] = candidate{image: image, pin: s.pinOf(image.ID), wasSelected: was[image.ID], retained: missing && was[image.ID]}
 	}
 	for i := range in.Previous {
 		if last := &in.Previous[i]; last.onlyNotNormal {
-			out = append(out, candidate{image: &last.Image, pin: c.pinOf(last.ID), wasSelected: true, outside: true})
+			out = append(out, candidate{image: &last.Image, pin: s.pinOf(last.ID), wasSelected: true, outside: true})
 		}
 	}
 	return out
 }
 
-// evaluate is the verdict that rules a candidate out whatever its rank; "" if none does.
-func (c Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
+// evaluate returns the verdict that excludes a candidate regardless of its rank, or "".
+func (s Selector) evaluate(one *candidate, in Input) imagev1alpha1.SelectionVerdict {
 	if one.retained {
 		return ""
 	}
-	return c.firstFailed(memberChecks, in, one)
+	return s.firstFailed(memberChecks, in, one)
 }
 
-// pinOf is the place of an image in selection.pin, from 1; 0 if that doesn't name it.
-func (c Selector) pinOf(id string) int {
-	return slices.Index(c.Spec.Selection.Pin, imagev1alpha1.ImageID(id)) + 1
-}
-
-func (c Selector) pins(id string) bool { return c.pinOf(id) > 0 }
-
-// ruleOut notes why a candidate isn't selected, and when its age will be none of the reasons any more.
+// ruleOut records the verdict of a candidate, and when minAge stops excluding it.
 func (c *Selection) ruleOut(one *candidate, verdict imagev1alpha1.SelectionVerdict, minAge time.Duration) {
 	if one.outside {
 		return
@@ -210,14 +160,14 @@ func (c *Selection) ruleOut(one *candidate, verdict imagev1alpha1.SelectionVerdi
 	}
 }
 
-// fillGroup selects in one group, and says whether anything was.
-func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
-	slices.SortFunc(group, c.compare)
-	c.rank(group)
+// fillGroup selects images in one group and reports whether it selected any.
+func (s Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
+	slices.SortFunc(group, s.compare)
+	s.rank(group)
 	filled := false
 	for i := range group {
 		one := &group[i]
-		verdict := c.verdictByRank(in, one)
+		verdict := s.verdictByRank(in, one)
 		if !one.outside {
 			out.Verdicts[one.image.ID] = cmp.Or(verdict, one.verdictIfSelected())
 		}
@@ -232,13 +182,14 @@ func (c Selector) fillGroup(out *Selection, in Input, group []candidate) bool {
 	return filled
 }
 
-// rank gives each candidate of a sorted group its place. What stays keeps its place whatever the limit, unless pins take it.
-func (c Selector) rank(group []candidate) {
+// rank sets the rank of each candidate in a sorted group. Staying images keep their place regardless of limit, unless
+// pins use it up.
+func (s Selector) rank(group []candidate) {
 	var counts, places, ranks [tiers]int
 	for i := range group {
 		counts[group[i].tier()]++
 	}
-	limit := c.Spec.Selection.GetLimit()
+	limit := s.Spec.Selection.GetLimit()
 	places[pinned], places[staying] = limit, counts[staying]
 	if counts[pinned] > 0 {
 		places[staying] = min(counts[staying], max(0, limit-counts[pinned]))
@@ -249,17 +200,17 @@ func (c Selector) rank(group []candidate) {
 		k := one.tier()
 		one.rank, one.places = ranks[k], places[k]
 		if k == ordered {
-			one.skip, one.rivals = int(c.Spec.Selection.Skip), counts[ordered]+counts[staying]-1
+			one.skip, one.rivals = int(s.Spec.Selection.Skip), counts[ordered]+counts[staying]-1
 		}
-		if !isWithoutOrder(c, Input{}, one) {
+		if !isWithoutOrder(s, Input{}, one) {
 			ranks[k]++
 		}
 	}
 }
 
-// verdictByRank is the verdict of a candidate whose place in its group is known; "" if it is selected.
-func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
-	verdict := c.firstFailed(rankChecks, in, one)
+// verdictByRank returns the verdict of a ranked candidate, or "" if it is selected.
+func (s Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.SelectionVerdict {
+	verdict := s.firstFailed(rankChecks, in, one)
 	switch {
 	case verdict == "":
 		return ""
@@ -271,17 +222,9 @@ func (c Selector) verdictByRank(in Input, one *candidate) imagev1alpha1.Selectio
 	return verdict
 }
 
-// verdictIfSelected is the verdict of a candidate that is selected.
-func (c *candidate) verdictIfSelected() imagev1alpha1.SelectionVerdict {
-	if c.retained {
-		return imagev1alpha1.VerdictMissing
-	}
-	return imagev1alpha1.VerdictSelected
-}
-
-// retainPrevious lets the last selection stay in groups in which nothing is selected: the cloud alone never empties it. Of
-// an image that only status tells of the group is unknown, but for the architecture.
-func (c Selector) retainPrevious(out *Selection, last []previous, filled map[string]bool) {
+// retainPrevious keeps the previous selection in groups where nothing is selected, since the cloud alone never empties
+// a selection. Of a partial image only the architecture is known, not the group.
+func (s Selector) retainPrevious(out *Selection, last []previous, filled map[string]bool) {
 	architectures := map[string]bool{}
 	for _, image := range out.Selected {
 		architectures[image.Architecture] = true
@@ -289,8 +232,8 @@ func (c Selector) retainPrevious(out *Selection, last []previous, filled map[str
 	selected := IDsOf(out.Selected)
 	inOrder := slices.SortedFunc(slices.Values(last), func(a, b previous) int { return NewestFirst(a.Image, b.Image) })
 	for _, one := range inOrder {
-		covered := filled[c.group(one.Image)]
-		if one.Partial && len(c.Spec.Selection.GetGroupBy()) > 0 {
+		covered := filled[s.group(one.Image)]
+		if one.Partial && len(s.Spec.Selection.GetGroupBy()) > 0 {
 			covered = architectures[one.Architecture]
 		}
 		if covered || selected[one.ID] {

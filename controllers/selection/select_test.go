@@ -21,10 +21,16 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// The cases read as the recipes of docs/recipes.md.
+// The cases follow the recipes of docs/recipes.md.
 func TestSelection(t *testing.T) {
-	nightly := []catalog.Image{catalogtest.Image("node-v1.30.4", 1), catalogtest.Image("node-v1.30.3", 30), catalogtest.Image("node-v1.29.9", 80), catalogtest.Image("base", 200)}
-	both := []catalog.Image{catalogtest.Image("amd-2", 2), catalogtest.Image("arm-1", 1, "arm64"), catalogtest.Image("amd-3", 3), catalogtest.Image("arm-4", 4, "arm64")}
+	nightly := []catalog.Image{
+		catalogtest.Image("node-v1.30.4", 1), catalogtest.Image("node-v1.30.3", 30),
+		catalogtest.Image("node-v1.29.9", 80), catalogtest.Image("base", 200),
+	}
+	both := []catalog.Image{
+		catalogtest.Image("amd-2", 2), catalogtest.Image("arm-1", 1, "arm64"), catalogtest.Image("amd-3", 3),
+		catalogtest.Image("arm-4", 4, "arm64"),
+	}
 	const version = `v(\d+\.\d+\.\d+)$`
 	public := catalogtest.Image("public", 0, "undated")
 	public.Type = "PUBLIC_IMAGE"
@@ -36,12 +42,12 @@ func TestSelection(t *testing.T) {
 		creators  []string
 		imageIDs  []imagev1alpha1.ImageID
 		members   []catalog.Image
-		last      []string // names of the last selection, which are members or catalogtest.Image(name, 999)
+		last      []string // names of the previous selection: members, or catalogtest.Image(name, 999)
 		heldBack  []string
 		absent    []string
 		limit     int32
 
-		// want are names, "node-a node-b"; wantVerdicts those of the others.
+		// want are the selected names, such as "node-a node-b". wantVerdicts are the verdicts of the others.
 		want         string
 		wantVerdicts map[string]imagev1alpha1.SelectionVerdict
 		wantStays    string
@@ -51,8 +57,13 @@ func TestSelection(t *testing.T) {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
 			members:   both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4"),
 		},
-		"the newest of each architecture, unless told otherwise": {members: both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4")},
-		"the newest whatever its architecture":                   {selection: together, members: both, want: "arm-1", wantVerdicts: verdicts("NotNewest", "amd-2", "amd-3", "arm-4")},
+		"the newest of each architecture, unless told otherwise": {
+			members: both, want: "amd-2 arm-1", wantVerdicts: verdicts("NotNewest", "amd-3", "arm-4"),
+		},
+		"the newest whatever its architecture": {
+			selection: together, members: both, want: "arm-1",
+			wantVerdicts: verdicts("NotNewest", "amd-2", "amd-3", "arm-4"),
+		},
 		"soak three days": {
 			selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 72 * time.Hour}},
 			members:   nightly, want: "node-v1.29.9", wantVerdicts: verdicts("TooYoung", "node-v1.30.4", "node-v1.30.3"),
@@ -76,7 +87,8 @@ func TestSelection(t *testing.T) {
 		},
 		"the highest version in a range": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Range: "~1.29"},
-			members:   nightly, want: "node-v1.29.9", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"node-v1.30.4": "OutOfRange", "base": "NoVersion"},
+			members:   nightly, want: "node-v1.29.9",
+			wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"node-v1.30.4": "OutOfRange", "base": "NoVersion"},
 		},
 		"a name that is a version needs no expression": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
@@ -84,8 +96,11 @@ func TestSelection(t *testing.T) {
 		},
 		"a number is no version": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer},
-			members:   []catalog.Image{catalogtest.Image("20261101", 1), catalogtest.Image("v3", 1), catalogtest.Image("2-rc.1", 1), catalogtest.Image("1.2", 9)},
-			want:      "1.2", wantVerdicts: verdicts("NoVersion", "20261101", "v3", "2-rc.1"),
+			members: []catalog.Image{
+				catalogtest.Image("20261101", 1), catalogtest.Image("v3", 1), catalogtest.Image("2-rc.1", 1),
+				catalogtest.Image("1.2", 9),
+			},
+			want: "1.2", wantVerdicts: verdicts("NoVersion", "20261101", "v3", "2-rc.1"),
 		},
 		"unless an expression takes it for one": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `-(\d+)$`},
@@ -93,7 +108,8 @@ func TestSelection(t *testing.T) {
 		},
 		"a pre-release is out of a range that has none": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: ">=1.30"},
-			members:   []catalog.Image{catalogtest.Image("1.30.4-tke.1", 1), catalogtest.Image("1.30.3", 2)}, want: "1.30.3", wantVerdicts: verdicts("OutOfRange", "1.30.4-tke.1"),
+			members:   []catalog.Image{catalogtest.Image("1.30.4-tke.1", 1), catalogtest.Image("1.30.3", 2)}, want: "1.30.3",
+			wantVerdicts: verdicts("OutOfRange", "1.30.4-tke.1"),
 		},
 		"a pre-release is in a range that has one": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: ">=1.30.0-0"},
@@ -109,32 +125,59 @@ func TestSelection(t *testing.T) {
 		},
 		"the last by a part of the name": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: `-(\d+)$`},
-			members:   []catalog.Image{catalogtest.Image("z-20261101", 1), catalogtest.Image("a-20261120", 9), catalogtest.Image("other", 0)}, want: "a-20261120", wantVerdicts: verdicts("NoVersion", "other"),
+			members: []catalog.Image{
+				catalogtest.Image("z-20261101", 1), catalogtest.Image("a-20261120", 9), catalogtest.Image("other", 0),
+			},
+			want: "a-20261120", wantVerdicts: verdicts("NoVersion", "other"),
 		},
-		"deprecated images come last": {members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9)}, want: "old"},
-		"but before none":             {members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9, "deprecated")}, want: "new"},
+		"deprecated images come last": {
+			members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9)},
+			want:    "old",
+		},
+		"but before none": {
+			members: []catalog.Image{catalogtest.Image("new", 1, "deprecated"), catalogtest.Image("old", 9, "deprecated")},
+			want:    "new",
+		},
 		"only NORMAL images": {
-			members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 9)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
+			members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 9)}, want: "old",
+			wantVerdicts: verdicts("NotNormal", "new"),
 		},
-		"nothing, when nothing qualifies and nothing was": {members: []catalog.Image{catalogtest.Image("new", 1, "CREATING")}, wantVerdicts: verdicts("NotNormal", "new")},
+		"nothing, when nothing qualifies and nothing was": {
+			members:      []catalog.Image{catalogtest.Image("new", 1, "CREATING")},
+			wantVerdicts: verdicts("NotNormal", "new"),
+		},
 		"nobody guesses which public image is newer": {
-			members: []catalog.Image{catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated")}, wantVerdicts: verdicts("NoCreationTime", "a", "b"),
+			members: []catalog.Image{
+				catalogtest.Image("b", 0, "undated"), catalogtest.Image("a", 0, "undated"),
+			},
+			wantVerdicts: verdicts("NoCreationTime", "a", "b"),
 		},
 		"nor whether it is newer than another image": {
 			selection: imagev1alpha1.ImageSelection{Limit: 3},
-			members:   []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated", wantVerdicts: verdicts("NoCreationTime", "a"),
+			members:   []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("dated", 999)}, want: "dated",
+			wantVerdicts: verdicts("NoCreationTime", "a"),
 		},
 		"nor is one skipped": {
-			selection: imagev1alpha1.ImageSelection{Skip: 1}, members: []catalog.Image{catalogtest.Image("new", 1), catalogtest.Image("old", 2, "deprecated"), catalogtest.Image("a", 0, "undated")},
+			selection: imagev1alpha1.ImageSelection{Skip: 1},
+			members: []catalog.Image{
+				catalogtest.Image("new", 1), catalogtest.Image("old", 2, "deprecated"),
+				catalogtest.Image("a", 0, "undated"),
+			},
 			want: "old", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"new": "Skipped", "a": "NoCreationTime"},
 		},
 		"the only public image of its architecture needs no time": {
-			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("arm", 0, "undated", "arm64"), catalogtest.Image("coming", 0, "undated", "CREATING")},
-			want:    "a arm", wantVerdicts: verdicts("NotNormal", "coming"),
+			members: []catalog.Image{
+				catalogtest.Image("a", 0, "undated"), catalogtest.Image("arm", 0, "undated", "arm64"),
+				catalogtest.Image("coming", 0, "undated", "CREATING"),
+			},
+			want: "a arm", wantVerdicts: verdicts("NotNormal", "coming"),
 		},
 		"public images are ordered by version": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: `(\d+\.\d+)`},
-			members:   []catalog.Image{catalogtest.Image("Ubuntu 9.04", 0, "undated"), catalogtest.Image("Ubuntu 24.04", 0, "undated")}, want: "Ubuntu 24.04", wantVerdicts: verdicts("NotNewest", "Ubuntu 9.04"),
+			members: []catalog.Image{
+				catalogtest.Image("Ubuntu 9.04", 0, "undated"), catalogtest.Image("Ubuntu 24.04", 0, "undated"),
+			},
+			want: "Ubuntu 24.04", wantVerdicts: verdicts("NotNewest", "Ubuntu 9.04"),
 		},
 		"a public image that is selected stays when another comes": {
 			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated")}, last: []string{"b"},
@@ -149,26 +192,40 @@ func TestSelection(t *testing.T) {
 			want:    "node-v1.30.4", wantVerdicts: verdicts("UntrustedCreator", "node-v1.30.9"),
 		},
 		"nobody's image of a type that nobody knows": {
-			members: []catalog.Image{catalogtest.Image("a", 0, "MARKET_IMAGE"), catalogtest.Image("b", 0, "COMMUNITY_IMAGE"), catalogtest.Image("c", 0, "shared_image"), catalogtest.Image("d", 0, "untyped"), catalogtest.Image("ours", 9)},
-			want:    "ours", wantVerdicts: verdicts("UntrustedCreator", "a", "b", "c", "d"),
+			members: []catalog.Image{
+				catalogtest.Image("a", 0, "MARKET_IMAGE"), catalogtest.Image("b", 0, "COMMUNITY_IMAGE"),
+				catalogtest.Image("c", 0, "shared_image"), catalogtest.Image("d", 0, "untyped"),
+				catalogtest.Image("ours", 9),
+			},
+			want: "ours", wantVerdicts: verdicts("UntrustedCreator", "a", "b", "c", "d"),
 		},
 		"a public image needs no creator": {members: []catalog.Image{public}, want: "public"},
 		"an image of a creator that selection trusts": {
 			selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"7"}, Limit: 2},
-			members:   []catalog.Image{catalogtest.Image("market", 0, "MARKET_IMAGE"), catalogtest.Image("shared", 1, "shared"), catalogtest.Image("untyped", 0, "untyped"), catalogtest.Image("ours", 9)},
-			want:      "market shared", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"untyped": "UntrustedCreator", "ours": "NotNewest"},
+			members: []catalog.Image{
+				catalogtest.Image("market", 0, "MARKET_IMAGE"), catalogtest.Image("shared", 1, "shared"),
+				catalogtest.Image("untyped", 0, "untyped"), catalogtest.Image("ours", 9),
+			},
+			want: "market shared", wantVerdicts: map[string]imagev1alpha1.SelectionVerdict{"untyped": "UntrustedCreator", "ours": "NotNewest"},
 		},
-		"a trusted creator's shared image": {creators: []string{"7"}, members: []catalog.Image{catalogtest.Image("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9"},
+		"a trusted creator's shared image": {
+			creators: []string{"7"}, members: []catalog.Image{catalogtest.Image("node-v1.30.9", 0, "shared")},
+			want: "node-v1.30.9",
+		},
 		"a shared image that is named by its id": {
 			imageIDs: []imagev1alpha1.ImageID{imagev1alpha1.ImageID(catalogtest.Image("node-v1.30.9", 0).ID)},
 			members:  []catalog.Image{catalogtest.Image("node-v1.30.9", 0, "shared")}, want: "node-v1.30.9",
 		},
 
 		"a selected image that is SYNCING isn't replaced by an older one": {
-			members: []catalog.Image{catalogtest.Image("new", 1, "SYNCING"), catalogtest.Image("old", 9)}, last: []string{"new"}, want: "new", wantStays: "new",
+			members: []catalog.Image{catalogtest.Image("new", 1, "SYNCING"), catalogtest.Image("old", 9)}, last: []string{"new"}, want: "new",
+			wantStays: "new",
 		},
 		"but by a newer one": {
-			members: []catalog.Image{catalogtest.Image("newer", 0), catalogtest.Image("new", 1, "SYNCING"), catalogtest.Image("old", 9)}, last: []string{"new"},
+			members: []catalog.Image{
+				catalogtest.Image("newer", 0), catalogtest.Image("new", 1, "SYNCING"), catalogtest.Image("old", 9),
+			},
+			last: []string{"new"},
 			want: "newer", wantVerdicts: verdicts("NotNormal", "new"),
 		},
 		"a selected image that is deprecated is replaced": {
@@ -181,18 +238,24 @@ func TestSelection(t *testing.T) {
 		"it goes where one does": {members: []catalog.Image{catalogtest.Image("old", 9)}, last: []string{"departed"}, want: "old"},
 		"it stays in its own group only": {
 			selection: imagev1alpha1.ImageSelection{GroupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}},
-			members:   []catalog.Image{catalogtest.Image("arm", 1, "arm64")}, last: []string{"departed"}, want: "departed arm", wantStays: "departed",
+			members:   []catalog.Image{catalogtest.Image("arm", 1, "arm64")}, last: []string{"departed"}, want: "departed arm",
+			wantStays: "departed",
 		},
 		"groups are in the order of their architectures, however new their images": {
 			selection: byArchitecture,
 			members: []catalog.Image{
-				catalogtest.Image("none", 0, "no architecture"), catalogtest.Image("riscv", 1, "riscv64"), catalogtest.Image("old", 2, "386"), catalogtest.Image("arm", 3, "arm64"), catalogtest.Image("amd", 4),
+				catalogtest.Image("none", 0, "no architecture"), catalogtest.Image("riscv", 1, "riscv64"), catalogtest.Image("old", 2, "386"),
+				catalogtest.Image("arm", 3, "arm64"), catalogtest.Image("amd", 4),
 			},
 			want: "amd arm old riscv none",
 		},
 		"a group that falls back keeps its place": {
 			selection: byArchitecture,
-			members:   []catalog.Image{catalogtest.Image("amd", 1, "CREATING"), catalogtest.Image("arm", 1, "arm64"), catalogtest.Image("old", 1, "386")}, last: []string{"departed"},
+			members: []catalog.Image{
+				catalogtest.Image("amd", 1, "CREATING"), catalogtest.Image("arm", 1, "arm64"),
+				catalogtest.Image("old", 1, "386"),
+			},
+			last: []string{"departed"},
 			want: "departed arm old", wantStays: "departed", wantVerdicts: verdicts("NotNormal", "amd"),
 		},
 		"an image that falls back keeps its place in its group": {
@@ -201,7 +264,8 @@ func TestSelection(t *testing.T) {
 			want: "b-v1.31.0 a-v1.30.0", wantStays: "a-v1.30.0 b-v1.31.0",
 		},
 		"an absent image that stays keeps its place before an older one": {
-			selection: imagev1alpha1.ImageSelection{Limit: 2}, members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4", "node-v1.30.3"},
+			selection: imagev1alpha1.ImageSelection{Limit: 2}, members: nightly, absent: []string{"node-v1.30.4"},
+			last: []string{"node-v1.30.4", "node-v1.30.3"},
 			want: "node-v1.30.4 node-v1.30.3", wantStays: "node-v1.30.4",
 		},
 		"a selected image that grew too young by an edit stays where nothing else qualifies": {
@@ -219,55 +283,86 @@ func TestSelection(t *testing.T) {
 		},
 		"what the listing lacks is Missing before all else, selected or not": {
 			members: []catalog.Image{catalogtest.Image("new", 1), catalogtest.Image("old", 2), catalogtest.Image("strange", 0, "shared")},
-			absent:  []string{"new", "old", "strange"}, last: []string{"new"}, want: "new", wantStays: "new", wantVerdicts: verdicts("Missing", "new", "old", "strange"),
+			absent:  []string{"new", "old", "strange"}, last: []string{"new"}, want: "new", wantStays: "new",
+			wantVerdicts: verdicts("Missing", "new", "old", "strange"),
 		},
 
 		"a pin comes before newer images": {
-			selection: pins("node-v1.29.9"), members: nightly, want: "node-v1.29.9", wantVerdicts: verdicts("NotNewest", "node-v1.30.4", "node-v1.30.3", "base"),
+			selection: pins("node-v1.29.9"), members: nightly, want: "node-v1.29.9",
+			wantVerdicts: verdicts("NotNewest", "node-v1.30.4", "node-v1.30.3", "base"),
 		},
-		"a pin replaces what was selected": {selection: pins("node-v1.29.9"), members: nightly, last: []string{"node-v1.30.4"}, want: "node-v1.29.9"},
+		"a pin replaces what was selected": {
+			selection: pins("node-v1.29.9"), members: nightly, last: []string{"node-v1.30.4"}, want: "node-v1.29.9",
+		},
 		"pins are in the order of the list, and count in limit": {
-			selection: pins("base", "node-v1.29.9", "node-v1.30.3"), limit: 2, members: nightly, want: "base node-v1.29.9", wantVerdicts: verdicts("NotNewest", "node-v1.30.3"),
+			selection: pins("base", "node-v1.29.9", "node-v1.30.3"), limit: 2, members: nightly, want: "base node-v1.29.9",
+			wantVerdicts: verdicts("NotNewest", "node-v1.30.3"),
 		},
-		"a pin leaves the other places to the newest": {selection: pins("base"), limit: 3, members: nightly, want: "base node-v1.30.4 node-v1.30.3"},
-		"a pin is pinned in its group only":           {selection: pins("amd-3"), members: both, want: "amd-3 arm-1", wantVerdicts: verdicts("NotNewest", "amd-2", "arm-4")},
+		"a pin leaves the other places to the newest": {
+			selection: pins("base"), limit: 3, members: nightly, want: "base node-v1.30.4 node-v1.30.3",
+		},
+		"a pin is pinned in its group only": {
+			selection: pins("amd-3"), members: both, want: "amd-3 arm-1",
+			wantVerdicts: verdicts("NotNewest", "amd-2", "arm-4"),
+		},
 		"skip, minAge, range, extract and deprecation don't hold for pins": {
 			selection: imagev1alpha1.ImageSelection{
-				Pin: pins("base", "old").Pin, OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Range: "~1.30", Skip: 1, MinAge: metav1.Duration{Duration: 9999 * time.Hour}, Limit: 2,
+				Pin: pins("base", "old").Pin, OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Range: "~1.30", Skip: 1,
+				MinAge: metav1.Duration{Duration: 9999 * time.Hour}, Limit: 2,
 			},
-			members: append([]catalog.Image{catalogtest.Image("old", 5, "deprecated", "undated")}, nightly...), want: "base old", wantVerdicts: verdicts("TooYoung", "node-v1.30.4"),
+			members: append([]catalog.Image{catalogtest.Image("old", 5, "deprecated", "undated")}, nightly...), want: "base old",
+			wantVerdicts: verdicts("TooYoung", "node-v1.30.4"),
 		},
 		"skip counts what isn't pinned": {
-			selection: imagev1alpha1.ImageSelection{Pin: pins("base").Pin, Skip: 1, Limit: 2}, members: nightly, want: "base node-v1.30.3", wantVerdicts: verdicts("Skipped", "node-v1.30.4"),
+			selection: imagev1alpha1.ImageSelection{Pin: pins("base").Pin, Skip: 1, Limit: 2}, members: nightly, want: "base node-v1.30.3",
+			wantVerdicts: verdicts("Skipped", "node-v1.30.4"),
 		},
 		"a pin needs trust": {
-			selection: pins("shared"), members: []catalog.Image{catalogtest.Image("shared", 1, "shared"), catalogtest.Image("ours", 2)}, want: "ours", wantVerdicts: verdicts("UntrustedCreator", "shared"),
+			selection: pins("shared"),
+			members: []catalog.Image{
+				catalogtest.Image("shared", 1, "shared"), catalogtest.Image("ours", 2),
+			},
+			want: "ours", wantVerdicts: verdicts("UntrustedCreator", "shared"),
 		},
 		"a pin needs its state": {
-			selection: pins("new"), members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 2)}, want: "old", wantVerdicts: verdicts("NotNormal", "new"),
+			selection: pins("new"), members: []catalog.Image{catalogtest.Image("new", 1, "CREATING"), catalogtest.Image("old", 2)}, want: "old",
+			wantVerdicts: verdicts("NotNormal", "new"),
 		},
 		"a selected pin that stopped being NORMAL stays, other pins or not": {
-			selection: pins("a", "b"), members: []catalog.Image{catalogtest.Image("a", 9, "SYNCING"), catalogtest.Image("b", 3), catalogtest.Image("c", 1)}, last: []string{"a"},
+			selection: pins("a", "b"),
+			members: []catalog.Image{
+				catalogtest.Image("a", 9, "SYNCING"), catalogtest.Image("b", 3), catalogtest.Image("c", 1),
+			},
+			last: []string{"a"},
 			want: "a", wantStays: "a", wantVerdicts: verdicts("NotNewest", "b", "c"),
 		},
 		"a pin that came while removals are blocked waits": {
-			selection: pins("node-v1.30.3"), members: nightly, heldBack: []string{"node-v1.30.3"}, want: "node-v1.30.4", wantVerdicts: verdicts("HeldBack", "node-v1.30.3"),
+			selection: pins("node-v1.30.3"), members: nightly, heldBack: []string{"node-v1.30.3"}, want: "node-v1.30.4",
+			wantVerdicts: verdicts("HeldBack", "node-v1.30.3"),
 		},
 		"a pin that the listing lacks is not selected anew": {
-			selection: pins("node-v1.30.3"), members: nightly, absent: []string{"node-v1.30.3"}, want: "node-v1.30.4", wantVerdicts: verdicts("Missing", "node-v1.30.3"),
+			selection: pins("node-v1.30.3"), members: nightly, absent: []string{"node-v1.30.3"}, want: "node-v1.30.4",
+			wantVerdicts: verdicts("Missing", "node-v1.30.3"),
 		},
 		"a pin takes the place of what only stays": {
-			selection: pins("base"), members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "base", wantVerdicts: verdicts("Missing", "node-v1.30.4"),
+			selection: pins("base"), members: nightly, absent: []string{"node-v1.30.4"}, last: []string{"node-v1.30.4"}, want: "base",
+			wantVerdicts: verdicts("Missing", "node-v1.30.4"),
 		},
 		"the only image that isn't pinned needs no creation time": {
-			selection: pins("a"), limit: 2, members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated")}, want: "a b",
+			selection: pins("a"), limit: 2,
+			members: []catalog.Image{
+				catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 0, "undated"),
+			},
+			want: "a b",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.limit > 0 {
 				tc.selection.Limit = tc.limit
 			}
-			spec := &imagev1alpha1.ImageQuerySpec{Selection: tc.selection, ImageIDs: tc.imageIDs, Match: imagev1alpha1.ImageMatch{Creators: tc.creators}}
+			spec := &imagev1alpha1.ImageQuerySpec{
+				Selection: tc.selection, ImageIDs: tc.imageIDs, Match: imagev1alpha1.ImageMatch{Creators: tc.creators},
+			}
 			c, bad := NewSelector(spec)
 			if bad != nil {
 				t.Fatal(bad.Error())
@@ -318,7 +413,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// pins are images by their names.
+// pins returns a selection that pins images by name.
 func pins(names ...string) imagev1alpha1.ImageSelection {
 	var out imagev1alpha1.ImageSelection
 	for _, name := range names {
@@ -340,9 +435,18 @@ func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
 		selection imagev1alpha1.ImageSelection
 		want      string
 	}{
-		"a range that is none":          {imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: "latest"}, "write one such as >=1.30 <1.32"},
-		"an expression that is none":    {imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: "("}, "correct it"},
-		"an expression without a group": {imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: `v\(\d+\)`}, "put parentheses around the version"},
+		"a range that is none": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Range: "latest"},
+			want:      "write one such as >=1.30 <1.32",
+		},
+		"an expression that is none": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: "("},
+			want:      "correct it",
+		},
+		"an expression without a group": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderByName, Extract: `v\(\d+\)`},
+			want:      "put parentheses around the version",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, bad := NewRules(&imagev1alpha1.ImageQuerySpec{Selection: tc.selection})
@@ -353,10 +457,11 @@ func TestASelectionThatCannotWorkIsTheQuerysFault(t *testing.T) {
 	}
 }
 
-// drawImage draws an image from few values, so that many are equal in all but the id.
+// drawImage draws from few values, so that many images differ only in the id.
 func drawImage(t *rapid.T, i int) catalog.Image {
 	image := catalog.Image{
-		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE", "MARKET_IMAGE", ""}).Draw(t, "type"),
+		ID: fmt.Sprintf("img-%04d", i), Type: rapid.SampledFrom([]string{"PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE", "MARKET_IMAGE",
+			""}).Draw(t, "type"),
 		Name:         rapid.SampledFrom([]string{"node-v1.0.0", "node-v1.0.1", "node-v2.0.0", "base"}).Draw(t, "name"),
 		State:        rapid.SampledFrom([]string{"NORMAL", "NORMAL", "NORMAL", "SYNCING"}).Draw(t, "state"),
 		Architecture: rapid.SampledFrom([]string{"amd64", "arm64"}).Draw(t, "architecture"),
@@ -388,7 +493,7 @@ func drawSpec(t *rapid.T) *imagev1alpha1.ImageQuerySpec {
 	return spec
 }
 
-// Equal input in any order gives equal output, and what is selected keeps the promises whatever the input.
+// The order of the input doesn't matter, and every selection keeps the invariants.
 func TestASelectionDependsOnNoOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := drawSpec(t)

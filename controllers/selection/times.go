@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Earlier is the earlier of two times; zero is no time.
+// Earlier returns the earlier of two times. Zero means none.
 func Earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

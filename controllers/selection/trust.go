@@ -10,27 +10,27 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
-// tellsOwner says whether what was stored of an image tells whose it is. A status of an older version doesn't, and that
-// alone must not rule anything out.
-func tellsOwner(image catalog.Image) bool {
+// ownerKnown reports whether the stored fields identify an image's owner. The status of an older version doesn't, and
+// that alone must not exclude an image.
+func ownerKnown(image catalog.Image) bool {
 	return image.Type != "" || image.Creator != "" || image.State != ""
 }
 
-// The types of images that nobody else can bring into the account's list: its own and Tencent's (API page DescribeImages,
-// type Image).
+// Images of these types can't be shared by other accounts: they belong to the account itself or to Tencent (API page
+// DescribeImages, type Image).
 const (
 	typePrivate = "PRIVATE_IMAGE"
 	typePublic  = "PUBLIC_IMAGE"
 )
 
-// trusts says whether an image may be selected by whose it is. Whoever shares an image chooses its name, so a name that
-// matches proves nothing, and a type that nobody knows proves nothing either.
-func (c Selector) trusts(image catalog.Image) bool {
+// trusts reports whether an image may be selected, given its owner. The account that shares an image chooses its name,
+// so a matching name proves nothing. Neither does an unknown type.
+func (s Selector) trusts(image catalog.Image) bool {
 	return image.Type == typePrivate || image.Type == typePublic ||
-		slices.Contains(c.Spec.Selection.TrustedCreators, image.Creator) ||
-		slices.Contains(c.Spec.Match.Creators, image.Creator) ||
-		slices.Contains(c.Spec.ImageIDs, imagev1alpha1.ImageID(image.ID))
+		slices.Contains(s.Spec.Selection.TrustedCreators, image.Creator) ||
+		slices.Contains(s.Spec.Match.Creators, image.Creator) ||
+		slices.Contains(s.Spec.ImageIDs, imagev1alpha1.ImageID(image.ID))
 }
 
-// Distrusts says whether what was stored of an image shows that it may not be selected.
-func (c Selector) Distrusts(image catalog.Image) bool { return tellsOwner(image) && !c.trusts(image) }
+// Distrusts reports whether the stored fields show that an image must not be selected.
+func (s Selector) Distrusts(image catalog.Image) bool { return ownerKnown(image) && !s.trusts(image) }

@@ -71,16 +71,19 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.SetOutput(usage)
 	f.StringVar(&c.options.Addr, "addr", "127.0.0.1:0", "address of the simulated API; port 0 takes a free one")
 	f.StringVar(&c.control, "control", "127.0.0.1:0", "loopback address of the control API; empty for none")
-	f.IntVar(&c.options.RateLimit, "rate-limit", cvmtest.DefaultRateLimit, "requests per second for each action and credential; negative for no limit")
+	f.IntVar(&c.options.RateLimit, "rate-limit", cvmtest.DefaultRateLimit,
+		"requests per second for each action and credential; negative for no limit")
 	f.DurationVar(&c.options.Latency, "latency", 0, "added to every answer")
 	f.BoolVar(&c.options.CountBeforeInstanceType, "count-before-instance-type", false, "TotalCount counts what matches without InstanceType")
-	f.TextVar(&c.options.SharedCreator, "shared-creator", cvmtest.CreatorAsShared, "what ImageCreator says of shared images: owner, sub-account or null")
+	f.TextVar(&c.options.SharedCreator, "shared-creator", cvmtest.CreatorAsShared,
+		"what ImageCreator says of shared images: owner, sub-account or null")
 	f.Uint64Var(&c.inventory.Seed, "seed", 1, "chooses the generated images")
 	f.BoolVar(&c.inventory.Public, "public", true, "put the public images into each region")
 	f.IntVar(&c.inventory.Private, "private", 20, "private images in each region")
 	f.IntVar(&c.inventory.Shared, "shared", 5, "images shared with the account in each region")
 	f.StringVar(&regions, "regions", "ap-guangzhou", "regions to fill, separated by commas")
-	f.BoolVar(&c.pageExample, "page-example", false, "instead of private images, put the 408 of the API page's second example into the first region")
+	f.BoolVar(&c.pageExample, "page-example", false,
+		"instead of private images, put the 408 of the API page's second example into the first region")
 	f.StringVar(&c.readyFile, "ready-file", "", "file to write the addresses and the credential to, as JSON, once requests are answered")
 	f.BoolVar(&c.detach, "detach", false, "go on when the parent process ends or stdin, if a pipe, is closed; without it cvmsim stops then")
 	if err := f.Parse(args); err != nil {
@@ -123,7 +126,10 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	defer sts.Close()
 	metadata := authtest.NewMetadata(s, "", "")
 	defer metadata.Close()
-	r := ready{URL: s.URL(), STS: sts.URL(), Metadata: metadata.URL(), SecretID: cvmtest.DefaultCredential.SecretID, SecretKey: cvmtest.DefaultCredential.SecretKey}
+	r := ready{
+		URL: s.URL(), STS: sts.URL(), Metadata: metadata.URL(), SecretID: cvmtest.DefaultCredential.SecretID,
+		SecretKey: cvmtest.DefaultCredential.SecretKey,
+	}
 	if c.control != "" {
 		control, err := serveControl(ctx, s.ControlHandler(authtest.ControlRoutes(sts, metadata)), c.control)
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// untilClosed returns a context that ends when stdin, if it is a pipe, is closed: the process that started the simulator no
-// longer needs it.
+// untilClosed returns a context that ends when stdin is a pipe and is closed, because then the process that started the
+// simulator has ended.
 func untilClosed(ctx context.Context, stdin *os.File) context.Context {
 	if !isPipe(stdin) {
 		return ctx
@@ -23,7 +23,8 @@ func untilClosed(ctx context.Context, stdin *os.File) context.Context {
 	return ctx
 }
 
-// isPipe is false for terminals (reading there would stop a background job) and for /dev/null (always at its end).
+// isPipe returns false for terminals, where reading would stop a background job, and for /dev/null, which is always at
+// its end.
 func isPipe(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0

@@ -1,9 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Docs writes docs/metrics.md from the definitions of metrics in the code, which it reads without running them: every
-// metric is made by a call of prometheus.New... with its name, help and labels written out. And it writes the chart's
-// README.md from its values and their schema.
+// Docs generates docs/metrics.md from the definitions of metrics in the source code: each metric is created by a call of
+// prometheus.New... with literal name, help and labels. It also generates the chart's README.md from its values and schema.
 package main
 
 import (
@@ -24,7 +23,7 @@ import (
 //go:embed metrics.md.in
 var document string
 
-// sources are the files that define metrics, by the table that shows them.
+// sources are the files that define metrics, by table.
 var sources = map[string][]string{
 	"@queries@": {"controllers/metrics.go"},
 	"@cloud@":   {"controllers/catalog/cvm/metrics.go", "controllers/command/metrics.go"},
@@ -68,7 +67,7 @@ func tableOf(files []string) (string, error) {
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
-// metricsIn are the metrics of a file, in its order.
+// metricsIn returns the metrics of a file, in order.
 func metricsIn(file string) ([]metric, error) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -105,7 +104,7 @@ func metricsIn(file string) ([]metric, error) {
 	return found, err
 }
 
-// stringsIn are the strings of a call in the order in which they are written: name, help and labels.
+// stringsIn returns the string literals of a call in order: name, help and labels.
 func stringsIn(call ast.Node) []string {
 	var words []string
 	ast.Inspect(call, func(node ast.Node) bool {

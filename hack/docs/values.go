@@ -24,7 +24,7 @@ var chartDocument string
 
 const chart = "config/chart"
 
-// property is what the table takes from a JSON schema.
+// property is the part of a JSON schema that the table shows.
 type property struct {
 	Description string              `json:"description"`
 	Properties  map[string]property `json:"properties"`
@@ -52,7 +52,7 @@ func writeValues() error {
 	return os.WriteFile(filepath.Join(chart, "README.md"), []byte(page), 0o644)
 }
 
-// valueRows are a line for each value, by name. One that has a description is a value of its own, whatever is in it.
+// valueRows returns one row per value, sorted by name. A value with a description has one row, even if it is an object.
 func valueRows(parent string, properties map[string]property, values map[string]any) ([]string, error) {
 	var rows []string
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
@@ -78,7 +78,7 @@ func valueRows(parent string, properties map[string]property, values map[string]
 	return rows, nil
 }
 
-// inline is a value as it may be written on one line of YAML.
+// inline formats a value as YAML on one line.
 func inline(value any) (string, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

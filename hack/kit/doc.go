@@ -1,8 +1,8 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kit is what tests do with a running operator: create and edit queries, ask for a poll, wait for a state, and read what there
-// is. All of it goes through a plain client, so that it serves the operator within a test (controllers) and as a process (hack/test).
+// Package kit has helpers for tests of a running operator: create and edit queries, request a poll, wait for a state, and read
+// objects. It uses a plain client, so it works for an operator within the test (controllers) and as a process (hack/test).
 //
 //	k := kit.New(t, client)
 //	k.Create(query)

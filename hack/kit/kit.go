@@ -17,25 +17,25 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// Namespace is the operator's.
+// Namespace is the operator's namespace.
 const Namespace = "image-catalog-system"
 
-// T is what the kit needs of a test or benchmark; a program may bring its own.
+// T is the part of testing.TB that Kit needs. Programs may have their own.
 type T interface {
 	Helper()
 	Context() context.Context
 	Fatalf(format string, args ...any)
 }
 
-// Kit acts on one cluster. Its methods end the test when they can't do their work.
+// Kit acts on one cluster. Its methods fail the test on errors.
 type Kit struct {
-	// Client is an administrator's, without a cache.
+	// Client is an uncached client of an administrator.
 	Client client.Client
 
-	// Broken, if set, says why waiting is in vain: a process of the test has ended, for instance.
+	// Broken, if set, returns an error when waiting is pointless, for instance because a process of the test has ended.
 	Broken func() error
 
-	// Check, if set, inspects each query that was waited for.
+	// Check, if set, is called for each query that was waited for.
 	Check func(*imagev1alpha1.ImageQuery)
 
 	t T
@@ -44,7 +44,7 @@ type Kit struct {
 // New returns a kit for a test.
 func New(t T, c client.Client) Kit { return Kit{Client: c, t: t} }
 
-// For is the same kit for a subtest.
+// For returns the kit for a subtest.
 func (k Kit) For(t T) Kit {
 	k.t = t
 	return k
@@ -83,7 +83,7 @@ func (k *Kit) SetSecret(name string, data map[string]string) {
 	}
 }
 
-// SetCredentials stores a key in a Secret, where queries name it by credentialsRef.
+// SetCredentials stores a key in a Secret for credentialsRef.
 func (k *Kit) SetCredentials(name string, key cvmtest.Credential) {
 	k.t.Helper()
 	data := map[string]string{"secretId": key.SecretID, "secretKey": key.SecretKey}
@@ -93,7 +93,7 @@ func (k *Kit) SetCredentials(name string, key cvmtest.Credential) {
 	k.SetSecret(name, data)
 }
 
-// Images are the CloudImages with a query's label, by name; all of them for no query.
+// Images returns the CloudImages with a query's label, by name, or all of them if query is empty.
 func (k *Kit) Images(query string) map[string]imagev1alpha1.CloudImage {
 	k.t.Helper()
 	var list imagev1alpha1.CloudImageList
@@ -109,13 +109,13 @@ func (k *Kit) Images(query string) map[string]imagev1alpha1.CloudImage {
 	return images
 }
 
-// ImageNames are the names of Images, in order.
+// ImageNames returns the sorted names of Images.
 func (k *Kit) ImageNames(query string) []string {
 	k.t.Helper()
 	return slices.Sorted(maps.Keys(k.Images(query)))
 }
 
-// Image is a CloudImage that must be there.
+// Image returns a CloudImage that must exist.
 func (k *Kit) Image(name string) imagev1alpha1.CloudImage {
 	k.t.Helper()
 	var image imagev1alpha1.CloudImage
@@ -125,7 +125,7 @@ func (k *Kit) Image(name string) imagev1alpha1.CloudImage {
 	return image
 }
 
-// Equal fails the test unless two values are equal, and shows where they differ.
+// Equal fails the test with a diff unless two values are equal.
 func Equal(t interface {
 	Helper()
 	Errorf(format string, args ...any)

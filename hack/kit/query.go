@@ -17,7 +17,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// Query is the present state of an ImageQuery.
+// Query returns the current ImageQuery.
 func (k *Kit) Query(name string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	query := &imagev1alpha1.ImageQuery{}
@@ -27,7 +27,7 @@ func (k *Kit) Query(name string) *imagev1alpha1.ImageQuery {
 	return query
 }
 
-// Patch edits an ImageQuery by a JSON merge patch.
+// Patch applies a JSON merge patch to an ImageQuery.
 func (k *Kit) Patch(name, patch string) {
 	k.t.Helper()
 	query := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -46,10 +46,10 @@ func (k *Kit) Annotate(name, annotation, value string) {
 	k.Patch(name, string(patch))
 }
 
-// requests numbers the requested polls, so that no two tokens are the same.
+// requests numbers the requested polls, so that each token is unique.
 var requests atomic.Int64
 
-// Poll requests a poll and waits for its end, good or bad.
+// Poll requests a poll and waits until it has ended, successful or not.
 func (k *Kit) Poll(name string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	token := fmt.Sprint("poll-", requests.Add(1))
@@ -57,13 +57,13 @@ func (k *Kit) Poll(name string) *imagev1alpha1.ImageQuery {
 	return k.UntilHandled(name, token)
 }
 
-// RequestPoll requests a poll and doesn't wait for it.
+// RequestPoll requests a poll without waiting.
 func (k *Kit) RequestPoll(name, token string) {
 	k.t.Helper()
 	k.Annotate(name, imagev1alpha1.AnnotationRequestedAt, token)
 }
 
-// UntilHandled waits for the end of a requested poll, good or bad.
+// UntilHandled waits until a requested poll has ended, successful or not.
 func (k *Kit) UntilHandled(name, token string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	return k.UntilQuery(name, "the requested poll has ended", func(q *imagev1alpha1.ImageQuery) bool {
@@ -71,7 +71,7 @@ func (k *Kit) UntilHandled(name, token string) *imagev1alpha1.ImageQuery {
 	})
 }
 
-// Condition is one of an ImageQuery, and an empty one if it isn't there.
+// Condition returns a condition of an ImageQuery, or an empty one.
 func Condition(query *imagev1alpha1.ImageQuery, conditionType string) metav1.Condition {
 	if c := meta.FindStatusCondition(query.Status.Conditions, conditionType); c != nil {
 		return *c
@@ -79,12 +79,12 @@ func Condition(query *imagev1alpha1.ImageQuery, conditionType string) metav1.Con
 	return metav1.Condition{}
 }
 
-// Ready is the condition Ready of an ImageQuery.
+// Ready returns the condition Ready of an ImageQuery.
 func Ready(query *imagev1alpha1.ImageQuery) metav1.Condition {
 	return Condition(query, imagev1alpha1.ConditionReady)
 }
 
-// Describe is a status in short, for the messages of tests.
+// Describe summarizes a status for test failures.
 func Describe(query *imagev1alpha1.ImageQuery) string {
 	var out strings.Builder
 	s := query.Status

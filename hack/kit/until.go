@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	// Patience is how long a state is waited for; on an idle machine each takes a second or two.
+	// Patience is the maximum wait for a state. On an idle machine a state takes a second or two.
 	Patience = 90 * time.Second
 
-	// pause is the time between two looks at a state.
+	// pause is the time between two checks of a state.
 	pause = 20 * time.Millisecond
 )
 
-// hopeless is why a state can't be reached any more, however long one waits.
+// hopeless is an error after which a state can't be reached any more.
 type hopeless struct{ error }
 
 func (h hopeless) Unwrap() error { return h.error }
 
-// Hopeless marks an error after which waiting ends at once.
+// Hopeless marks an error that ends waiting at once.
 func Hopeless(err error) error { return hopeless{err} }
 
-// Until tries until there is no error; the last one is what the test fails with.
+// Until calls try until it returns nil. When it gives up, the test fails with the last error.
 func (k *Kit) Until(what string, try func(context.Context) error) {
 	k.t.Helper()
 	if err := k.until(try); err != nil {
@@ -39,7 +39,7 @@ func (k *Kit) Until(what string, try func(context.Context) error) {
 	}
 }
 
-// Eventually is Until for errors that say by themselves what is waited for.
+// Eventually is Until for self-explanatory errors.
 func (k *Kit) Eventually(try func() error) {
 	k.t.Helper()
 	if err := k.until(func(context.Context) error { return try() }); err != nil {
@@ -73,7 +73,7 @@ func (k *Kit) UntilQuery(name, what string, reached func(*imagev1alpha1.ImageQue
 	k.t.Helper()
 	query := &imagev1alpha1.ImageQuery{}
 	k.Until(what+" (ImageQuery "+name+")", func(ctx context.Context) error {
-		*query = imagev1alpha1.ImageQuery{} // what is absent in an answer leaves a field as it was
+		*query = imagev1alpha1.ImageQuery{} // decoding leaves absent fields unchanged
 		if err := k.Client.Get(ctx, client.ObjectKey{Name: name}, query); err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (k *Kit) UntilQuery(name, what string, reached func(*imagev1alpha1.ImageQue
 	return query
 }
 
-// UntilCondition waits until a condition has a status and a reason that answer the present generation.
+// UntilCondition waits until a condition of the current generation has a status and a reason.
 func (k *Kit) UntilCondition(name, conditionType string, status metav1.ConditionStatus, reason string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	what := fmt.Sprintf("%s=%s with the reason %s", conditionType, status, reason)
@@ -98,19 +98,19 @@ func (k *Kit) UntilCondition(name, conditionType string, status metav1.Condition
 	})
 }
 
-// UntilReady waits until Ready has a status and a reason that answer the present generation.
+// UntilReady waits until Ready of the current generation has a status and a reason.
 func (k *Kit) UntilReady(name string, status metav1.ConditionStatus, reason string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	return k.UntilCondition(name, imagev1alpha1.ConditionReady, status, reason)
 }
 
-// UntilSynced waits until the present generation shows what the cloud has.
+// UntilSynced waits until Ready is True with reason Synced for the current generation.
 func (k *Kit) UntilSynced(name string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	return k.UntilReady(name, metav1.ConditionTrue, imagev1alpha1.ReasonSynced)
 }
 
-// UntilCurrent waits until the present generation was synced, whatever Ready says since.
+// UntilCurrent waits until the current generation was synced, regardless of Ready.
 func (k *Kit) UntilCurrent(name string) *imagev1alpha1.ImageQuery {
 	k.t.Helper()
 	return k.UntilQuery(name, "the present generation is synced", func(q *imagev1alpha1.ImageQuery) bool {

@@ -1,7 +1,7 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package orphan ends programs of tests and demos with the process that started them, so that none outlives one that was killed.
+// Package orphan ends test and demo programs when the process that started them has ended, even if it was killed.
 package orphan
 
 import (
@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// ErrParentEnded is the cause with which a context of Context ends.
+// ErrParentEnded is the cause of the end of a context returned by Context.
 var ErrParentEnded = errors.New("the process that started this one has ended")
 
-// Context returns a context that ends when the parent process, as os.Getppid tells it, is another one than now.
+// Context returns a context that ends when getppid, usually os.Getppid, returns another parent than at first.
 func Context(ctx context.Context, getppid func() int) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	before := getppid()

@@ -14,21 +14,20 @@ import (
 	"testing"
 )
 
-// What a row may name instead of spelling out import paths.
+// Abbreviations for import paths.
 const (
 	api   = "api/v1alpha1"
 	apply = "api/v1alpha1/applyconfiguration/..."
 	sdk   = "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud"
 )
 
-// boundary is what the packages of one folder may import besides the standard
-// library. "/..." at the end of a path of ours means the folder and all below it;
-// a path of others always means everything that begins with it.
+// boundary lists the allowed imports of the packages in one folder besides the standard library. "/..." at the end of
+// one of our paths includes all folders below. Paths of others are prefixes.
 type boundary struct {
 	own    []string // packages of ours
 	others []string // packages of others
 	never  []string // of the standard library
-	// What the _test.go files may import in addition; every test may also use testLibraries.
+	// Additional imports of _test.go files. All tests may also use testLibraries.
 	testOwn, testOthers []string
 }
 
@@ -36,16 +35,15 @@ var testLibraries = []string{
 	"github.com/google/go-cmp", "github.com/onsi/gomega", "go.uber.org/goleak", "pgregory.net/rapid",
 }
 
-// realAPIServer is what it takes to test against one.
+// realAPIServer is required for tests against a real API server.
 var realAPIServer = []string{
 	"k8s.io/api", "k8s.io/apiextensions-apiserver", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils",
 	"sigs.k8s.io/cli-utils", "sigs.k8s.io/controller-runtime", "sigs.k8s.io/yaml",
 }
 
-// boundaries has a row for every folder with Go code; a folder without one fails.
-// From controllers on, each folder deeper is a step nearer the cloud, and no import leads
-// back: nothing in catalog knows Kubernetes, nothing above cvm but the wiring in command
-// knows Tencent, and the simulator shares no code with what it is there to catch in error.
+// boundaries has a row for every folder with Go code. A folder without a row fails. From controllers downwards, each folder
+// is one step nearer to the cloud, and no import leads back: catalog doesn't know Kubernetes, only cvm and the packages below
+// know Tencent, and the simulator shares no code with the client that it tests.
 var boundaries = map[string]boundary{
 	// It only picks a command.
 	".": {
@@ -54,7 +52,7 @@ var boundaries = map[string]boundary{
 	api: {
 		others:  []string{"k8s.io/apimachinery"},
 		testOwn: []string{apply},
-		// The library that reads ranges says which ones admission must take.
+		// The library that parses ranges determines which ones admission must accept.
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/Masterminds/semver"}),
 	},
 	apply: {
@@ -62,7 +60,10 @@ var boundaries = map[string]boundary{
 		others: []string{"k8s.io/apimachinery", "k8s.io/client-go/applyconfigurations", "sigs.k8s.io/structured-merge-diff"},
 	},
 	"controllers": {
-		own: []string{api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache", "controllers/cloudimage/writer", "controllers/selection"},
+		own: []string{
+			api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache",
+			"controllers/cloudimage/writer", "controllers/selection",
+		},
 		others: []string{
 			// The width of a name in a terminal.
 			"github.com/mattn/go-runewidth",
@@ -121,7 +122,7 @@ var boundaries = map[string]boundary{
 		},
 		never: []string{"net/http"},
 	},
-	// It validates as the API server does, with that one's libraries.
+	// It validates like the API server, with the same libraries.
 	"controllers/cloudimage/cloudimagetest": {
 		own:    []string{api},
 		others: slices.Concat(realAPIServer, []string{"k8s.io/apiserver/pkg/apis/cel"}),
@@ -129,7 +130,7 @@ var boundaries = map[string]boundary{
 	"controllers/catalog/catalogtest": {
 		own: []string{"controllers/catalog"},
 	},
-	// Flags and wiring: the one package that knows all others, and that none but main.go knows.
+	// Flags and wiring: the only package that imports all others. Only main.go imports it.
 	"controllers/command": {
 		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/page"},
 		others: []string{
@@ -143,7 +144,7 @@ var boundaries = map[string]boundary{
 		others: []string{"golang.org/x/sync"},
 		never:  []string{"net/http"},
 	},
-	// The one type that catalog and what obtains keys below it share.
+	// The type for parts of keys, shared by catalog and the packages below.
 	"controllers/catalog/secret": {
 		never: []string{"net/http"},
 	},
@@ -156,26 +157,26 @@ var boundaries = map[string]boundary{
 		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
 		testOthers: []string{"github.com/prometheus/client_model"},
 	},
-	// It obtains keys and judges nothing: what a failure means is decided in cvm.
+	// It obtains keys. Package cvm classifies its errors.
 	"controllers/catalog/cvm/auth": {
 		own:     []string{"controllers/catalog/expiring", "controllers/catalog/secret"},
 		others:  []string{"golang.org/x/sync", sdk + "/common"},
 		testOwn: []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
 	},
-	// The simulated STS hands out keys that the simulated CVM accepts; neither knows what it is there to test.
+	// The simulated STS issues keys for the simulated CVM. Neither knows the code under test.
 	"controllers/catalog/cvm/auth/authtest": {
 		own: []string{"controllers/catalog/cvm/cvmtest"},
 	},
 	"controllers/catalog/cvm/cvmtest": {
-		// The SDK's models may lend field names; its client is for the tests, which
-		// show that the SDK as published understands the simulator.
+		// The SDK's models may be used for field names, its client only by tests, which show that the published SDK
+		// understands the simulator.
 		others:     []string{sdk + "/cvm/v20170312"},
 		testOthers: []string{sdk + "/common", sdk + "/cvm"},
 	},
 	"hack/cvmsim": {
 		own: []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest", "hack/orphan"},
 	},
-	// Black box: the demo runs the binaries, so it needs no package that they are made of.
+	// Black box: the demo runs the binaries and imports none of their packages.
 	"hack/demo": {
 		own: []string{api, apply, "controllers/catalog/cvm/cvmtest", "hack/orphan"},
 		others: []string{
@@ -183,21 +184,21 @@ var boundaries = map[string]boundary{
 			"sigs.k8s.io/controller-runtime", "sigs.k8s.io/yaml",
 		},
 	},
-	// It reads the code that it documents, and runs none of it.
+	// It parses the code and runs none of it.
 	"hack/docs": {others: []string{"sigs.k8s.io/yaml"}},
-	// What tests do with a running operator, through a plain client: it knows the API, and no code of the operator.
+	// Test helpers that use a plain client. It knows the API, and no code of the operator.
 	"hack/kit": {
 		own: []string{api, "controllers/catalog/cvm/cvmtest"},
 		others: []string{
 			"github.com/google/go-cmp", "k8s.io/api/core/v1", "k8s.io/apimachinery", "sigs.k8s.io/controller-runtime/pkg/client",
 		},
 	},
-	// What cvmsim and demo end by; the standard library will do.
+	// Used by cvmsim and demo; the standard library suffices.
 	"hack/orphan": {},
 	"hack/verify": {
 		others: []string{"sigs.k8s.io/yaml"},
 	},
-	// A module of its own: its heavy dependencies are what it is there to hold.
+	// A separate module, because of its heavy dependencies.
 	"hack/test/...": {
 		own:    []string{api, apply, "controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest", "hack/kit", "hack/test/..."},
 		others: []string{""},
@@ -209,7 +210,8 @@ func TestImportsStayWithinTheirBoundaries(t *testing.T) {
 		folder := path.Dir(file)
 		row, ok := boundaryOf(folder)
 		if !ok {
-			t.Errorf("%s: the folder %s has no row in hack/verify/boundary_test.go: add one that says what its code may import, and why, or move the file", file, folder)
+			t.Errorf("%s: the folder %s has no row in hack/verify/boundary_test.go: add one that says what its code may import, and why, or "+
+				"move the file", file, folder)
 			continue
 		}
 		for _, imported := range importsOf(t, file) {
@@ -220,7 +222,7 @@ func TestImportsStayWithinTheirBoundaries(t *testing.T) {
 	}
 }
 
-// boundaryOf returns the row of a folder; an exact one counts before the nearest "/..." above.
+// boundaryOf returns the row of a folder: its own, or the nearest "/..." above.
 func boundaryOf(folder string) (boundary, bool) {
 	if row, ok := boundaries[folder]; ok {
 		return row, true
@@ -233,7 +235,7 @@ func boundaryOf(folder string) (boundary, bool) {
 	return boundary{}, false
 }
 
-// refusal says in a sentence why a file must not have this import; empty if it may.
+// refusal returns why a file must not have an import, or "".
 func refusal(row boundary, folder, imported string, test bool) string {
 	rel, ours := strings.CutPrefix(imported+"/", module+"/")
 	rel = strings.TrimSuffix(rel, "/")
@@ -244,16 +246,18 @@ func refusal(row boundary, folder, imported string, test bool) string {
 	case ours:
 		allowed := row.own
 		if test {
-			// A test may stand in its package's place, outside of it.
+			// An external test package may import its package.
 			allowed = slices.Concat(allowed, row.testOwn, []string{folder})
 		}
 		if slices.ContainsFunc(allowed, func(pattern string) bool { return covers(pattern, rel) }) {
 			return ""
 		}
-		return "code in " + folder + " may import of ours only " + list(allowed) + "; turn the dependency round (pass a value or a func in), or move the code"
+		return "code in " + folder + " may import of ours only " + list(allowed) +
+			"; turn the dependency round (pass a value or a func in), or move the code"
 	case !strings.Contains(first, "."):
 		if !test && slices.Contains(row.never, imported) {
-			return "this package of the standard library is kept out of " + folder + ", since only the code in controllers/catalog/cvm talks to the cloud"
+			return "this package of the standard library is kept out of " + folder +
+				", since only the code in controllers/catalog/cvm talks to the cloud"
 		}
 		return ""
 	default:
@@ -264,11 +268,12 @@ func refusal(row boundary, folder, imported string, test bool) string {
 		if slices.ContainsFunc(allowed, func(prefix string) bool { return within(prefix, imported) }) {
 			return ""
 		}
-		return "code in " + folder + " may import of others only " + list(allowed) + "; do it where that library belongs, or justify a new entry in hack/verify/boundary_test.go"
+		return "code in " + folder + " may import of others only " + list(allowed) +
+			"; do it where that library belongs, or justify a new entry in hack/verify/boundary_test.go"
 	}
 }
 
-// covers tells whether a pattern of ours has the package: itself or, with "/...", what is below.
+// covers reports whether a pattern matches one of our packages.
 func covers(pattern, pkg string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
 		return within(below, pkg)

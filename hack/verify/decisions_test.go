@@ -13,8 +13,7 @@ import (
 
 const decisions = "docs/decisions"
 
-// A record that lacks a part was not thought to its end; one that is superseded may
-// have the form of its time.
+// A record must have all parts, unless it is superseded.
 func TestDecisionsHaveTheirParts(t *testing.T) {
 	parts := []string{"Context", "Options", "Decision", "Consequences", "How we would notice that it was wrong"}
 	form := regexp.MustCompile(`^# \d+\. .+\n\nStatus: (accepted|accepted, not built yet)\b`)
@@ -46,11 +45,12 @@ func TestEveryDecisionIsInTheIndex(t *testing.T) {
 	}
 }
 
-// decisionRows returns the rows of the index by the record that each leads to.
+// decisionRows returns the rows of the index by record.
 func decisionRows(t *testing.T) map[string]string {
 	t.Helper()
 	rows := map[string]string{}
-	for _, found := range regexp.MustCompile(`(?m)^\| \d+ \| \[.+?\]\((.+?)\) \|.*$`).FindAllStringSubmatch(read(t, decisions+"/README.md"), -1) {
+	for _, found := range regexp.MustCompile(`(?m)^\| \d+ \| \[.+?\]\((.+?)\) \|.*$`).FindAllStringSubmatch(read(t, decisions+"/README.md"),
+		-1) {
 		rows[path.Join(decisions, found[1])] = found[0]
 	}
 	if len(rows) == 0 {

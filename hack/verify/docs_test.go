@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// line is one line of documentation, with what of it is written as code.
+// line is a line of documentation with its code.
 type line struct {
 	where string   // README.md:12
 	text  string   // the line as it is
@@ -27,12 +27,11 @@ type line struct {
 
 var span = regexp.MustCompile("`([^`]+)`")
 
-// documentation returns the lines of README.md, docs and what the forge shows to
-// contributors. Decisions are left out of what must exist today: they say what was
-// true when they were made and are superseded, never rewritten.
+// documentation returns the lines of README.md, docs and the forge's pages for contributors. Decisions may name what no
+// longer exists, since they describe the past and are superseded, never rewritten.
 func documentation(t *testing.T) []line {
 	t.Helper()
-	read(t, "README.md") // there must be one
+	read(t, "README.md") // must exist
 	var lines []line
 	for _, file := range files(t, func(p string) bool {
 		return p == "README.md" || strings.HasPrefix(p, ".github/") && strings.HasSuffix(p, ".md") ||
@@ -97,7 +96,7 @@ func TestPathsInDocumentationExist(t *testing.T) {
 		for _, code := range l.code {
 			for _, name := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(" \t\"'()[],;=|", r) }) {
 				name = strings.TrimRight(strings.TrimPrefix(name, "./"), ".:")
-				// <name> and ... stand for something: what is before them must be there.
+				// <name> and ... are placeholders. The part before them must exist.
 				name, _, _ = strings.Cut(name, "<")
 				name, _, _ = strings.Cut(name, "...")
 				name, _, _ = strings.Cut(name, ":") // a line number
@@ -117,7 +116,7 @@ func TestPathsInDocumentationExist(t *testing.T) {
 			check(l.where, path.Join(path.Dir(document), target[1]))
 		}
 	}
-	// Decisions may name what is gone, but not lead there.
+	// Decisions may name what no longer exists, but not link to it.
 	for _, file := range files(t, func(p string) bool { return path.Dir(p) == decisions }) {
 		for _, target := range link.FindAllStringSubmatch(read(t, file), -1) {
 			if !strings.Contains(target[1], ":") {
@@ -127,7 +126,7 @@ func TestPathsInDocumentationExist(t *testing.T) {
 	}
 }
 
-// libraryFlags are flags that the manager has without a line of ours: controller-runtime's.
+// libraryFlags are the manager's flags that controller-runtime defines.
 var libraryFlags = []string{
 	"help", "kubeconfig", "zap-devel", "zap-encoder", "zap-log-level", "zap-stacktrace-level", "zap-time-encoding",
 }
@@ -137,8 +136,8 @@ func TestManagerFlagsInDocumentationExist(t *testing.T) {
 	flag := regexp.MustCompile(`(?:^|[\s"'\[,|])--([a-z][a-z0-9-]*)`)
 	for _, l := range documentation(t) {
 		for _, code := range l.code {
-			// Flags of kubectl and the like stand behind their command's name; what
-			// begins with dashes, or follows the manager's name, is ours.
+			// Flags of kubectl and the like follow their command's name. A flag at the start, or after the manager's
+			// name, is the manager's.
 			ours := strings.HasPrefix(code, "--") || strings.HasPrefix(code, "- --") || strings.HasPrefix(code, `- "--`) ||
 				regexp.MustCompile(`(^|/|\s)manager\s`).MatchString(code) || strings.Contains(code, "ARGS=")
 			if !ours {
@@ -146,15 +145,16 @@ func TestManagerFlagsInDocumentationExist(t *testing.T) {
 			}
 			for _, found := range flag.FindAllStringSubmatch(strings.ReplaceAll(code, "ARGS=", " "), -1) {
 				if !slices.Contains(flags, found[1]) {
-					t.Errorf("%s names the manager's flag --%s, which controllers/command doesn't define: correct the name (a flag of another command is written with its command, like `kubectl get --watch`), or add the flag", l.where, found[1])
+					t.Errorf("%s names the manager's flag --%s, which controllers/command doesn't define: correct the name (a flag of another "+
+						"command is written with its command, like `kubectl get --watch`), or add the flag", l.where, found[1])
 				}
 			}
 		}
 	}
 }
 
-// managerFlags returns the names that the manager's commands define with package flag or
-// pflag: in a call of a method named like one of theirs, the first string.
+// managerFlags returns the flags that the manager's commands define with package flag or pflag: the first string
+// argument of a call of a method with one of their names.
 func managerFlags(t *testing.T) []string {
 	t.Helper()
 	define := regexp.MustCompile(`^(Bool|Duration|Float64|Func|BoolFunc|Int|Int32|Int64|String|StringSlice|Text|Uint|Uint64)?(Var)?P?$`)
@@ -214,7 +214,8 @@ func TestReasonsAndDocumentationAgree(t *testing.T) {
 
 	known := vocabulary(t)
 	// Ready=False/Throttled, Stalled/InvalidQuery, Ready=True `Synced`, reason: Throttled.
-	named := regexp.MustCompile(`(?:\b(?:Ready|Reconciling|Stalled|RemovalBlocked)(?:(?:=(?:True|False|Unknown))?/` + "`?|=(?:True|False|Unknown) `" + `)|\breason"?[:=] ?"?)([A-Z][A-Za-z]+)\b`)
+	named := regexp.MustCompile(`(?:\b(?:Ready|Reconciling|Stalled|RemovalBlocked)(?:(?:=(?:True|False|Unknown))?/` +
+		"`?|=(?:True|False|Unknown) `" + `)|\breason"?[:=] ?"?)([A-Z][A-Za-z]+)\b`)
 	for _, l := range lines {
 		for _, found := range named.FindAllStringSubmatch(l.text, -1) {
 			if word := found[1]; !slices.Contains(known, word) {
@@ -225,17 +226,18 @@ func TestReasonsAndDocumentationAgree(t *testing.T) {
 }
 
 func TestLabelsAndAnnotationsInDocumentationExist(t *testing.T) {
-	// The API itself, and its kind as Argo CD's RBAC names it.
+	// The API itself, and its kind as in Argo CD's RBAC.
 	known := []string{"imagecatalog.dev/v1alpha1", "imagecatalog.dev/ImageQuery"}
 	for _, value := range constants(t, api+"/labels.go") {
 		known = append(known, value)
 	}
-	// What follows the prefixes query. and tag. is a name of the user's.
+	// A name that follows the prefixes query. and tag. is chosen by users.
 	named := regexp.MustCompile(`\b(?:(?:query|tag)\.imagecatalog\.dev/|imagecatalog\.dev/[\w-]+)`)
 	for _, l := range documentation(t) {
 		for _, name := range named.FindAllString(l.text, -1) {
 			if !slices.Contains(known, name) {
-				t.Errorf("%s names %s, which is neither label nor annotation in %s/labels.go: correct the name, or add the constant", l.where, name, api)
+				t.Errorf("%s names %s, which is neither label nor annotation in %s/labels.go: correct the name, or add the constant", l.where, name,
+					api)
 			}
 		}
 	}
@@ -261,8 +263,7 @@ func TestTestsInDocumentationExist(t *testing.T) {
 	}
 }
 
-// vocabulary is every word the API can put into a reason: the string constants of
-// its package, and the enums of its markers.
+// vocabulary returns every reason of the API: the string constants of its package, and the enums of its markers.
 func vocabulary(t *testing.T) []string {
 	t.Helper()
 	var words []string

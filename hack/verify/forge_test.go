@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The forge leaves out a form that it can't read, without a word to anybody.
+// The forge silently ignores an invalid form.
 func TestIssueFormsAreForms(t *testing.T) {
 	for _, file := range files(t, func(p string) bool { return path.Dir(p) == ".github/ISSUE_TEMPLATE" && path.Base(p) != "config.yml" }) {
 		var form struct {

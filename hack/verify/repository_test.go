@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	root   = "../.." // go test runs in the package's folder
+	root   = "../.." // tests run in the package's folder
 	module = "github.com/image-catalog/image-catalog-operator"
 )
 
-// read returns a file of the repository. That it exists is part of every check
-// that needs it: a check which skips what is missing passes on an empty folder.
+// read returns a file of the repository, which must exist: a check that skips missing files would pass on an empty
+// folder.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, path))
@@ -29,8 +29,8 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// files returns the paths, from the top of the repository, that keep wants. What
-// is built (bin, dist), Git's own and fixtures (testdata) are not part of it.
+// files returns the selected paths relative to the top of the repository, without build output (bin, dist), Git's own
+// files and fixtures (testdata).
 func files(t *testing.T, keep func(path string) bool) []string {
 	t.Helper()
 	var found []string
@@ -68,7 +68,7 @@ func goFiles(t *testing.T) []string {
 	return files(t, func(path string) bool { return strings.HasSuffix(path, ".go") })
 }
 
-// matches returns the first group of every match in text, sorted, each once.
+// matches returns the first group of every match, sorted and without duplicates.
 func matches(pattern, text string) []string {
 	var found []string
 	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {

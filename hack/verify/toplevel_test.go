@@ -9,16 +9,15 @@ import (
 	"testing"
 )
 
-// The top level is what a newcomer sees first: what there is to build and what to
-// read about it. Everything else has its place in one of the folders.
+// The top level is what newcomers see first. Everything else belongs into one of the folders.
 var (
 	topLevel = []string{
 		"Dockerfile", "LICENSE", "Makefile", "PROJECT", "README.md", "SECURITY.md",
 		"api", "config", "controllers", "docs", "go.mod", "go.sum", "hack", "main.go",
-		// Dotfiles that a tool or a forge demands at the top.
+		// Dotfiles that a tool or a forge requires at the top.
 		".ci", ".dockerignore", ".github", ".gitignore", ".golangci.yml",
 	}
-	// Not part of the repository: Git's own, and what .gitignore names.
+	// Not part of the repository: Git's own files, and those in .gitignore.
 	notOurs = []string{".DS_Store", ".git", ".idea", ".vscode", "bin", "dist", "go.work", "go.work.sum"}
 )
 
@@ -29,7 +28,8 @@ func TestTopLevelHoldsOnlyWhatTheDesignNames(t *testing.T) {
 	}
 	for _, entry := range entries {
 		if !slices.Contains(topLevel, entry.Name()) && !slices.Contains(notOurs, entry.Name()) {
-			t.Errorf("%s doesn't belong at the top level: move it into hack (doesn't ship), config (a cluster consumes it), docs, or beside the code that needs it", entry.Name())
+			t.Errorf("%s doesn't belong at the top level: move it into hack (doesn't ship), config (a cluster consumes it), docs, or beside "+
+				"the code that needs it", entry.Name())
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// goMod returns what the go.mod of a folder requires, by module path.
+// goMod returns the requirements of a folder's go.mod by module path.
 func goMod(t *testing.T, folder string) (goVersion string, requires map[string]string) {
 	t.Helper()
 	requires = map[string]string{}
@@ -29,7 +29,7 @@ func goMod(t *testing.T, folder string) (goVersion string, requires map[string]s
 			replaced = true
 		case len(words) > 0 && words[0] == ")":
 			replaced = false
-		case replaced: // what stands in for a module is its version
+		case replaced: // the replacement has the version
 			if len(words) == 4 && words[1] == "=>" {
 				requires[words[0]] = words[3]
 			}
@@ -62,28 +62,33 @@ func TestModulesAgreeOnVersions(t *testing.T) {
 	libraries := strings.Replace(kubernetes, "v1.", "v0.", 1)
 	for _, library := range []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"} {
 		if requires[library] != libraries {
-			t.Errorf("go.mod requires %s %s, but hack/controlplane builds Kubernetes %s: change them together, so that tests run against the version the operator is made for", library, requires[library], kubernetes)
+			t.Errorf("go.mod requires %s %s, but hack/controlplane builds Kubernetes %s: change them together, so that tests run against the "+
+				"version the operator is made for", library, requires[library], kubernetes)
 		}
 	}
 	for library, version := range controlPlane {
-		if strings.HasPrefix(library, "k8s.io/") && strings.HasPrefix(version, "v0.") && !strings.HasPrefix(version, "v0.0.0-") && version != libraries {
-			t.Errorf("hack/controlplane/go.mod has %s %s beside k8s.io/kubernetes %s: its replace lines must all say %s", library, version, kubernetes, libraries)
+		if strings.HasPrefix(library, "k8s.io/") && strings.HasPrefix(version, "v0.") && !strings.HasPrefix(version, "v0.0.0-") &&
+			version != libraries {
+			t.Errorf("hack/controlplane/go.mod has %s %s beside k8s.io/kubernetes %s: its replace lines must all say %s", library, version,
+				kubernetes, libraries)
 		}
 	}
 
 	for _, folder := range modules(t) {
 		version, others := goMod(t, folder)
 		if version != goVersion {
-			t.Errorf("%s/go.mod says go %s and go.mod says go %s: one version of Go is what a contributor needs, so write the same", folder, version, goVersion)
+			t.Errorf("%s/go.mod says go %s and go.mod says go %s: one version of Go is what a contributor needs, so write the same", folder,
+				version, goVersion)
 		}
 		if folder != "hack/test" {
-			continue // tools and the control plane never meet our code
+			continue // tools and the control plane aren't linked with our code
 		}
 		for _, shared := range []string{
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", sdk + "/common", sdk + "/cvm",
 		} {
 			if others[shared] != "" && others[shared] != requires[shared] {
-				t.Errorf("%s/go.mod requires %s %s and go.mod %s: the tests must be made of what ships", folder, shared, others[shared], requires[shared])
+				t.Errorf("%s/go.mod requires %s %s and go.mod %s: the tests must be made of what ships", folder, shared, others[shared],
+					requires[shared])
 			}
 		}
 	}
@@ -104,7 +109,7 @@ func TestGeneratedFilesComeFromThePinnedTools(t *testing.T) {
 	}
 }
 
-// TestProjectAndCRDsAgree also finds the file that generating leaves behind when a kind goes.
+// TestProjectAndCRDsAgree also finds files left behind when a kind is removed.
 func TestProjectAndCRDsAgree(t *testing.T) {
 	var project struct {
 		Resources []struct {
@@ -134,7 +139,8 @@ func TestProjectAndCRDsAgree(t *testing.T) {
 	slices.Sort(inProject)
 	slices.Sort(inCRDs)
 	if !slices.Equal(inProject, inCRDs) {
-		t.Errorf("PROJECT has the kinds %q and config/crd/bases has %q: they describe the same API, so correct the one that is out of date", inProject, inCRDs)
+		t.Errorf("PROJECT has the kinds %q and config/crd/bases has %q: they describe the same API, so correct the one that is out of date",
+			inProject, inCRDs)
 	}
 }
 

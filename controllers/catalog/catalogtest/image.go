@@ -19,7 +19,8 @@ var Noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // 7).
 func Image(name string, hours int, more ...string) catalog.Image {
 	image := catalog.Image{
-		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "TencentOS",
+		ID: "img-" + strings.NewReplacer("-", "", ".", "", "_", "").Replace(name), Name: name, Type: "PRIVATE_IMAGE", State: "NORMAL",
+		Platform:     "TencentOS",
 		Architecture: "amd64", CreatedTime: Noon.Add(-time.Duration(hours) * time.Hour),
 	}
 	for _, word := range more {

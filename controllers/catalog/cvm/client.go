@@ -69,7 +69,7 @@ type Options struct {
 	// Metadata is the address of the node's metadata service. Defaults to DefaultMetadata.
 	Metadata string
 
-	// WebIdentity is the pod's identity in TKE, for accounts whose Ambient is auth.TKEOIDC.
+	// WebIdentity is the pod's identity in TKE, for accounts with Ambient auth.TKEOIDC.
 	WebIdentity auth.WebIdentity
 }
 
@@ -192,7 +192,8 @@ func (c *Client) client(ctx context.Context, account catalog.Account, region str
 // identityOf converts an account to an auth.Identity for requests to a region.
 func (c *Client) identityOf(a catalog.Account, region string) auth.Identity {
 	id := auth.Identity{
-		Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient, AccountID: a.AccountID,
+		Source: a.Source, Keys: auth.Keys{SecretID: a.SecretID, SecretKey: a.SecretKey, Token: a.Token}, Ambient: a.Ambient,
+		AccountID: a.AccountID,
 	}
 	for i, role := range a.Roles {
 		id.Roles[i] = auth.Role(role)

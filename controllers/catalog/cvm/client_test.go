@@ -46,8 +46,8 @@ func TestTheAPIPagesSecondExampleIs408ImagesIn5Requests(t *testing.T) {
 	got := mustList(t, connect(t, s), catalog.Query{
 		Region: region, Filters: []catalog.Filter{{Name: "image-type", Values: []string{"PRIVATE_IMAGE"}}},
 	})
-	if got.Skipped != 0 || got.Unsettled || len(got.Images) != 408 {
-		t.Errorf("%d images, %d skipped, unsettled %t, want 408 images", len(got.Images), got.Skipped, got.Unsettled)
+	if got.Skipped != 0 || got.Inconsistent || len(got.Images) != 408 {
+		t.Errorf("%d images, %d skipped, inconsistent %t, want 408 images", len(got.Images), got.Skipped, got.Inconsistent)
 	}
 	var want []string
 	for _, image := range cvmtest.PageExample() {
@@ -72,7 +72,10 @@ func TestTheAPIPagesSecondExampleIs408ImagesIn5Requests(t *testing.T) {
 }
 
 func TestWhatIsSent(t *testing.T) {
-	filters := []catalog.Filter{{Name: "image-type", Values: []string{"PRIVATE_IMAGE", "SHARED_IMAGE"}}, {Name: "platform", Values: []string{"CentOS"}}}
+	filters := []catalog.Filter{
+		{Name: "image-type", Values: []string{"PRIVATE_IMAGE", "SHARED_IMAGE"}},
+		{Name: "platform", Values: []string{"CentOS"}},
+	}
 	for name, tc := range map[string]struct {
 		query catalog.Query
 		want  cvmtest.Request
@@ -85,8 +88,11 @@ func TestWhatIsSent(t *testing.T) {
 		},
 		"filters": {
 			query: catalog.Query{Region: region, Filters: filters},
-			want:  cvmtest.Request{Region: region, Filters: map[string][]string{"image-type": {"PRIVATE_IMAGE", "SHARED_IMAGE"}, "platform": {"CentOS"}}},
-			body:  `{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE","SHARED_IMAGE"]},{"Name":"platform","Values":["CentOS"]}],"Offset":0,"Limit":100}`,
+			want: cvmtest.Request{
+				Region:  region,
+				Filters: map[string][]string{"image-type": {"PRIVATE_IMAGE", "SHARED_IMAGE"}, "platform": {"CentOS"}},
+			},
+			body: `{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE","SHARED_IMAGE"]},{"Name":"platform","Values":["CentOS"]}],"Offset":0,"Limit":100}`,
 		},
 		"ids": {
 			query: catalog.Query{Region: region, ImageIDs: []string{"img-9qabwvbn", "img-487zeit5"}},
@@ -157,8 +163,8 @@ func TestWhatIsFound(t *testing.T) {
 			s := start(t, cvmtest.Options{}, cvmtest.PublicImages()...)
 			tc.query.Region = region
 			got := mustList(t, connect(t, s), tc.query)
-			if diff := cmp.Diff(tc.want, idsOf(got.Images)); diff != "" || got.Unsettled {
-				t.Errorf("unsettled %t, ids (-want +got):\n%s", got.Unsettled, diff)
+			if diff := cmp.Diff(tc.want, idsOf(got.Images)); diff != "" || got.Inconsistent {
+				t.Errorf("inconsistent %t, ids (-want +got):\n%s", got.Inconsistent, diff)
 			}
 		})
 	}
@@ -199,7 +205,8 @@ func TestOneSDKClientForEachSourceAndRegionHoweverOftenKeysAreRotated(t *testing
 	for round := range 5 {
 		for source := range 3 {
 			credential := cvmtest.Credential{
-				SecretID: fmt.Sprintf("AKID-%d-%d", source, round), SecretKey: fmt.Sprintf("key-%d-%d", source, round), UIN: cvmtest.DefaultCredential.UIN,
+				SecretID: fmt.Sprintf("AKID-%d-%d", source, round), SecretKey: fmt.Sprintf("key-%d-%d", source, round),
+				UIN: cvmtest.DefaultCredential.UIN,
 			}
 			s.SetCredential(credential)
 			s.RemoveCredential(fmt.Sprintf("AKID-%d-%d", source, round-1)) // the rotated key is the only one that works
@@ -245,7 +252,7 @@ func TestWhatNoQueryUsesAnyMoreGoes(t *testing.T) {
 	mustList(t, c, everything)
 }
 
-// A bucket that went and came back must not hand out more than one that stayed.
+// A bucket that is dropped and recreated must not grant more tokens than one that stayed.
 func TestABucketStaysUntilItIsFullAgain(t *testing.T) {
 	for qps, want := range map[float64]time.Duration{10: expiring.Idle, 0.001: 10_000 * time.Second, 1e-12: maxRefill} {
 		c, err := New(Options{QPS: qps, Burst: 10})
@@ -373,14 +380,15 @@ func TestNewHasTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
-// What the SDK would do on its own must stay off: see profile.
+// The SDK's automatic behaviour must stay disabled; see newProfile.
 func TestTheSDKActsOnNothingOfItsOwn(t *testing.T) {
 	c, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := newProfile(c.endpoint)
-	if p.NetworkFailureMaxRetries != 0 || p.RateLimitExceededMaxRetries != 0 || !p.DisableRegionBreaker || p.Debug || p.Language != "en-US" || p.HttpProfile.Scheme != "HTTPS" {
+	if p.NetworkFailureMaxRetries != 0 || p.RateLimitExceededMaxRetries != 0 || !p.DisableRegionBreaker || p.Debug || p.Language != "en-US" ||
+		p.HttpProfile.Scheme != "HTTPS" {
 		t.Errorf("%+v", p)
 	}
 	s := start(t, cvmtest.Options{})

@@ -12,8 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/cvm/v20170312"
-
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 )
 
@@ -39,38 +37,38 @@ var architectures = map[string]string{
 
 // convertImage converts an image. Every field may be null or absent, contrary to the API's page: public images have no
 // CreatedTime, creator or tags, and some private ones no SnapshotSet.
-func convertImage(i *sdk.Image) catalog.Image {
-	architecture := normalise(value(i.Architecture), maxWord)
+func convertImage(i *imageAnswer) catalog.Image {
+	architecture := normalise(i.Architecture, maxWord)
 	if known, ok := architectures[strings.ToLower(architecture)]; ok {
 		architecture = known
 	}
 	return catalog.Image{
-		ID:           value(i.ImageId),
-		Name:         normalise(value(i.ImageName), maxName),
-		Description:  normalise(value(i.ImageDescription), maxDescription),
-		Type:         normalise(value(i.ImageType), maxWord),
-		Source:       normalise(value(i.ImageSource), maxWord),
-		Creator:      normalise(value(i.ImageCreator), maxWord),
-		State:        normalise(value(i.ImageState), maxWord),
-		OSName:       normalise(value(i.OsName), maxName),
-		Platform:     normalise(value(i.Platform), maxPlatform),
+		ID:           i.ImageId,
+		Name:         normalise(i.ImageName, maxName),
+		Description:  normalise(i.ImageDescription, maxDescription),
+		Type:         normalise(i.ImageType, maxWord),
+		Source:       normalise(i.ImageSource, maxWord),
+		Creator:      normalise(i.ImageCreator, maxWord),
+		State:        normalise(i.ImageState, maxWord),
+		OSName:       normalise(i.OsName, maxName),
+		Platform:     normalise(i.Platform, maxPlatform),
 		Architecture: architecture,
-		SizeGiB:      value(i.ImageSize),
-		CloudInit:    value(i.IsSupportCloudinit),
-		LicenseType:  normalise(value(i.LicenseType), maxWord),
-		Family:       normalise(value(i.ImageFamily), maxPlatform),
-		Deprecated:   value(i.ImageDeprecated),
-		CreatedTime:  parseTime(value(i.CreatedTime)),
+		SizeGiB:      i.ImageSize,
+		CloudInit:    i.IsSupportCloudinit,
+		LicenseType:  normalise(i.LicenseType, maxWord),
+		Family:       normalise(i.ImageFamily, maxPlatform),
+		Deprecated:   i.ImageDeprecated,
+		CreatedTime:  parseTime(i.CreatedTime),
 		Tags:         convertTags(i.Tags),
 		Snapshots:    convertSnapshots(i.SnapshotSet),
 	}
 }
 
-func convertTags(in []*sdk.Tag) []catalog.Tag {
+func convertTags(in []*tagAnswer) []catalog.Tag {
 	var out []catalog.Tag
 	for _, t := range in {
 		if t != nil {
-			out = append(out, catalog.Tag{Key: normalise(value(t.Key), maxName), Value: normalise(value(t.Value), maxName)})
+			out = append(out, catalog.Tag{Key: normalise(t.Key, maxName), Value: normalise(t.Value, maxName)})
 		}
 	}
 	slices.SortFunc(out, func(a, b catalog.Tag) int {
@@ -79,14 +77,14 @@ func convertTags(in []*sdk.Tag) []catalog.Tag {
 	return out[:min(len(out), maxItems)]
 }
 
-func convertSnapshots(in []*sdk.Snapshot) []catalog.Snapshot {
+func convertSnapshots(in []*snapshotAnswer) []catalog.Snapshot {
 	var out []catalog.Snapshot
 	for _, s := range in {
 		if s != nil {
 			out = append(out, catalog.Snapshot{
-				ID:          normalise(value(s.SnapshotId), maxWord),
-				DiskUsage:   normalise(value(s.DiskUsage), maxWord),
-				DiskSizeGiB: value(s.DiskSize),
+				ID:          normalise(s.SnapshotId, maxWord),
+				DiskUsage:   normalise(s.DiskUsage, maxWord),
+				DiskSizeGiB: s.DiskSize,
 			})
 		}
 	}
@@ -133,13 +131,4 @@ func plain(s string) bool {
 		}
 	}
 	return true
-}
-
-// value dereferences p. It returns the zero value for nil.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
 }

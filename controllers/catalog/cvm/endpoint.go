@@ -97,7 +97,8 @@ func parseMetadata(value string) (string, error) {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	if err == nil && u.Scheme == "http" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Path == "" || u.Path == "/") && usablePort(u) {
+	if err == nil && u.Scheme == "http" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Path == "" || u.Path == "/") &&
+		usablePort(u) {
 		host := u.Hostname()
 		if ip := net.ParseIP(host); host == metadataName || loopback(host) || ip != nil && ip.IsLinkLocalUnicast() {
 			return "http://" + u.Host, nil

@@ -11,7 +11,7 @@ import (
 func TestParseEndpoint(t *testing.T) {
 	for value, tc := range map[string]struct {
 		want endpoint
-		// refused is why, within the sentence.
+		// refused is a part of the error.
 		refused string
 	}{
 		"cvm.tencentcloudapi.com":                                  {want: endpoint{"HTTPS", "cvm.tencentcloudapi.com"}},
@@ -77,7 +77,10 @@ func TestParseEndpoint(t *testing.T) {
 			if err == nil {
 				t.Fatalf("parseEndpoint() = %v, want an error", got)
 			}
-			for _, want := range []string{" " + tc.refused + "; ", "write a host such as cvm.tencentcloudapi.com", "http:// only before a loopback address"} {
+			for _, want := range []string{
+				" " + tc.refused + "; ", "write a host such as cvm.tencentcloudapi.com",
+				"http:// only before a loopback address",
+			} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("the sentence lacks %q: %s", want, err)
 				}
@@ -95,16 +98,30 @@ func TestEndpointIn(t *testing.T) {
 		host, region, want string
 		elsewhere          bool
 	}{
-		"the common host":                        {host: DefaultEndpoint, region: common, want: DefaultEndpoint},
-		"the common host, for a finance region":  {host: DefaultEndpoint, region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
-		"STS, for a finance region":              {host: DefaultSTS, region: finance, want: "sts.ap-shanghai-fsi.tencentcloudapi.com"},
-		"the region's own host":                  {host: zone, region: common, want: "cvm.ap-guangzhou.tencentcloudapi.com"},
-		"a finance region's own host":            {host: zone, region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
-		"a finance region's only host":           {host: "cvm.ap-shanghai-fsi.tencentcloudapi.com", region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
-		"a finance region at another's host":     {host: "cvm.ap-shenzhen-fsi.tencentcloudapi.com", region: finance, want: "cvm.ap-shenzhen-fsi.tencentcloudapi.com", elsewhere: true},
-		"a finance region at the internal host":  {host: "cvm.internal.tencentcloudapi.com", region: finance, want: "cvm.internal.tencentcloudapi.com", elsewhere: true},
-		"a region at a finance region's host":    {host: "cvm.ap-shanghai-fsi.tencentcloudapi.com", region: common, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com", elsewhere: true},
-		"a region by another's gateway":          {host: "cvm.ap-beijing.tencentcloudapi.com", region: common, want: "cvm.ap-beijing.tencentcloudapi.com"},
+		"the common host":                       {host: DefaultEndpoint, region: common, want: DefaultEndpoint},
+		"the common host, for a finance region": {host: DefaultEndpoint, region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
+		"STS, for a finance region":             {host: DefaultSTS, region: finance, want: "sts.ap-shanghai-fsi.tencentcloudapi.com"},
+		"the region's own host":                 {host: zone, region: common, want: "cvm.ap-guangzhou.tencentcloudapi.com"},
+		"a finance region's own host":           {host: zone, region: finance, want: "cvm.ap-shanghai-fsi.tencentcloudapi.com"},
+		"a finance region's only host": {
+			host: "cvm.ap-shanghai-fsi.tencentcloudapi.com", region: finance,
+			want: "cvm.ap-shanghai-fsi.tencentcloudapi.com",
+		},
+		"a finance region at another's host": {
+			host: "cvm.ap-shenzhen-fsi.tencentcloudapi.com", region: finance,
+			want: "cvm.ap-shenzhen-fsi.tencentcloudapi.com", elsewhere: true,
+		},
+		"a finance region at the internal host": {
+			host: "cvm.internal.tencentcloudapi.com", region: finance, want: "cvm.internal.tencentcloudapi.com",
+			elsewhere: true,
+		},
+		"a region at a finance region's host": {
+			host: "cvm.ap-shanghai-fsi.tencentcloudapi.com", region: common,
+			want: "cvm.ap-shanghai-fsi.tencentcloudapi.com", elsewhere: true,
+		},
+		"a region by another's gateway": {
+			host: "cvm.ap-beijing.tencentcloudapi.com", region: common, want: "cvm.ap-beijing.tencentcloudapi.com",
+		},
 		"a host that only looks like a region's": {host: "my-proxy.example.com", region: common, want: "my-proxy.example.com"},
 	} {
 		e := endpoint{"HTTPS", tc.host}

@@ -54,8 +54,9 @@ const (
 	notInTime   = "the cloud did not answer in time"
 	broken      = "the cloud could not answer"
 	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"
-	wrongHost   = "the operator's --cvm-endpoint is not the host of this region: finance regions (*-fsi) have hosts of their own; leave the flag out, or write {region} in it"
-	badQuery    = "the cloud refuses the query; correct its spec"
+	wrongHost   = "the operator's --cvm-endpoint is not the host of this region: finance regions (*-fsi) have hosts of their own; leave " +
+		"the flag out, or write {region} in it"
+	badQuery = "the cloud refuses the query; correct its spec"
 )
 
 // verdicts classifies codes: those of the API page DescribeImages (document 213/15715, "business errors"), the common ones
@@ -63,87 +64,118 @@ const (
 // before its first '.', or else as Unavailable, so that a new code doesn't make users edit a valid query.
 var verdicts = map[string]verdict{
 	// DescribeImages' own.
-	"FailedOperation.IllegalTagKey":                           {catalog.Invalid, "a tag key in a filter has characters the cloud does not admit; correct spec.filters"},
-	"InvalidFilter":                                           {catalog.Invalid, badFilter},
-	"InvalidFilterValue.LimitExceeded":                        {catalog.Invalid, "a filter has more values than the cloud admits, which are 5; correct spec.filters"},
-	"InvalidImageId.Malformed":                                {catalog.Invalid, badID},
-	"InvalidInstanceType.Malformed":                           {catalog.Invalid, badType},
-	"InvalidParameter.InvalidParameterCoexistImageIdsFilters": {catalog.Invalid, "the cloud takes image ids or filters, not both; keep one of spec.imageIDs and spec.filters"},
-	"InvalidParameterValue.InstanceTypeNotFound":              {catalog.Invalid, badType},
-	"InvalidParameterValue.InvalidAppIdFormat":                {catalog.Unauthenticated, "the cloud does not accept the credentials' account; use keys of an account with CVM"},
-	"InvalidParameterValue.InvalidParameterValueLimit":        {catalog.Invalid, badQuery},
-	"InvalidParameterValue.LimitExceeded":                     {catalog.Invalid, "the query has more values than the cloud admits; shorten spec.imageIDs or spec.filters"},
-	codeTagKeyNotFound:                                        {catalog.Invalid, "no image has a tag key that is asked for"},
-	"InvalidParameterValue.ZoneNotSupported":                  {catalog.Invalid, badRegion},
-	"InvalidRegion.NotFound":                                  {catalog.Invalid, badRegion},
-	"InvalidZone.MismatchRegion":                              {catalog.Invalid, badRegion},
-	"ResourcesSoldOut.SpecifiedInstanceType":                  {catalog.Unavailable, "the instance type is sold out, and the cloud lists no images for it meanwhile"},
-	"UnauthorizedOperation.InvalidToken":                      {catalog.Unauthenticated, badToken},
-	"UnauthorizedOperation.PermissionDenied":                  {catalog.Forbidden, forbidden},
-	"UnsupportedOperation":                                    {catalog.Invalid, "the cloud does not support this query in this region; correct its spec"},
+	"FailedOperation.IllegalTagKey": {
+		kind:    catalog.Invalid,
+		message: "a tag key in a filter has characters the cloud does not admit; correct spec.filters",
+	},
+	"InvalidFilter": {kind: catalog.Invalid, message: badFilter},
+	"InvalidFilterValue.LimitExceeded": {
+		kind:    catalog.Invalid,
+		message: "a filter has more values than the cloud admits, which are 5; correct spec.filters",
+	},
+	"InvalidImageId.Malformed":      {kind: catalog.Invalid, message: badID},
+	"InvalidInstanceType.Malformed": {kind: catalog.Invalid, message: badType},
+	"InvalidParameter.InvalidParameterCoexistImageIdsFilters": {
+		kind:    catalog.Invalid,
+		message: "the cloud takes image ids or filters, not both; keep one of spec.imageIDs and spec.filters",
+	},
+	"InvalidParameterValue.InstanceTypeNotFound": {kind: catalog.Invalid, message: badType},
+	"InvalidParameterValue.InvalidAppIdFormat": {
+		kind:    catalog.Unauthenticated,
+		message: "the cloud does not accept the credentials' account; use keys of an account with CVM",
+	},
+	"InvalidParameterValue.InvalidParameterValueLimit": {kind: catalog.Invalid, message: badQuery},
+	"InvalidParameterValue.LimitExceeded": {
+		kind:    catalog.Invalid,
+		message: "the query has more values than the cloud admits; shorten spec.imageIDs or spec.filters",
+	},
+	codeTagKeyNotFound:                       {kind: catalog.Invalid, message: "no image has a tag key that is asked for"},
+	"InvalidParameterValue.ZoneNotSupported": {kind: catalog.Invalid, message: badRegion},
+	"InvalidRegion.NotFound":                 {kind: catalog.Invalid, message: badRegion},
+	"InvalidZone.MismatchRegion":             {kind: catalog.Invalid, message: badRegion},
+	"ResourcesSoldOut.SpecifiedInstanceType": {
+		kind:    catalog.Unavailable,
+		message: "the instance type is sold out, and the cloud lists no images for it meanwhile",
+	},
+	"UnauthorizedOperation.InvalidToken":     {kind: catalog.Unauthenticated, message: badToken},
+	"UnauthorizedOperation.PermissionDenied": {kind: catalog.Forbidden, message: forbidden},
+	"UnsupportedOperation": {
+		kind: catalog.Invalid, message: "the cloud does not support this query in this region; correct its spec",
+	},
 
 	// Throttling. The part before '.' covers the main account's, the region's and the address' limits.
-	"RequestLimitExceeded": {catalog.Throttled, tooFast},
+	"RequestLimitExceeded": {kind: catalog.Throttled, message: tooFast},
 
 	// Keys.
-	"AuthFailure":                       {catalog.Unauthenticated, badKeys},
-	"AuthFailure.SecretIdNotFound":      {catalog.Unauthenticated, "the cloud does not know the secretId, or the key is disabled; correct secretId in the Secret or enable the key in CAM"},
-	"AuthFailure.InvalidSecretId":       {catalog.Unauthenticated, "the secretId is not one of an API key; correct secretId in the Secret"},
-	"AuthFailure.SignatureFailure":      {catalog.Unauthenticated, "the secretKey does not belong to the secretId; correct secretKey in the Secret"},
-	"AuthFailure.TokenFailure":          {catalog.Unauthenticated, badToken},
-	"AuthFailure.InvalidAuthorization":  {catalog.Unauthenticated, badKeys},
-	"AuthFailure.MFAFailure":            {catalog.Unauthenticated, mfa},
-	"UnauthorizedOperation.MFAExpired":  {catalog.Unauthenticated, mfa},
-	"UnauthorizedOperation.MFANotFound": {catalog.Unauthenticated, mfa},
-	codeCredential:                      {catalog.Unauthenticated, badKeys},
+	"AuthFailure": {kind: catalog.Unauthenticated, message: badKeys},
+	"AuthFailure.SecretIdNotFound": {
+		kind:    catalog.Unauthenticated,
+		message: "the cloud does not know the secretId, or the key is disabled; correct secretId in the Secret or enable the key in CAM",
+	},
+	"AuthFailure.InvalidSecretId": {
+		kind: catalog.Unauthenticated, message: "the secretId is not one of an API key; correct secretId in the Secret",
+	},
+	"AuthFailure.SignatureFailure": {
+		kind:    catalog.Unauthenticated,
+		message: "the secretKey does not belong to the secretId; correct secretKey in the Secret",
+	},
+	"AuthFailure.TokenFailure":          {kind: catalog.Unauthenticated, message: badToken},
+	"AuthFailure.InvalidAuthorization":  {kind: catalog.Unauthenticated, message: badKeys},
+	"AuthFailure.MFAFailure":            {kind: catalog.Unauthenticated, message: mfa},
+	"UnauthorizedOperation.MFAExpired":  {kind: catalog.Unauthenticated, message: mfa},
+	"UnauthorizedOperation.MFANotFound": {kind: catalog.Unauthenticated, message: mfa},
+	codeCredential:                      {kind: catalog.Unauthenticated, message: badKeys},
 
 	// Clocks. The keys are valid; the node must be fixed.
-	"AuthFailure.SignatureExpire": {catalog.Unavailable, "the operator's clock and the cloud's are more than five minutes apart; correct the clock of the node"},
+	"AuthFailure.SignatureExpire": {
+		kind:    catalog.Unavailable,
+		message: "the operator's clock and the cloud's are more than five minutes apart; correct the clock of the node",
+	},
 
 	// Permissions.
-	"AuthFailure.UnauthorizedOperation": {catalog.Forbidden, forbidden},
-	"UnauthorizedOperation":             {catalog.Forbidden, forbidden},
-	"IpInBlacklist":                     {catalog.Forbidden, address},
-	"IpNotInWhitelist":                  {catalog.Forbidden, address},
+	"AuthFailure.UnauthorizedOperation": {kind: catalog.Forbidden, message: forbidden},
+	"UnauthorizedOperation":             {kind: catalog.Forbidden, message: forbidden},
+	"IpInBlacklist":                     {kind: catalog.Forbidden, message: address},
+	"IpNotInWhitelist":                  {kind: catalog.Forbidden, message: address},
 
 	// The query, by common codes.
-	"InvalidFilterValue":    {catalog.Invalid, badFilter},
-	"InvalidImageId":        {catalog.Invalid, badID},
-	"InvalidInstanceType":   {catalog.Invalid, badType},
-	"InvalidRegion":         {catalog.Invalid, badRegion},
-	"InvalidZone":           {catalog.Invalid, badRegion},
-	"UnsupportedRegion":     {catalog.Invalid, badRegion},
-	"InvalidParameter":      {catalog.Invalid, badQuery},
-	"InvalidParameterValue": {catalog.Invalid, badQuery},
-	"MissingParameter":      {catalog.Invalid, badQuery},
-	"UnknownParameter":      {catalog.Invalid, badQuery},
-	"LimitExceeded":         {catalog.Invalid, badQuery},
+	"InvalidFilterValue":    {kind: catalog.Invalid, message: badFilter},
+	"InvalidImageId":        {kind: catalog.Invalid, message: badID},
+	"InvalidInstanceType":   {kind: catalog.Invalid, message: badType},
+	"InvalidRegion":         {kind: catalog.Invalid, message: badRegion},
+	"InvalidZone":           {kind: catalog.Invalid, message: badRegion},
+	"UnsupportedRegion":     {kind: catalog.Invalid, message: badRegion},
+	"InvalidParameter":      {kind: catalog.Invalid, message: badQuery},
+	"InvalidParameterValue": {kind: catalog.Invalid, message: badQuery},
+	"MissingParameter":      {kind: catalog.Invalid, message: badQuery},
+	"UnknownParameter":      {kind: catalog.Invalid, message: badQuery},
+	"LimitExceeded":         {kind: catalog.Invalid, message: badQuery},
 
 	// The endpoint. The operator's administrator must fix it, not the query's author.
-	"InvalidAction":            {catalog.Unavailable, badEndpoint},
-	"InvalidRequest":           {catalog.Unavailable, badEndpoint},
-	"NoSuchProduct":            {catalog.Unavailable, badEndpoint},
-	"NoSuchVersion":            {catalog.Unavailable, badEndpoint},
-	"ActionOffline":            {catalog.Unavailable, badEndpoint},
-	"UnsupportedProtocol":      {catalog.Unavailable, badEndpoint},
-	"RequestSizeLimitExceeded": {catalog.Unavailable, badEndpoint},
+	"InvalidAction":            {kind: catalog.Unavailable, message: badEndpoint},
+	"InvalidRequest":           {kind: catalog.Unavailable, message: badEndpoint},
+	"NoSuchProduct":            {kind: catalog.Unavailable, message: badEndpoint},
+	"NoSuchVersion":            {kind: catalog.Unavailable, message: badEndpoint},
+	"ActionOffline":            {kind: catalog.Unavailable, message: badEndpoint},
+	"UnsupportedProtocol":      {kind: catalog.Unavailable, message: badEndpoint},
+	"RequestSizeLimitExceeded": {kind: catalog.Unavailable, message: badEndpoint},
 
 	// Temporary failures.
-	"FailedOperation":           {catalog.Unavailable, broken},
-	"InternalError":             {catalog.Unavailable, broken},
-	"InternalServerError":       {catalog.Unavailable, broken},
-	"ServiceUnavailable":        {catalog.Unavailable, broken},
-	"ResourceUnavailable":       {catalog.Unavailable, broken},
-	"ResourceInUse":             {catalog.Unavailable, broken},
-	"ResourceInsufficient":      {catalog.Unavailable, broken},
-	"ResourcesSoldOut":          {catalog.Unavailable, broken},
-	"ResponseSizeLimitExceeded": {catalog.Unavailable, "the cloud's answer would be too large for it"},
+	"FailedOperation":           {kind: catalog.Unavailable, message: broken},
+	"InternalError":             {kind: catalog.Unavailable, message: broken},
+	"InternalServerError":       {kind: catalog.Unavailable, message: broken},
+	"ServiceUnavailable":        {kind: catalog.Unavailable, message: broken},
+	"ResourceUnavailable":       {kind: catalog.Unavailable, message: broken},
+	"ResourceInUse":             {kind: catalog.Unavailable, message: broken},
+	"ResourceInsufficient":      {kind: catalog.Unavailable, message: broken},
+	"ResourcesSoldOut":          {kind: catalog.Unavailable, message: broken},
+	"ResponseSizeLimitExceeded": {kind: catalog.Unavailable, message: "the cloud's answer would be too large for it"},
 
 	// Codes of the SDK.
-	codeNetwork:                       {catalog.Unavailable, "the cloud was not reached"},
-	codeCutOff:                        {catalog.Unavailable, "the cloud's answer was cut off"},
-	"ClientError.ParseJsonError":      {catalog.Unavailable, "the cloud's answer could not be read"},
-	"ClientError.HttpStatusCodeError": {catalog.Unavailable, broken},
+	codeNetwork:                       {kind: catalog.Unavailable, message: "the cloud was not reached"},
+	codeCutOff:                        {kind: catalog.Unavailable, message: "the cloud's answer was cut off"},
+	"ClientError.ParseJsonError":      {kind: catalog.Unavailable, message: "the cloud's answer could not be read"},
+	"ClientError.HttpStatusCodeError": {kind: catalog.Unavailable, message: broken},
 }
 
 // classify classifies a failed call. Of the SDK's error only the code and the request id are kept.

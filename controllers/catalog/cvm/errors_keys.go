@@ -12,8 +12,9 @@ import (
 
 // Messages shared by several codes of keys.
 const (
-	noRole    = "the cloud knows no such role; correct its ARN, or create it in CAM"
-	noTrust   = "the cloud doesn't let the caller assume the role; name the caller in the role's trust policy in CAM, allow sts:AssumeRole to it, and check externalId"
+	noRole  = "the cloud knows no such role; correct its ARN, or create it in CAM"
+	noTrust = "the cloud doesn't let the caller assume the role; name the caller in the role's trust policy in CAM, allow " +
+		"sts:AssumeRole to it, and check externalId"
 	badRole   = "the cloud refuses the request for the role; check its ARN and externalId"
 	stsBusy   = "the cloud's limit of requests for keys is reached"
 	stsHost   = "the endpoint does not know the service; correct the operator's --sts-endpoint"
@@ -24,47 +25,72 @@ const (
 // AssumeRole (1312/48197) and AssumeRoleWithWebIdentity (1312/73070), common codes with a message that would name another
 // flag or field, and those of package auth. A role that doesn't exist is InternalError.GetRoleError.
 var keyVerdicts = map[string]verdict{
-	"InternalError.GetRoleError":             {catalog.Unauthenticated, noRole},
-	"InternalError.IllegalRole":              {catalog.Unauthenticated, noRole},
-	"ResourceNotFound":                       {catalog.Unauthenticated, noRole},
-	"ResourceNotFound.RoleNotFound":          {catalog.Unauthenticated, noRole},
-	"UnauthorizedOperation":                  {catalog.Unauthenticated, noTrust},
-	"AuthFailure.UnauthorizedOperation":      {catalog.Unauthenticated, noTrust},
-	"UnsupportedOperation":                   {catalog.Unauthenticated, noTrust},
-	"InvalidParameter.WebIdentityTokenError": {catalog.Unauthenticated, "the cloud doesn't accept the pod's token; the role must trust this cluster's OIDC provider in CAM, with the token's audience"},
-	"InvalidParameter.OverTimeError":         {catalog.Unauthenticated, "the role's sessions may not last an hour; raise its maximum session duration in CAM"},
-	"InvalidParameter.AccountNotAvaliable":   {catalog.Unauthenticated, "the role's account is not there or not usable; correct the role's ARN"},
-	"InvalidParameter.AccessKeyNotSupport":   {catalog.Unauthenticated, "keys of this kind can't assume a role; use keys of a sub-account"},
-	"InvalidParameter.OverLimit":             {catalog.Throttled, stsBusy},
-	"InvalidParameter":                       {catalog.Unauthenticated, badRole},
-	"FailedOperation.CheckMFAError":          {catalog.Unauthenticated, mfa},
-	"FailedOperation.MFATypeNotSupported":    {catalog.Unauthenticated, mfa},
-	"UnauthorizedOperation.MFAExpired":       {catalog.Unauthenticated, mfa},
-	"UnauthorizedOperation.MFANotFound":      {catalog.Unauthenticated, mfa},
-	"UnauthorizedOperation.InvalidToken":     {catalog.Unauthenticated, badToken},
+	"InternalError.GetRoleError":        {kind: catalog.Unauthenticated, message: noRole},
+	"InternalError.IllegalRole":         {kind: catalog.Unauthenticated, message: noRole},
+	"ResourceNotFound":                  {kind: catalog.Unauthenticated, message: noRole},
+	"ResourceNotFound.RoleNotFound":     {kind: catalog.Unauthenticated, message: noRole},
+	"UnauthorizedOperation":             {kind: catalog.Unauthenticated, message: noTrust},
+	"AuthFailure.UnauthorizedOperation": {kind: catalog.Unauthenticated, message: noTrust},
+	"UnsupportedOperation":              {kind: catalog.Unauthenticated, message: noTrust},
+	"InvalidParameter.WebIdentityTokenError": {
+		kind:    catalog.Unauthenticated,
+		message: "the cloud doesn't accept the pod's token; the role must trust this cluster's OIDC provider in CAM, with the token's audience",
+	},
+	"InvalidParameter.OverTimeError": {
+		kind:    catalog.Unauthenticated,
+		message: "the role's sessions may not last an hour; raise its maximum session duration in CAM",
+	},
+	"InvalidParameter.AccountNotAvaliable": {
+		kind: catalog.Unauthenticated, message: "the role's account is not there or not usable; correct the role's ARN",
+	},
+	"InvalidParameter.AccessKeyNotSupport": {
+		kind: catalog.Unauthenticated, message: "keys of this kind can't assume a role; use keys of a sub-account",
+	},
+	"InvalidParameter.OverLimit":          {kind: catalog.Throttled, message: stsBusy},
+	"InvalidParameter":                    {kind: catalog.Unauthenticated, message: badRole},
+	"FailedOperation.CheckMFAError":       {kind: catalog.Unauthenticated, message: mfa},
+	"FailedOperation.MFATypeNotSupported": {kind: catalog.Unauthenticated, message: mfa},
+	"UnauthorizedOperation.MFAExpired":    {kind: catalog.Unauthenticated, message: mfa},
+	"UnauthorizedOperation.MFANotFound":   {kind: catalog.Unauthenticated, message: mfa},
+	"UnauthorizedOperation.InvalidToken":  {kind: catalog.Unauthenticated, message: badToken},
 
-	"RequestLimitExceeded": {catalog.Throttled, stsBusy},
+	"RequestLimitExceeded": {kind: catalog.Throttled, message: stsBusy},
 
-	"IpInBlacklist":            {catalog.Unauthenticated, address},
-	"IpNotInWhitelist":         {catalog.Unauthenticated, address},
-	"UnsupportedRegion":        {catalog.Unavailable, stsRegion},
-	"InvalidAction":            {catalog.Unavailable, stsHost},
-	"InvalidRequest":           {catalog.Unavailable, stsHost},
-	"NoSuchProduct":            {catalog.Unavailable, stsHost},
-	"NoSuchVersion":            {catalog.Unavailable, stsHost},
-	"ActionOffline":            {catalog.Unavailable, stsHost},
-	"UnsupportedProtocol":      {catalog.Unavailable, stsHost},
-	"RequestSizeLimitExceeded": {catalog.Unavailable, stsHost},
+	"IpInBlacklist":            {kind: catalog.Unauthenticated, message: address},
+	"IpNotInWhitelist":         {kind: catalog.Unauthenticated, message: address},
+	"UnsupportedRegion":        {kind: catalog.Unavailable, message: stsRegion},
+	"InvalidAction":            {kind: catalog.Unavailable, message: stsHost},
+	"InvalidRequest":           {kind: catalog.Unavailable, message: stsHost},
+	"NoSuchProduct":            {kind: catalog.Unavailable, message: stsHost},
+	"NoSuchVersion":            {kind: catalog.Unavailable, message: stsHost},
+	"ActionOffline":            {kind: catalog.Unavailable, message: stsHost},
+	"UnsupportedProtocol":      {kind: catalog.Unavailable, message: stsHost},
+	"RequestSizeLimitExceeded": {kind: catalog.Unavailable, message: stsHost},
 
-	auth.CodeWaited:      {catalog.Unavailable, "they did not come in time"},
-	auth.CodeNoKeys:      {catalog.Unavailable, "the answer has none"},
-	auth.CodeEnding:      {catalog.Unavailable, "those in the answer end within a minute; correct the clock of the node if that stays"},
-	auth.CodePanic:       {catalog.Unavailable, "the answer could not be read"},
-	auth.CodeNoProvider:  {catalog.Unauthenticated, "the operator doesn't know it; correct its --default-credentials"},
-	auth.CodeNoRole:      {catalog.Unauthenticated, "no role is bound to the node; bind one in the CVM console, or change the operator's --default-credentials"},
-	auth.CodeRoleRefused: {catalog.Unauthenticated, "the node's metadata service has none for it; check the role and what may use it in CAM"},
-	auth.CodeMetadata:    {catalog.Unavailable, "the node's metadata service did not answer; the operator must run on a CVM node, and its NetworkPolicy must admit 169.254.0.23"},
-	auth.CodeNoToken:     {catalog.Unauthenticated, "the pod's token can't be read; TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts"},
+	auth.CodeWaited: {kind: catalog.Unavailable, message: "they did not come in time"},
+	auth.CodeNoKeys: {kind: catalog.Unavailable, message: "the answer has none"},
+	auth.CodeEnding: {
+		kind:    catalog.Unavailable,
+		message: "those in the answer end within a minute; correct the clock of the node if that stays",
+	},
+	auth.CodePanic:      {kind: catalog.Unavailable, message: "the answer could not be read"},
+	auth.CodeNoProvider: {kind: catalog.Unauthenticated, message: "the operator doesn't know it; correct its --default-credentials"},
+	auth.CodeNoRole: {
+		kind:    catalog.Unauthenticated,
+		message: "no role is bound to the node; bind one in the CVM console, or change the operator's --default-credentials",
+	},
+	auth.CodeRoleRefused: {
+		kind:    catalog.Unauthenticated,
+		message: "the node's metadata service has none for it; check the role and what may use it in CAM",
+	},
+	auth.CodeMetadata: {
+		kind:    catalog.Unavailable,
+		message: "the node's metadata service did not answer; the operator must run on a CVM node, and its NetworkPolicy must admit 169.254.0.23",
+	},
+	auth.CodeNoToken: {
+		kind:    catalog.Unauthenticated,
+		message: "the pod's token can't be read; TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts",
+	},
 }
 
 // identityVerdicts has the codes with their own meaning for GetCallerIdentity.
@@ -87,7 +113,8 @@ var providers = map[string]string{
 func classifyKeys(failure *auth.Error) *catalog.Error {
 	if failure.Code == auth.CodeOtherAccount {
 		return &catalog.Error{Kind: catalog.Unauthenticated, Code: failure.Code, Message: fmt.Sprintf(
-			"the keys belong to the account %s, and accountID demands %s; use keys of that account, or correct accountID", failure.Owner, failure.Want)}
+			"the keys belong to the account %s, and accountID demands %s; use keys of that account, or correct accountID", failure.Owner,
+			failure.Want)}
 	}
 	var e *catalog.Error
 	judge := judgeKeys

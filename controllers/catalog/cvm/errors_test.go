@@ -18,7 +18,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// kindOf is the class of a failure, or empty.
+// kindOf returns the class of a failure, or "".
 func kindOf(err error) catalog.Kind {
 	failure := (*catalog.Error)(nil)
 	errors.As(err, &failure)
@@ -32,12 +32,12 @@ func kindOf(err error) catalog.Kind {
 type failing struct {
 	account catalog.Account
 	query   catalog.Query
-	// frozen lets the cloud's clock stand still with a limit of one request a second, which so never ends.
+	// frozen stops the cloud's clock, with a limit of one request a second, so that the second never ends.
 	frozen  bool
 	arrange func(*cvmtest.Server)
 }
 
-// asked is a query that the cloud refuses by itself.
+// asked returns a query that the cloud rejects by itself.
 func asked(change func(*catalog.Query)) *failing {
 	query := everything
 	change(&query)
@@ -52,7 +52,7 @@ func typed(instanceType string) *failing {
 	return asked(func(q *catalog.Query) { q.InstanceType = instanceType })
 }
 
-// keyed is a good query with keys that the cloud refuses.
+// keyed returns a valid query with keys that the cloud rejects.
 func keyed(change func(*catalog.Account), arrange func(*cvmtest.Server)) *failing {
 	account := account
 	if change != nil {
@@ -68,97 +68,129 @@ func spoilt(f cvmtest.Fault) *failing {
 // wantCodes has a row for each row of verdicts.
 var wantCodes = map[string]struct {
 	kind catalog.Kind
-	// act is what the sentence must tell the one who must act; "" where nobody must.
+	// act is the required action in the message, or "" if none is required.
 	act string
-	// natural is a request that the simulated cloud, or the SDK, answers with the code by itself; nil if the code can
-	// only be injected.
+	// natural is a request for which the simulated cloud or the SDK produces the code by itself, or nil if it can only
+	// be injected.
 	natural *failing
 }{
 	// The 18 of the API's page, classes by its descriptions.
-	"FailedOperation.IllegalTagKey":    {catalog.Invalid, "correct spec.filters", filtered("tag:a*b", "x")},
-	"InvalidFilter":                    {catalog.Invalid, "correct spec.filters", filtered("image-colour", "blue")},
-	"InvalidFilterValue.LimitExceeded": {catalog.Invalid, "are 5; correct spec.filters", filtered("platform", "1", "2", "3", "4", "5", "6")},
-	"InvalidImageId.Malformed":         {catalog.Invalid, "correct spec.imageIDs", asked(func(q *catalog.Query) { q.ImageIDs = []string{"img-9QABWVBN"} })},
-	"InvalidInstanceType.Malformed":    {catalog.Invalid, "correct spec.instanceType", typed("s5")},
-	"InvalidParameter.InvalidParameterCoexistImageIdsFilters": {catalog.Invalid, "keep one of spec.imageIDs and spec.filters", asked(func(q *catalog.Query) {
-		q.ImageIDs, q.Filters = []string{"img-9qabwvbn"}, []catalog.Filter{{Name: "platform", Values: []string{"CentOS"}}}
-	})},
-	"InvalidParameterValue.InstanceTypeNotFound":       {catalog.Invalid, "correct spec.instanceType", typed("S99.LARGE99")},
-	"InvalidParameterValue.InvalidAppIdFormat":         {catalog.Unauthenticated, "use keys of an account with CVM", nil},
-	"InvalidParameterValue.InvalidParameterValueLimit": {catalog.Invalid, "correct its spec", nil},
-	"InvalidParameterValue.LimitExceeded":              {catalog.Invalid, "shorten spec.imageIDs or spec.filters", asked(func(q *catalog.Query) { q.ImageIDs = elevenDozenIDs() })},
-	"InvalidParameterValue.TagKeyNotFound":             {catalog.Invalid, "", filtered("tag-key", "nobody")}, // never shown: it is an empty listing
-	"InvalidParameterValue.ZoneNotSupported":           {catalog.Invalid, "correct spec.region", nil},
-	"InvalidRegion.NotFound":                           {catalog.Invalid, "correct spec.region", nil},
-	"InvalidZone.MismatchRegion":                       {catalog.Invalid, "correct spec.region", nil},
-	"ResourcesSoldOut.SpecifiedInstanceType": {catalog.Unavailable, "", &failing{
+	"FailedOperation.IllegalTagKey": {kind: catalog.Invalid, act: "correct spec.filters", natural: filtered("tag:a*b", "x")},
+	"InvalidFilter":                 {kind: catalog.Invalid, act: "correct spec.filters", natural: filtered("image-colour", "blue")},
+	"InvalidFilterValue.LimitExceeded": {
+		kind: catalog.Invalid, act: "are 5; correct spec.filters",
+		natural: filtered("platform", "1", "2", "3", "4", "5", "6"),
+	},
+	"InvalidImageId.Malformed": {
+		kind: catalog.Invalid, act: "correct spec.imageIDs",
+		natural: asked(func(q *catalog.Query) { q.ImageIDs = []string{"img-9QABWVBN"} }),
+	},
+	"InvalidInstanceType.Malformed": {kind: catalog.Invalid, act: "correct spec.instanceType", natural: typed("s5")},
+	"InvalidParameter.InvalidParameterCoexistImageIdsFilters": {kind: catalog.Invalid, act: "keep one of spec.imageIDs and spec.filters",
+		natural: asked(func(q *catalog.Query) {
+			q.ImageIDs, q.Filters = []string{"img-9qabwvbn"}, []catalog.Filter{{Name: "platform", Values: []string{"CentOS"}}}
+		})},
+	"InvalidParameterValue.InstanceTypeNotFound": {
+		kind: catalog.Invalid, act: "correct spec.instanceType", natural: typed("S99.LARGE99"),
+	},
+	"InvalidParameterValue.InvalidAppIdFormat":         {kind: catalog.Unauthenticated, act: "use keys of an account with CVM"},
+	"InvalidParameterValue.InvalidParameterValueLimit": {kind: catalog.Invalid, act: "correct its spec"},
+	"InvalidParameterValue.LimitExceeded": {
+		kind: catalog.Invalid, act: "shorten spec.imageIDs or spec.filters",
+		natural: asked(func(q *catalog.Query) { q.ImageIDs = elevenDozenIDs() }),
+	},
+	"InvalidParameterValue.TagKeyNotFound": {
+		kind: catalog.Invalid, natural: filtered("tag-key", "nobody"),
+	}, // not shown: the listing is empty
+	"InvalidParameterValue.ZoneNotSupported": {kind: catalog.Invalid, act: "correct spec.region"},
+	"InvalidRegion.NotFound":                 {kind: catalog.Invalid, act: "correct spec.region"},
+	"InvalidZone.MismatchRegion":             {kind: catalog.Invalid, act: "correct spec.region"},
+	"ResourcesSoldOut.SpecifiedInstanceType": {kind: catalog.Unavailable, natural: &failing{
 		account: account, query: catalog.Query{Region: region, InstanceType: "S5.MEDIUM4"},
 		arrange: func(s *cvmtest.Server) { s.SetInstanceType(cvmtest.InstanceType{Name: "S5.MEDIUM4", SoldOut: true}) },
 	}},
-	"UnauthorizedOperation.InvalidToken":     {catalog.Unauthenticated, "temporary keys need their own token", nil},
-	"UnauthorizedOperation.PermissionDenied": {catalog.Forbidden, "grant cvm:DescribeImages to it in CAM", nil},
-	"UnsupportedOperation":                   {catalog.Invalid, "correct its spec", nil},
+	"UnauthorizedOperation.InvalidToken":     {kind: catalog.Unauthenticated, act: "temporary keys need their own token"},
+	"UnauthorizedOperation.PermissionDenied": {kind: catalog.Forbidden, act: "grant cvm:DescribeImages to it in CAM"},
+	"UnsupportedOperation":                   {kind: catalog.Invalid, act: "correct its spec"},
 
 	// The common ones.
-	"RequestLimitExceeded": {catalog.Throttled, "lower --cvm-qps", &failing{
+	"RequestLimitExceeded": {kind: catalog.Throttled, act: "lower --cvm-qps", natural: &failing{
 		account: account, query: everything, frozen: true, arrange: func(s *cvmtest.Server) { s.Put(region, private(150)...) },
 	}},
 
-	"AuthFailure":                       {catalog.Unauthenticated, "check secretId and secretKey in the Secret", nil},
-	"AuthFailure.SecretIdNotFound":      {catalog.Unauthenticated, "correct secretId in the Secret or enable the key in CAM", keyed(func(a *catalog.Account) { a.SecretID = "AKIDnobody" }, nil)},
-	"AuthFailure.InvalidSecretId":       {catalog.Unauthenticated, "correct secretId in the Secret", nil},
-	"AuthFailure.SignatureFailure":      {catalog.Unauthenticated, "correct secretKey in the Secret", keyed(func(a *catalog.Account) { a.SecretKey += "x" }, nil)},
-	"AuthFailure.TokenFailure":          {catalog.Unauthenticated, "temporary keys need their own token", temporary("another-token")},
-	"AuthFailure.InvalidAuthorization":  {catalog.Unauthenticated, "check secretId and secretKey in the Secret", nil},
-	"AuthFailure.MFAFailure":            {catalog.Unauthenticated, "use keys of a sub-account without it", nil},
-	"UnauthorizedOperation.MFAExpired":  {catalog.Unauthenticated, "use keys of a sub-account without it", nil},
-	"UnauthorizedOperation.MFANotFound": {catalog.Unauthenticated, "use keys of a sub-account without it", nil},
-	"AuthFailure.SignatureExpire":       {catalog.Unavailable, "correct the clock of the node", keyed(nil, func(s *cvmtest.Server) { s.SetSkew(10 * time.Minute) })},
-	"AuthFailure.UnauthorizedOperation": {catalog.Forbidden, "grant cvm:DescribeImages to it in CAM", nil},
-	"UnauthorizedOperation": {catalog.Forbidden, "grant cvm:DescribeImages to it in CAM", keyed(nil, func(s *cvmtest.Server) {
-		denied := cvmtest.DefaultCredential
-		denied.Deny = true
-		s.SetCredential(denied)
-	})},
-	"IpInBlacklist":    {catalog.Forbidden, "admit the address in CAM", nil},
-	"IpNotInWhitelist": {catalog.Forbidden, "admit the address in CAM", nil},
+	"AuthFailure": {kind: catalog.Unauthenticated, act: "check secretId and secretKey in the Secret"},
+	"AuthFailure.SecretIdNotFound": {
+		kind: catalog.Unauthenticated, act: "correct secretId in the Secret or enable the key in CAM",
+		natural: keyed(func(a *catalog.Account) { a.SecretID = "AKIDnobody" }, nil),
+	},
+	"AuthFailure.InvalidSecretId": {kind: catalog.Unauthenticated, act: "correct secretId in the Secret"},
+	"AuthFailure.SignatureFailure": {
+		kind: catalog.Unauthenticated, act: "correct secretKey in the Secret",
+		natural: keyed(func(a *catalog.Account) { a.SecretKey += "x" }, nil),
+	},
+	"AuthFailure.TokenFailure": {
+		kind: catalog.Unauthenticated, act: "temporary keys need their own token", natural: temporary("another-token"),
+	},
+	"AuthFailure.InvalidAuthorization":  {kind: catalog.Unauthenticated, act: "check secretId and secretKey in the Secret"},
+	"AuthFailure.MFAFailure":            {kind: catalog.Unauthenticated, act: "use keys of a sub-account without it"},
+	"UnauthorizedOperation.MFAExpired":  {kind: catalog.Unauthenticated, act: "use keys of a sub-account without it"},
+	"UnauthorizedOperation.MFANotFound": {kind: catalog.Unauthenticated, act: "use keys of a sub-account without it"},
+	"AuthFailure.SignatureExpire": {
+		kind: catalog.Unavailable, act: "correct the clock of the node",
+		natural: keyed(nil, func(s *cvmtest.Server) { s.SetSkew(10 * time.Minute) }),
+	},
+	"AuthFailure.UnauthorizedOperation": {kind: catalog.Forbidden, act: "grant cvm:DescribeImages to it in CAM"},
+	"UnauthorizedOperation": {kind: catalog.Forbidden, act: "grant cvm:DescribeImages to it in CAM",
+		natural: keyed(nil, func(s *cvmtest.Server) {
+			denied := cvmtest.DefaultCredential
+			denied.Deny = true
+			s.SetCredential(denied)
+		})},
+	"IpInBlacklist":    {kind: catalog.Forbidden, act: "admit the address in CAM"},
+	"IpNotInWhitelist": {kind: catalog.Forbidden, act: "admit the address in CAM"},
 
-	"InvalidFilterValue":    {catalog.Invalid, "correct spec.filters", nil},
-	"InvalidImageId":        {catalog.Invalid, "correct spec.imageIDs", nil},
-	"InvalidInstanceType":   {catalog.Invalid, "correct spec.instanceType", nil},
-	"InvalidRegion":         {catalog.Invalid, "correct spec.region", nil},
-	"InvalidZone":           {catalog.Invalid, "correct spec.region", nil},
-	"UnsupportedRegion":     {catalog.Invalid, "correct spec.region", asked(func(q *catalog.Query) { q.Region = "ap-shanghai-adc" })},
-	"InvalidParameter":      {catalog.Invalid, "correct its spec", nil},
-	"InvalidParameterValue": {catalog.Invalid, "correct its spec", nil},
-	"MissingParameter":      {catalog.Invalid, "correct its spec", nil},
-	"UnknownParameter":      {catalog.Invalid, "correct its spec", nil},
-	"LimitExceeded":         {catalog.Invalid, "correct its spec", nil},
+	"InvalidFilterValue":  {kind: catalog.Invalid, act: "correct spec.filters"},
+	"InvalidImageId":      {kind: catalog.Invalid, act: "correct spec.imageIDs"},
+	"InvalidInstanceType": {kind: catalog.Invalid, act: "correct spec.instanceType"},
+	"InvalidRegion":       {kind: catalog.Invalid, act: "correct spec.region"},
+	"InvalidZone":         {kind: catalog.Invalid, act: "correct spec.region"},
+	"UnsupportedRegion": {
+		kind: catalog.Invalid, act: "correct spec.region",
+		natural: asked(func(q *catalog.Query) { q.Region = "ap-shanghai-adc" }),
+	},
+	"InvalidParameter":      {kind: catalog.Invalid, act: "correct its spec"},
+	"InvalidParameterValue": {kind: catalog.Invalid, act: "correct its spec"},
+	"MissingParameter":      {kind: catalog.Invalid, act: "correct its spec"},
+	"UnknownParameter":      {kind: catalog.Invalid, act: "correct its spec"},
+	"LimitExceeded":         {kind: catalog.Invalid, act: "correct its spec"},
 
-	"InvalidAction":            {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
-	"InvalidRequest":           {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
-	"NoSuchProduct":            {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
-	"NoSuchVersion":            {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
-	"ActionOffline":            {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
-	"UnsupportedProtocol":      {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
-	"RequestSizeLimitExceeded": {catalog.Unavailable, "correct the operator's --cvm-endpoint", nil},
+	"InvalidAction":            {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
+	"InvalidRequest":           {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
+	"NoSuchProduct":            {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
+	"NoSuchVersion":            {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
+	"ActionOffline":            {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
+	"UnsupportedProtocol":      {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
+	"RequestSizeLimitExceeded": {kind: catalog.Unavailable, act: "correct the operator's --cvm-endpoint"},
 
-	"FailedOperation":           {catalog.Unavailable, "", nil},
-	"InternalError":             {catalog.Unavailable, "", nil},
-	"InternalServerError":       {catalog.Unavailable, "", nil},
-	"ServiceUnavailable":        {catalog.Unavailable, "", nil},
-	"ResourceUnavailable":       {catalog.Unavailable, "", nil},
-	"ResourceInUse":             {catalog.Unavailable, "", nil},
-	"ResourceInsufficient":      {catalog.Unavailable, "", nil},
-	"ResourcesSoldOut":          {catalog.Unavailable, "", nil},
-	"ResponseSizeLimitExceeded": {catalog.Unavailable, "", nil},
+	"FailedOperation":           {kind: catalog.Unavailable},
+	"InternalError":             {kind: catalog.Unavailable},
+	"InternalServerError":       {kind: catalog.Unavailable},
+	"ServiceUnavailable":        {kind: catalog.Unavailable},
+	"ResourceUnavailable":       {kind: catalog.Unavailable},
+	"ResourceInUse":             {kind: catalog.Unavailable},
+	"ResourceInsufficient":      {kind: catalog.Unavailable},
+	"ResourcesSoldOut":          {kind: catalog.Unavailable},
+	"ResponseSizeLimitExceeded": {kind: catalog.Unavailable},
 
 	// The SDK's own, and ours in its manner.
-	"ClientError.CredentialError":     {catalog.Unauthenticated, "check secretId and secretKey in the Secret", keyed(func(a *catalog.Account) { a.SecretID += "\n" }, nil)},
-	"ClientError.NetworkError":        {catalog.Unavailable, "", nil},
-	"ClientError.IOError":             {catalog.Unavailable, "", spoilt(cvmtest.Fault{CutAfter: 20})},
-	"ClientError.ParseJsonError":      {catalog.Unavailable, "", spoilt(rawBody(canary))},
-	"ClientError.HttpStatusCodeError": {catalog.Unavailable, "", nil}, // the guard is before it
+	"ClientError.CredentialError": {
+		kind: catalog.Unauthenticated, act: "check secretId and secretKey in the Secret",
+		natural: keyed(func(a *catalog.Account) { a.SecretID += "\n" }, nil),
+	},
+	"ClientError.NetworkError":        {kind: catalog.Unavailable},
+	"ClientError.IOError":             {kind: catalog.Unavailable, natural: spoilt(cvmtest.Fault{CutAfter: 20})},
+	"ClientError.ParseJsonError":      {kind: catalog.Unavailable, natural: spoilt(rawBody(canary))},
+	"ClientError.HttpStatusCodeError": {kind: catalog.Unavailable}, // the guard is before it
 }
 
 func temporary(token catalog.Secret) *failing {
@@ -168,7 +200,7 @@ func temporary(token catalog.Secret) *failing {
 	return &failing{account: account, query: everything, arrange: func(s *cvmtest.Server) { s.SetCredential(credential) }}
 }
 
-// elevenDozenIDs are more than the 100 that a request may have.
+// elevenDozenIDs returns more than the 100 ids that a request may have.
 func elevenDozenIDs() []string {
 	var ids []string
 	for _, image := range private(132) {
@@ -185,16 +217,19 @@ func TestNoCodeIsWithoutATest(t *testing.T) {
 }
 
 // commonCodes are those that the documentation of API 3.0 lists for every action (documents 213/30435, 1388/114322 and
-// 1140/51177), and those that the SDK makes, but for DryRunOperation, which nothing of ours asks for.
+// 1140/51177), and the SDK's own. DryRunOperation is omitted, since the operator doesn't use it.
 var commonCodes = []string{
-	"ActionOffline", "AuthFailure.InvalidAuthorization", "AuthFailure.InvalidSecretId", "AuthFailure.MFAFailure", "AuthFailure.SecretIdNotFound",
-	"AuthFailure.SignatureExpire", "AuthFailure.SignatureFailure", "AuthFailure.TokenFailure", "AuthFailure.UnauthorizedOperation", "FailedOperation",
-	"InternalError", "InternalServerError", "InvalidAction", "InvalidParameter", "InvalidParameterValue", "InvalidRequest", "IpInBlacklist", "IpNotInWhitelist",
-	"LimitExceeded", "MissingParameter", "NoSuchProduct", "NoSuchVersion", "RequestLimitExceeded", "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
-	"RequestLimitExceeded.IPLimitExceeded", "RequestLimitExceeded.UinLimitExceeded", "RequestSizeLimitExceeded", "ResourceInUse", "ResourceInsufficient",
-	"ResourceUnavailable", "ResponseSizeLimitExceeded", "ServiceUnavailable", "UnauthorizedOperation", "UnauthorizedOperation.MFAExpired",
-	"UnauthorizedOperation.MFANotFound", "UnknownParameter", "UnsupportedOperation", "UnsupportedProtocol", "UnsupportedRegion",
-	"ClientError.CredentialError", "ClientError.NetworkError", "ClientError.IOError", "ClientError.ParseJsonError", "ClientError.HttpStatusCodeError",
+	"ActionOffline", "AuthFailure.InvalidAuthorization", "AuthFailure.InvalidSecretId", "AuthFailure.MFAFailure",
+	"AuthFailure.SecretIdNotFound", "AuthFailure.SignatureExpire", "AuthFailure.SignatureFailure",
+	"AuthFailure.TokenFailure", "AuthFailure.UnauthorizedOperation", "FailedOperation", "InternalError",
+	"InternalServerError", "InvalidAction", "InvalidParameter", "InvalidParameterValue", "InvalidRequest",
+	"IpInBlacklist", "IpNotInWhitelist", "LimitExceeded", "MissingParameter", "NoSuchProduct", "NoSuchVersion",
+	"RequestLimitExceeded", "RequestLimitExceeded.GlobalRegionUinLimitExceeded", "RequestLimitExceeded.IPLimitExceeded",
+	"RequestLimitExceeded.UinLimitExceeded", "RequestSizeLimitExceeded", "ResourceInUse", "ResourceInsufficient",
+	"ResourceUnavailable", "ResponseSizeLimitExceeded", "ServiceUnavailable", "UnauthorizedOperation",
+	"UnauthorizedOperation.MFAExpired", "UnauthorizedOperation.MFANotFound", "UnknownParameter", "UnsupportedOperation",
+	"UnsupportedProtocol", "UnsupportedRegion", "ClientError.CredentialError", "ClientError.NetworkError",
+	"ClientError.IOError", "ClientError.ParseJsonError", "ClientError.HttpStatusCodeError",
 }
 
 func TestEveryDocumentedCodeHasARow(t *testing.T) {
@@ -216,13 +251,15 @@ func TestEveryDocumentedCodeHasARow(t *testing.T) {
 
 func TestEachCodeIsClassifiedAndExplained(t *testing.T) {
 	for code, want := range wantCodes {
-		requests := map[string]*failing{"injected": spoilt(cvmtest.Fault{Code: code, Message: canary + " [request id:" + canary + "] of RequestId=x"})}
+		requests := map[string]*failing{"injected": spoilt(cvmtest.Fault{
+			Code: code, Message: canary + " [request id:" + canary + "] of RequestId=x",
+		})}
 		if want.natural != nil {
 			requests["by itself"] = want.natural
 		}
 		for how, request := range requests {
 			t.Run(code+" "+how, func(t *testing.T) {
-				t.Parallel() // throttled ones wait
+				t.Parallel() // throttled cases wait
 				o := cvmtest.Options{}
 				if request.frozen {
 					now := time.Now()
@@ -272,7 +309,8 @@ var (
 func wantSentence(t *testing.T, message, act string) {
 	t.Helper()
 	switch {
-	case message == "" || message[0] < 'a' || message[0] > 'z' || fullStop.MatchString(message) || strings.ContainsAny(message, "\n\t") || len(message) > 200:
+	case message == "" || message[0] < 'a' || message[0] > 'z' || fullStop.MatchString(message) || strings.ContainsAny(message, "\n\t") ||
+		len(message) > 200:
 		t.Errorf("not a sentence without its full stop: %q", message)
 	case act == "" && imperative.MatchString(message):
 		t.Errorf("tells somebody to act where nobody must: %q", message)
@@ -287,7 +325,7 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 		act     string
 		unknown bool
 	}{
-		// By the part before the first '.'.
+		// Classified by the part before the first '.'.
 		"RequestLimitExceeded.UinLimitExceeded":             {catalog.Throttled, "lower --cvm-qps", false},
 		"RequestLimitExceeded.GlobalRegionUinLimitExceeded": {catalog.Throttled, "lower --cvm-qps", false},
 		"RequestLimitExceeded.IPLimitExceeded":              {catalog.Throttled, "lower --cvm-qps", false},
@@ -326,7 +364,7 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A part of a key that no header can carry would come out as a network that doesn't work.
+// Otherwise a key that is invalid in a header would look like a network failure.
 func TestKeysThatCannotBeSentAreRefusedBeforeAnyRequest(t *testing.T) {
 	for name, change := range map[string]func(*catalog.Account){
 		"a line's end in secretId":  func(a *catalog.Account) { a.SecretID += "\n" },

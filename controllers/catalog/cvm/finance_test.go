@@ -22,7 +22,7 @@ import (
 
 const finance = "ap-shanghai-fsi"
 
-// One client without a word about endpoints asks each region where it is.
+// A client with default endpoints uses each region's own host.
 func TestAFinanceRegionIsAskedAtItsOwnHost(t *testing.T) {
 	const regional = "cvm.ap-shanghai-fsi.tencentcloudapi.com"
 	cert, pool := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), DefaultEndpoint, regional)
@@ -55,12 +55,13 @@ func TestAFinanceRegionIsAskedAtItsOwnHost(t *testing.T) {
 	}
 }
 
-// Who is blamed must be able to mend it: the query is right.
+// The message must blame whoever can fix it: the query is valid.
 func TestAFinanceRegionAtTheWrongHostIsTheEndpointsFault(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	c := connect(t, s)
 	failure := mustFail(t, c, account, catalog.Query{Region: finance})
-	if failure.Kind != catalog.Unavailable || failure.Code != "UnsupportedRegion" || !strings.Contains(failure.Message, "--cvm-endpoint") || strings.Contains(failure.Message, "spec") {
+	if failure.Kind != catalog.Unavailable || failure.Code != "UnsupportedRegion" || !strings.Contains(failure.Message, "--cvm-endpoint") ||
+		strings.Contains(failure.Message, "spec") {
 		t.Errorf("%s: %v, want one that blames --cvm-endpoint", failure.Kind, failure)
 	}
 	s.Inject(cvmtest.Fault{Code: "UnsupportedRegion"})
@@ -70,7 +71,7 @@ func TestAFinanceRegionAtTheWrongHostIsTheEndpointsFault(t *testing.T) {
 	}
 }
 
-// Keys of roles for a finance region are asked for in it.
+// Keys of roles for a finance region are requested in that region.
 func TestSTSOfAFinanceRegionIsItsOwn(t *testing.T) {
 	c, err := New(Options{})
 	if err != nil {
@@ -93,7 +94,9 @@ func TestSTSOfAFinanceRegionIsItsOwn(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if diff := cmp.Diff(map[string]bool{"sts.tencentcloudapi.com:443": true, "sts.ap-shanghai-fsi.tencentcloudapi.com:443": true}, asked); diff != "" {
+	if diff := cmp.Diff(map[string]bool{
+		"sts.tencentcloudapi.com:443": true, "sts.ap-shanghai-fsi.tencentcloudapi.com:443": true,
+	}, asked); diff != "" {
 		t.Errorf("connections (-want +got):\n%s", diff)
 	}
 }

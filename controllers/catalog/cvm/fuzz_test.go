@@ -19,6 +19,7 @@ import (
 	"time"
 
 	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
+	sdkjson "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/json"
 	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/cvm/v20170312"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -88,8 +89,8 @@ func recordedAnswers(f *testing.F) [][]byte {
 	return bodies
 }
 
-// canned answers every request with the same body, and no more than a few of them: a TotalCount may promise a
-// thousand pages.
+// canned answers the first requests with the same body. It is bounded, because a TotalCount may promise a thousand
+// pages.
 type canned struct {
 	contentType string
 	body        []byte
@@ -106,23 +107,25 @@ func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Whatever the cloud's door answers, through the guard and the SDK: a listing that is fit for use, or an error of ours
-// that quotes nothing.
+// Any answer results in a valid listing or in an error of ours that quotes nothing.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range recordedAnswers(f) {
 		f.Add("application/json", body)
 	}
 	for _, s := range []string{
-		``, `null`, `{}`, `[]`, `"x"`, `{"Response":null}`, `{"Response":[]}`, `{"Response":{"TotalCount":100000,"RequestId":"r","ImageSet":[{"ImageId":"img-0"}]}}`,
-		`{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"m"},"RequestId":"r"}}`, `{"Response":{"Error":{},"RequestId":"r"}}`,
-		`{"Response":{"Error":{"Code":"A\u202e\u0000 b","Message":null}}}`, `{"code":4000,"codeDesc":"x","message":"y"}`, `[[[[[[[[`, `{"Response":{}}{}`,
+		``, `null`, `{}`, `[]`, `"x"`, `{"Response":null}`, `{"Response":[]}`,
+		`{"Response":{"TotalCount":100000,"RequestId":"r","ImageSet":[{"ImageId":"img-0"}]}}`,
+		`{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"m"},"RequestId":"r"}}`,
+		`{"Response":{"Error":{},"RequestId":"r"}}`,
+		`{"Response":{"Error":{"Code":"A\u202e\u0000 b","Message":null}}}`, `{"code":4000,"codeDesc":"x","message":"y"}`, `[[[[[[[[`,
+		`{"Response":{}}{}`,
 	} {
 		f.Add("application/json; charset=utf-8", []byte(s))
 	}
 	f.Add("text/event-stream", []byte("data: {}\n\n"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		if bytes.Contains(body, []byte("RequestLimitExceeded")) {
-			return // it is asked again, after a second's pause
+			return // retried after a pause of a second
 		}
 		c, err := New(Options{Endpoint: "http://127.0.0.1:1", QPS: 1e6, Burst: 1e6})
 		if err != nil {
@@ -148,14 +151,15 @@ func wantOurs(t *testing.T, err error) {
 	if !errors.As(err, &failure) {
 		t.Fatalf("%T, want a *catalog.Error", err)
 	}
-	if failure.Kind == "" || failure.Message == "" || (failure.Code != codeUnknown && !codePattern.MatchString(failure.Code)) || len(failure.Code) > maxPlatform {
+	if failure.Kind == "" || failure.Message == "" || (failure.Code != codeUnknown && !codePattern.MatchString(failure.Code)) ||
+		len(failure.Code) > maxPlatform {
 		t.Errorf("%+v", failure)
 	}
 	wantClean(t, "the message", failure.Message, 200)
 	wantClean(t, "the request's id", failure.RequestID, maxPlatform)
 }
 
-// Whatever code, message and id the cloud gives an error.
+// Any code, message and id may be in an error of the cloud.
 func FuzzClassify(f *testing.F) {
 	for code := range verdicts {
 		f.Add(code, "message", "id")
@@ -164,7 +168,8 @@ func FuzzClassify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code, message, id string) {
 		failure := classify(tcerrors.NewTencentCloudSDKError(code, message, id))
 		wantOurs(t, failure)
-		if family, _, _ := strings.Cut(code, "."); verdicts[code].kind == "" && verdicts[family].kind == "" && failure.Kind != catalog.Unavailable {
+		if family, _, _ := strings.Cut(code, "."); verdicts[code].kind == "" && verdicts[family].kind == "" &&
+			failure.Kind != catalog.Unavailable {
 			t.Errorf("%q is %s: a code that nobody knows must not make anybody edit a query that is right", code, failure.Kind)
 		}
 		if strings.Contains(failure.Error(), "RequestId=") || len(message) > 20 && strings.Contains(failure.Error(), message) {
@@ -192,9 +197,13 @@ func FuzzConvertPage(f *testing.F) {
 		f.Add([]byte(s), 100)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, offset int) {
-		response := sdk.NewDescribeImagesResponse()
-		if json.Unmarshal(body, &response) != nil {
-			return
+		response, theSDKs := &answer{}, sdk.NewDescribeImagesResponse()
+		err := response.ParseErrorFromHTTPResponse(body)
+		if refused := theSDKs.ParseErrorFromHTTPResponse(body); refused != nil || sdkjson.Unmarshal(body, theSDKs) != nil {
+			return // the SDK also decodes fields that aren't used
+		}
+		if !errors.Is(err, errDecoded) {
+			t.Fatalf("the SDK can decode the answer: %v", err)
 		}
 		offset = max(0, min(offset, maxImages))
 		p, err := convertPage(response, offset)
@@ -204,8 +213,8 @@ func FuzzConvertPage(f *testing.F) {
 			}
 			return
 		}
-		if p.total < 0 || p.total > maxImages || len(p.images)+len(p.invalidIDs) != len(response.Response.ImageSet) {
-			t.Errorf("TotalCount %d; %d images and %d invalid of %d", p.total, len(p.images), len(p.invalidIDs), len(response.Response.ImageSet))
+		if p.total < 0 || p.total > maxImages || len(p.images)+len(p.invalidIDs) != len(theSDKs.Response.ImageSet) {
+			t.Errorf("TotalCount %d; %d images and %d invalid of %d", p.total, len(p.images), len(p.invalidIDs), len(theSDKs.Response.ImageSet))
 		}
 		for _, image := range p.images {
 			wantFit(t, image)
@@ -215,8 +224,10 @@ func FuzzConvertPage(f *testing.F) {
 
 func FuzzParseEndpoint(f *testing.F) {
 	for _, s := range []string{
-		"cvm.tencentcloudapi.com", "https://cvm.tencentcloudapi.com:443/", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:80", "http://127.0.0.1@evil.example",
-		"cvm.{region}.tencentcloudapi.com", "http://{region}", "http://127.0.0.1.evil.example", "https://a/b", "//a", "a:0", "a:", "%41", "http://127.0.0.1%00", "HTTP://LOCALHOST", "http://localhost#@evil.example",
+		"cvm.tencentcloudapi.com", "https://cvm.tencentcloudapi.com:443/", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:80",
+		"http://127.0.0.1@evil.example",
+		"cvm.{region}.tencentcloudapi.com", "http://{region}", "http://127.0.0.1.evil.example", "https://a/b", "//a", "a:0", "a:", "%41",
+		"http://127.0.0.1%00", "HTTP://LOCALHOST", "http://localhost#@evil.example",
 	} {
 		f.Add(s)
 	}
@@ -226,7 +237,7 @@ func FuzzParseEndpoint(f *testing.F) {
 			return
 		}
 		got = got.in(region)
-		// The SDK writes the URL like this; net/http must understand it as we did.
+		// The SDK builds the URL like this. net/http must parse it in the same way.
 		u, err := url.Parse(strings.ToLower(got.scheme) + "://" + got.host + "/")
 		if err != nil || u.Host != got.host || u.User != nil || u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
 			t.Fatalf("%q became %+v, which is %+v, %v", s, got, u, err)

@@ -27,8 +27,8 @@ const (
 	podRole  = "qcs::cam::uin/100000000002:roleName/pod"
 )
 
-// keyring is the cloud with what gives keys, and a client that knows both. All clocks but that of signatures move
-// together; the cloud accepts a signature for five minutes.
+// keyring is the cloud with the services that issue keys, and a client of both. All clocks except that of signatures
+// are advanced together; the cloud accepts a signature for five minutes.
 type keyring struct {
 	*testing.T
 
@@ -54,11 +54,15 @@ func newKeyring(t *testing.T) *keyring {
 	t.Cleanup(k.sts.Close)
 	k.metadata = authtest.NewMetadata(k.cloud, "node-role", otherUIN)
 	t.Cleanup(k.metadata.Close)
-	if err := os.WriteFile(k.tokenFile, []byte(issuer.Token("sts.cloud.tencent.com", "pod", time.Now().AddDate(1, 0, 0))+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(k.tokenFile, []byte(issuer.Token("sts.cloud.tencent.com", "pod", time.Now().AddDate(1, 0, 0))+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	identity := auth.WebIdentity{Region: "ap-shanghai", ProviderID: "cls-1", TokenFile: k.tokenFile, RoleARN: podRole}
-	c, err := New(Options{Endpoint: k.cloud.URL(), STS: k.sts.URL(), Metadata: k.metadata.URL(), WebIdentity: identity, QPS: 100_000, Burst: 100_000})
+	c, err := New(Options{
+		Endpoint: k.cloud.URL(), STS: k.sts.URL(), Metadata: k.metadata.URL(), WebIdentity: identity, QPS: 100_000,
+		Burst: 100_000,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +70,10 @@ func newKeyring(t *testing.T) *keyring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As New makes it, but for the clock.
+	// Like in New, except for the clock.
 	c.keys = auth.New(auth.Options{
-		Profile: func(region string) *profile.ClientProfile { return newProfile(sts.in(region)) }, Transport: c.transport, Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
+		Profile: func(region string) *profile.ClientProfile { return newProfile(sts.in(region)) }, Transport: c.transport,
+		Region: defaultSTSRegion, Metadata: k.metadata.URL(), WebIdentity: identity, Now: now,
 	})
 	k.client = c
 	k.cloud.Put(region, cvmtest.PrivateImages(1, 3, otherUIN)...)
@@ -77,7 +82,7 @@ func newKeyring(t *testing.T) *keyring {
 
 func (k *keyring) pass(d time.Duration) { k.offset.Add(int64(d)) }
 
-// assuming is the account that assumes a role with the keys that every simulator knows.
+// assuming returns an account that assumes a role with the keys that every simulator knows.
 func assuming(arn string) catalog.Account {
 	a := account
 	a.Roles[0].ARN = arn
@@ -110,7 +115,7 @@ func TestListingsAreSignedWithTheKeysOfEachProvider(t *testing.T) {
 	}
 }
 
-// A page is signed with keys that are good when it is sent, however long the pages before it took.
+// Each page is signed with keys that are valid when it is sent, however long the previous pages took.
 func TestALongListingOutlivesItsKeys(t *testing.T) {
 	k := newKeyring(t)
 	k.metadata.SetLife(3*time.Minute, 2*time.Minute)
@@ -166,27 +171,89 @@ func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 		kind    catalog.Kind
 		want    string
 	}{
-		"a role that isn't there": {assuming("qcs::cam::uin/1:roleName/x"), nil, catalog.Unauthenticated, "the role of roleArn gives no keys: the cloud knows no such role; correct its ARN, or create it in CAM (InternalError.GetRoleError)"},
-		"a role without trust":    {assuming(podRole), nil, catalog.Unauthenticated, "the role of roleArn gives no keys: the cloud doesn't let the caller assume the role; name the caller in the role's trust policy"},
-		"wrong keys":              {wrong, nil, catalog.Unauthenticated, "the role of roleArn gives no keys: the secretKey does not belong to the secretId; correct secretKey in the Secret (AuthFailure.SignatureFailure)"},
-		"a clock that is wrong":   {assuming(reader), func(k *keyring) { k.cloud.SetSkew(time.Hour) }, catalog.Unavailable, "correct the clock of the node"},
-		"a throttled STS":         {assuming(reader), sts(authtest.Fault{Code: "RequestLimitExceeded"}), catalog.Throttled, "the role of roleArn gives no keys: the cloud's limit of requests for keys is reached (RequestLimitExceeded)"},
-		"a broken STS":            {byPod, sts(authtest.Fault{Code: "InternalError.SystemError"}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the cloud could not answer (InternalError.SystemError)"},
-		"a gateway's page":        {byPod, sts(authtest.Fault{Status: 502, Body: text("<html>" + canary)}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the answer is not the cloud's: its HTTP status is 502 (ClientError.AnswerRefused)"},
-		"a redirect":              {byPod, sts(authtest.Fault{Status: 307, Header: map[string]string{"Location": "http://127.0.0.1:1/"}}), catalog.Unavailable, "it is a redirect (HTTP status 307)"},
-		"no JSON":                 {byPod, sts(authtest.Fault{Header: map[string]string{"Content-Type": "text/html"}}), catalog.Unavailable, "it is not JSON"},
-		"an answer without end":   {byPod, sts(authtest.Fault{Body: text(strings.Repeat(canary, 1<<20))}), catalog.Unavailable, "it is larger than 8 MiB"},
-		"a connection that ends":  {byPod, sts(authtest.Fault{Drop: true}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the host 127.0.0.1 closed the connection without an answer (ClientError.ConnectionClosed)"},
-		"no keys in the answer":   {byPod, sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"` + canary + `"}}`)}), catalog.Unavailable, "the TKE identity of the pod gives no keys: the answer has none (ClientError.NoKeys)"},
-		"a token that is refused": {byPod, func(k *keyring) { _ = os.WriteFile(k.tokenFile, []byte(canary), 0o600) }, catalog.Unauthenticated, "the role must trust this cluster's OIDC provider in CAM"},
-		"no token":                {byPod, func(k *keyring) { _ = os.Remove(k.tokenFile) }, catalog.Unauthenticated, "TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts (ClientError.NoWebIdentityToken)"},
-		"a node without role":     {byNode, func(k *keyring) { k.metadata.SetRole("", "") }, catalog.Unauthenticated, "the CVM role of the node gives no keys: no role is bound to the node; bind one in the CVM console"},
-		"a role without keys":     {byNode, func(k *keyring) { k.metadata.SetCode("Failed") }, catalog.Unauthenticated, "check the role and what may use it in CAM"},
-		"no metadata service":     {byNode, metadata(authtest.Fault{Status: 500, Body: text(canary)}), catalog.Unavailable, "the operator must run on a CVM node, and its NetworkPolicy must admit 169.254.0.23 (ClientError.MetadataUnavailable)"},
-		"keys that end at once":   {byNode, func(k *keyring) { k.metadata.SetLife(30*time.Second, time.Second) }, catalog.Unavailable, "those in the answer end within a minute"},
-		"a role that may not list": {assuming(reader), func(k *keyring) {
+		"a role that isn't there": {
+			account: assuming("qcs::cam::uin/1:roleName/x"), arrange: nil, kind: catalog.Unauthenticated,
+			want: "the role of roleArn gives no keys: the cloud knows no such role; correct its ARN, or create it in CAM " +
+				"(InternalError.GetRoleError)",
+		},
+		"a role without trust": {
+			account: assuming(podRole), arrange: nil, kind: catalog.Unauthenticated,
+			want: "the role of roleArn gives no keys: the cloud doesn't let the caller assume the role; name the caller in the role's trust policy",
+		},
+		"wrong keys": {
+			account: wrong, arrange: nil, kind: catalog.Unauthenticated,
+			want: "the role of roleArn gives no keys: the secretKey does not belong to the secretId; correct secretKey in the Secret " +
+				"(AuthFailure.SignatureFailure)",
+		},
+		"a clock that is wrong": {
+			account: assuming(reader), arrange: func(k *keyring) { k.cloud.SetSkew(time.Hour) },
+			kind: catalog.Unavailable, want: "correct the clock of the node",
+		},
+		"a throttled STS": {
+			account: assuming(reader), arrange: sts(authtest.Fault{Code: "RequestLimitExceeded"}),
+			kind: catalog.Throttled,
+			want: "the role of roleArn gives no keys: the cloud's limit of requests for keys is reached (RequestLimitExceeded)",
+		},
+		"a broken STS": {
+			account: byPod, arrange: sts(authtest.Fault{Code: "InternalError.SystemError"}), kind: catalog.Unavailable,
+			want: "the TKE identity of the pod gives no keys: the cloud could not answer (InternalError.SystemError)",
+		},
+		"a gateway's page": {
+			account: byPod, arrange: sts(authtest.Fault{Status: 502, Body: text("<html>" + canary)}),
+			kind: catalog.Unavailable,
+			want: "the TKE identity of the pod gives no keys: the answer is not the cloud's: its HTTP status is 502 (ClientError.AnswerRefused)",
+		},
+		"a redirect": {
+			account: byPod,
+			arrange: sts(authtest.Fault{Status: 307, Header: map[string]string{"Location": "http://127.0.0.1:1/"}}),
+			kind:    catalog.Unavailable, want: "it is a redirect (HTTP status 307)",
+		},
+		"no JSON": {
+			account: byPod, arrange: sts(authtest.Fault{Header: map[string]string{"Content-Type": "text/html"}}),
+			kind: catalog.Unavailable, want: "it is not JSON",
+		},
+		"an answer without end": {
+			account: byPod, arrange: sts(authtest.Fault{Body: text(strings.Repeat(canary, 1<<20))}),
+			kind: catalog.Unavailable, want: "it is larger than 8 MiB",
+		},
+		"a connection that ends": {
+			account: byPod, arrange: sts(authtest.Fault{Drop: true}), kind: catalog.Unavailable,
+			want: "the TKE identity of the pod gives no keys: the host 127.0.0.1 closed the connection without an answer " +
+				"(ClientError.ConnectionClosed)",
+		},
+		"no keys in the answer": {
+			account: byPod, arrange: sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"` + canary + `"}}`)}),
+			kind: catalog.Unavailable,
+			want: "the TKE identity of the pod gives no keys: the answer has none (ClientError.NoKeys)",
+		},
+		"a token that is refused": {
+			account: byPod, arrange: func(k *keyring) { _ = os.WriteFile(k.tokenFile, []byte(canary), 0o600) },
+			kind: catalog.Unauthenticated, want: "the role must trust this cluster's OIDC provider in CAM",
+		},
+		"no token": {
+			account: byPod, arrange: func(k *keyring) { _ = os.Remove(k.tokenFile) }, kind: catalog.Unauthenticated,
+			want: "TKE_WEB_IDENTITY_TOKEN_FILE must name a file that the add-on pod-identity-webhook mounts (ClientError.NoWebIdentityToken)",
+		},
+		"a node without role": {
+			account: byNode, arrange: func(k *keyring) { k.metadata.SetRole("", "") }, kind: catalog.Unauthenticated,
+			want: "the CVM role of the node gives no keys: no role is bound to the node; bind one in the CVM console",
+		},
+		"a role without keys": {
+			account: byNode, arrange: func(k *keyring) { k.metadata.SetCode("Failed") }, kind: catalog.Unauthenticated,
+			want: "check the role and what may use it in CAM",
+		},
+		"no metadata service": {
+			account: byNode, arrange: metadata(authtest.Fault{Status: 500, Body: text(canary)}),
+			kind: catalog.Unavailable,
+			want: "the operator must run on a CVM node, and its NetworkPolicy must admit 169.254.0.23 (ClientError.MetadataUnavailable)",
+		},
+		"keys that end at once": {
+			account: byNode, arrange: func(k *keyring) { k.metadata.SetLife(30*time.Second, time.Second) },
+			kind: catalog.Unavailable, want: "those in the answer end within a minute",
+		},
+		"a role that may not list": {account: assuming(reader), arrange: func(k *keyring) {
 			k.sts.SetRole(authtest.Role{ARN: reader, UIN: otherUIN, Trusts: []string{cvmtest.DefaultCredential.UIN}, Deny: true})
-		}, catalog.Forbidden, "grant cvm:DescribeImages to it in CAM"},
+		}, kind: catalog.Forbidden, want: "grant cvm:DescribeImages to it in CAM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeyring(t)
@@ -205,7 +272,7 @@ func TestWithoutKeysItIsSaidWhoMustAct(t *testing.T) {
 	}
 }
 
-// belongingTo is an account whose keys must be another account's.
+// belongingTo returns an account with a required account id.
 func belongingTo(account string, a catalog.Account) catalog.Account {
 	a.AccountID = account
 	return a
@@ -221,15 +288,39 @@ func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
 		kind    catalog.Kind
 		want    string
 	}{
-		"another account": {belongingTo(otherUIN, account), nil, catalog.Unauthenticated,
-			"the keys belong to the account " + cvmtest.DefaultCredential.UIN + ", and accountID demands " + otherUIN + "; use keys of that account, or correct accountID"},
-		"the role of another account": {belongingTo(cvmtest.DefaultCredential.UIN, assuming(reader)), nil, catalog.Unauthenticated, "the keys belong to the account " + otherUIN},
-		"the node's of another":       {belongingTo(cvmtest.DefaultCredential.UIN, byNode), nil, catalog.Unauthenticated, "the keys belong to the account " + otherUIN},
-		"wrong keys":                  {belongingTo(cvmtest.DefaultCredential.UIN, wrong), nil, catalog.Unauthenticated, "the secretKey does not belong to the secretId"},
-		"an STS that refuses":         {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "UnauthorizedOperation"}), catalog.Unavailable, "allow sts:GetCallerIdentity to them in CAM"},
-		"an STS that doesn't know it": {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InvalidAction"}), catalog.Unavailable, "correct the operator's --sts-endpoint"},
-		"an STS that hangs up":        {belongingTo(otherUIN, account), sts(authtest.Fault{Drop: true}), catalog.Unavailable, "it is not known which account the keys belong to, and accountID names one: the host 127.0.0.1 closed the connection without an answer"},
-		"an STS that is broken":       {belongingTo(otherUIN, account), sts(authtest.Fault{Code: "InternalError"}), catalog.Unavailable, "the cloud could not answer"},
+		"another account": {account: belongingTo(otherUIN, account), arrange: nil, kind: catalog.Unauthenticated,
+			want: "the keys belong to the account " + cvmtest.DefaultCredential.UIN + ", and accountID demands " + otherUIN +
+				"; use keys of that account, or correct accountID"},
+		"the role of another account": {
+			account: belongingTo(cvmtest.DefaultCredential.UIN, assuming(reader)), arrange: nil,
+			kind: catalog.Unauthenticated, want: "the keys belong to the account " + otherUIN,
+		},
+		"the node's of another": {
+			account: belongingTo(cvmtest.DefaultCredential.UIN, byNode), arrange: nil, kind: catalog.Unauthenticated,
+			want: "the keys belong to the account " + otherUIN,
+		},
+		"wrong keys": {
+			account: belongingTo(cvmtest.DefaultCredential.UIN, wrong), arrange: nil, kind: catalog.Unauthenticated,
+			want: "the secretKey does not belong to the secretId",
+		},
+		"an STS that refuses": {
+			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Code: "UnauthorizedOperation"}),
+			kind: catalog.Unavailable, want: "allow sts:GetCallerIdentity to them in CAM",
+		},
+		"an STS that doesn't know it": {
+			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Code: "InvalidAction"}),
+			kind: catalog.Unavailable, want: "correct the operator's --sts-endpoint",
+		},
+		"an STS that hangs up": {
+			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Drop: true}),
+			kind: catalog.Unavailable,
+			want: "it is not known which account the keys belong to, and accountID names one: the host 127.0.0.1 closed the connection " +
+				"without an answer",
+		},
+		"an STS that is broken": {
+			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Code: "InternalError"}),
+			kind: catalog.Unavailable, want: "the cloud could not answer",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeyring(t)
@@ -255,7 +346,7 @@ func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// Throttled keys pause nothing but themselves: the budget is the cloud's for images.
+// Throttled requests for keys don't pause requests for images.
 func TestAThrottledSTSPausesNoListing(t *testing.T) {
 	k := newKeyring(t)
 	k.sts.Inject(authtest.Fault{Code: "RequestLimitExceeded"})
@@ -288,13 +379,15 @@ func TestNoCodeOfKeysBlamesTheQueryOrTheWrongFlag(t *testing.T) {
 	}
 }
 
-// The class of each row by the API's own description of the code.
+// The class follows the API's description of each code.
 func TestCodesOfKeys(t *testing.T) {
 	kinds := map[catalog.Kind][]string{
 		catalog.Unauthenticated: {
-			"InternalError.GetRoleError", "InternalError.IllegalRole", "ResourceNotFound.RoleNotFound", "UnauthorizedOperation", "UnsupportedOperation",
+			"InternalError.GetRoleError", "InternalError.IllegalRole", "ResourceNotFound.RoleNotFound", "UnauthorizedOperation",
+			"UnsupportedOperation",
 			"InvalidParameter.AccessKeyNotSupport", "InvalidParameter.AccountNotAvaliable", "InvalidParameter.GrantOtherResource",
-			"InvalidParameter.OverTimeError", "InvalidParameter.ParamError", "InvalidParameter.ResouceError", "InvalidParameter.WebIdentityTokenError",
+			"InvalidParameter.OverTimeError", "InvalidParameter.ParamError", "InvalidParameter.ResouceError",
+			"InvalidParameter.WebIdentityTokenError",
 			"FailedOperation.CheckMFAError", "FailedOperation.MFATypeNotSupported", "AuthFailure.AccessKeyIllegal", "AuthFailure.SecretIdNotFound",
 			"AuthFailure.TokenFailure", "MissingParameter", "IpNotInWhitelist",
 		},

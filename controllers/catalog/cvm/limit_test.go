@@ -22,7 +22,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// waited is how long a bucket makes one wait.
+// waited returns how long wait blocks.
 func waited(t *testing.T, b *bucket) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -49,7 +49,7 @@ func TestTheBucketKeepsItsRate(t *testing.T) {
 	})
 }
 
-// wantBudget checks that no second saw more than qps and burst together.
+// wantBudget checks that no second had more requests than qps and burst together.
 func wantBudget(t *testing.T, times []time.Time, limit int) {
 	t.Helper()
 	slices.SortFunc(times, time.Time.Compare)
@@ -119,7 +119,7 @@ func TestAPausedBucketLetsNobodyThroughWhoIsWaitingAlready(t *testing.T) {
 				times = append(times, time.Now())
 			})
 		}
-		synctest.Wait() // one is through, nineteen wait for tokens
+		synctest.Wait() // one has passed, nineteen wait for tokens
 		b.throttled()
 		resume := b.resume
 		group.Wait()
@@ -158,7 +158,7 @@ func TestAnswersThatComeDuringAPauseChangeNothing(t *testing.T) {
 		b := l.bucket("a")
 		b.throttled()
 		resume := b.resume
-		for range 10 { // of requests that were under way
+		for range 10 { // requests that were in flight
 			b.throttled()
 			b.succeeded()
 		}
@@ -208,9 +208,11 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 		// after is how long a wait with a deadline of 100 ms takes.
 		after time.Duration
 	}{
-		"during a pause":                     {prepare: (*bucket).throttled, after: 100 * time.Millisecond},
-		"when no token can come in time":     {prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1) }},
-		"when a token comes during a pause":  {prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1); b.throttled() }, after: 100 * time.Millisecond},
+		"during a pause":                 {prepare: (*bucket).throttled, after: 100 * time.Millisecond},
+		"when no token can come in time": {prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1) }},
+		"when a token comes during a pause": {
+			prepare: func(b *bucket) { b.tokens.AllowN(time.Now(), 1); b.throttled() }, after: 100 * time.Millisecond,
+		},
 		"when it has ended before it begins": {prepare: func(*bucket) { <-time.After(time.Second) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +249,7 @@ func TestAListingThatGetsNoTokenIsThrottledByOurselves(t *testing.T) {
 		t.Errorf("%d requests with one token, want 1", n)
 	}
 
-	// A pause longer than the deadline: then it is the context that ended the wait.
+	// The pause is longer than the deadline, so the context ends the wait.
 	other := account
 	other.Source = "secret/other"
 	c.limits.bucket(bucketOf(other.Source, c.endpoint.host)).resume = time.Now().Add(time.Hour)
@@ -292,8 +294,14 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 		images int // 0: it fails
 		want   []int64
 	}{
-		"throttled once":         {fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded", Times: 1}, images: 150, want: []int64{0, 100, 100}},
-		"throttled twice":        {fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded.IPLimitExceeded", Times: 2}, images: 150, want: []int64{0, 100, 100, 100}},
+		"throttled once": {
+			fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded", Times: 1}, images: 150,
+			want: []int64{0, 100, 100},
+		},
+		"throttled twice": {
+			fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded.IPLimitExceeded", Times: 2}, images: 150,
+			want: []int64{0, 100, 100, 100},
+		},
 		"throttled three times":  {fault: cvmtest.Fault{Page: 2, Code: "RequestLimitExceeded", Times: 3}, want: []int64{0, 100, 100, 100}},
 		"throttled for good":     {fault: cvmtest.Fault{Code: "RequestLimitExceeded.UinLimitExceeded"}, want: []int64{0, 0, 0}},
 		"another error is final": {fault: cvmtest.Fault{Page: 2, Code: "InternalError", Times: 1}, want: []int64{0, 100}},
@@ -304,8 +312,8 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 			s.Inject(tc.fault)
 			c := connect(t, s)
 			if tc.images > 0 {
-				if got := mustList(t, c, everything); len(got.Images) != tc.images || got.Unsettled {
-					t.Errorf("%d images, unsettled %t", len(got.Images), got.Unsettled)
+				if got := mustList(t, c, everything); len(got.Images) != tc.images || got.Inconsistent {
+					t.Errorf("%d images, inconsistent %t", len(got.Images), got.Inconsistent)
 				}
 			} else if failure := mustFail(t, c, account, everything); failure.Code != tc.fault.Code {
 				t.Errorf("%v, want %s", failure, tc.fault.Code)
@@ -323,7 +331,7 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// The documented limit, and more clients than one: the cloud itself throttles.
+// The documented limit, and several clients: the cloud itself throttles.
 func TestAListingGetsThroughACloudThatThrottles(t *testing.T) {
 	t.Parallel()
 	s := start(t, cvmtest.Options{RateLimit: 4}, private(408)...)
@@ -352,7 +360,7 @@ func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
 func TestTheBudgetOfASourceIsKeptAtTheCloud(t *testing.T) {
 	t.Parallel()
 	const pages, qps, burst = 45, 25, 5
-	// The cloud counts per second, with room for a machine that is late by seconds.
+	// The cloud counts per second. Allow for a machine that lags by seconds.
 	s := start(t, cvmtest.Options{RateLimit: 4 * qps}, private(pages*100)...)
 	c, err := New(Options{Endpoint: s.URL(), QPS: qps, Burst: burst})
 	if err != nil {
@@ -373,7 +381,7 @@ func TestTheBudgetOfASourceIsKeptAtTheCloud(t *testing.T) {
 	if n := len(s.Requests()); n != pages {
 		t.Errorf("%d requests, want %d", n, pages)
 	}
-	// As many requests as have come by any moment had their tokens by then.
+	// Each request that has arrived had its token by then.
 	for i, r := range s.Requests() {
 		if allowed := burst + qps*r.Time.Sub(began).Seconds(); float64(i+1) > allowed+1e-6 {
 			t.Errorf("request %d came after %v, when %.1f were allowed", i+1, r.Time.Sub(began), allowed)

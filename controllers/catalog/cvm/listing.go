@@ -49,11 +49,11 @@ func list(ctx context.Context, fetch fetchFunc, untyped countFunc) (catalog.List
 		return catalog.Listing{}, err
 	}
 	switch {
-	case second.settled():
+	case second.consistent():
 		return second.listing(), nil
 	case first.sameIDs(second):
 		listing := second.listing()
-		listing.Unsettled = true
+		listing.Inconsistent = true
 		return listing, nil
 	}
 	return catalog.Listing{}, &catalog.Error{
@@ -94,7 +94,7 @@ func (r reading) add(p page) {
 // size returns the number of distinct entries, including those with an invalid id.
 func (r reading) size() int { return len(r.images) + len(r.invalidIDs) }
 
-func (r reading) settled() bool {
+func (r reading) consistent() bool {
 	_, promised := r.totals[r.size()]
 	return promised && len(r.totals) == 1
 }
@@ -102,8 +102,8 @@ func (r reading) settled() bool {
 // complete reports whether the reading is complete. It is not documented whether TotalCount includes images that the
 // instance type excludes. One more request decides that if fewer images were found than counted.
 func (r reading) complete(ctx context.Context, untyped countFunc) (bool, error) {
-	if untyped == nil || r.settled() || len(r.totals) != 1 {
-		return r.settled(), nil
+	if untyped == nil || r.consistent() || len(r.totals) != 1 {
+		return r.consistent(), nil
 	}
 	total, err := untyped(ctx)
 	if err != nil {
@@ -120,7 +120,8 @@ func (r reading) sameIDs(other reading) bool {
 }
 
 func (r reading) listing() catalog.Listing {
-	return catalog.Listing{Images: slices.Collect(maps.Values(r.images)), Skipped: len(r.invalidIDs)}
+	images := slices.AppendSeq(make([]catalog.Image, 0, len(r.images)), maps.Values(r.images))
+	return catalog.Listing{Images: images, Skipped: len(r.invalidIDs)}
 }
 
 // readConcurrent reads the first page, and then all others that its TotalCount promises concurrently.

@@ -17,7 +17,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// newer makes images that are none of private's, as if created while a listing is read.
+// newer returns images other than private's, as if created while a listing is read.
 func newer(n int) []cvmtest.Image {
 	return cvmtest.PrivateImages(99, n, cvmtest.DefaultCredential.UIN)
 }
@@ -32,8 +32,8 @@ func TestAListingTakesAsManyRequestsAsItHasPages(t *testing.T) {
 		s.Put(region, private(images)...)
 		s.ResetRequests()
 		got := mustList(t, c, everything)
-		if len(got.Images) != images || got.Unsettled || got.Skipped != 0 {
-			t.Errorf("%d images, unsettled %t, want %d", len(got.Images), got.Unsettled, images)
+		if len(got.Images) != images || got.Inconsistent || got.Skipped != 0 {
+			t.Errorf("%d images, inconsistent %t, want %d", len(got.Images), got.Inconsistent, images)
 		}
 		if diff := cmp.Diff(want, offsets(s)); diff != "" {
 			t.Errorf("offsets for %d images (-want +got):\n%s", images, diff)
@@ -41,9 +41,9 @@ func TestAListingTakesAsManyRequestsAsItHasPages(t *testing.T) {
 	}
 }
 
-// A listing is read twice at most: with all pages at once, and page after page where that did not add up.
+// A listing is read at most twice: with concurrent pages, and page after page if the first reading is inconsistent.
 func TestAListingIsCompleteOrAnError(t *testing.T) {
-	// change makes hook change the cloud when the n-th request for that page has come, for each n that is given.
+	// change returns a hook that changes the cloud on the given requests for a page, counted from 1.
 	change := func(page int, calls []int, f func(s *cvmtest.Server, call int)) func(*cvmtest.Server) func(cvmtest.Request) {
 		return func(s *cvmtest.Server) func(cvmtest.Request) {
 			var mu sync.Mutex
@@ -60,39 +60,39 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 			}
 		}
 	}
-	const settled, unsettled = false, true
+	const consistent, inconsistent = false, true
 	type result struct {
-		images    int
-		unsettled bool
-		kind      catalog.Kind
+		images       int
+		inconsistent bool
+		kind         catalog.Kind
 	}
 	for name, tc := range map[string]struct {
 		images int // 150 if not said
 		faults []cvmtest.Fault
 		hook   func(*cvmtest.Server) func(cvmtest.Request)
 		want   result
-		// offsets of all requests, sorted.
+		// offsets are the sorted offsets of all requests.
 		offsets []int64
 		message string
 	}{
 		"TotalCount drifts once": {
 			faults:  []cvmtest.Fault{{Page: 2, Times: 1, TotalDelta: 1}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"TotalCount differs between pages for good, with the same images": {
 			faults:  []cvmtest.Fault{{Page: 2, TotalDelta: 1}},
-			want:    result{150, unsettled, ""},
+			want:    result{150, inconsistent, ""},
 			offsets: []int64{0, 0, 100, 100, 150},
 		},
 		"an image is removed between two pages, once": {
 			hook:    change(2, []int{1}, func(s *cvmtest.Server, _ int) { s.Delete(region, private(1)[0].ImageID) }),
-			want:    result{149, settled, ""},
+			want:    result{149, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"an image is inserted between two pages, once": {
 			hook:    change(2, []int{1}, func(s *cvmtest.Server, _ int) { s.Put(region, newer(1)...) }),
-			want:    result{151, settled, ""},
+			want:    result{151, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"one image replaces another between two pages, once": {
@@ -100,7 +100,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 				s.Delete(region, private(150)[149].ImageID)
 				s.Put(region, newer(1)...)
 			}),
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"images are removed in both readings": {
@@ -117,28 +117,28 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		},
 		"more is promised than listed, twice the same": {
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(153))}},
-			want:    result{150, unsettled, ""},
+			want:    result{150, inconsistent, ""},
 			offsets: []int64{0, 0, 100, 100, 150},
 		},
 		"more is promised than listed, once": {
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(153)), Times: 2}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"more is promised and nothing listed": {
 			images:  -1,
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(3))}},
-			want:    result{0, unsettled, ""},
+			want:    result{0, inconsistent, ""},
 			offsets: []int64{0, 0},
 		},
 		"less is promised than listed, twice the same": {
 			faults:  []cvmtest.Fault{{TotalCount: new(int64(50))}},
-			want:    result{100, unsettled, ""},
+			want:    result{100, inconsistent, ""},
 			offsets: []int64{0, 0},
 		},
 		"images are withheld from the first page, once": {
 			faults:  []cvmtest.Fault{{Page: 1, DropImages: 3, Times: 1}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"the second reading is short of other images than the first": {
@@ -150,39 +150,39 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		"a page repeats what the one before ended with": {
 			images:  250,
 			faults:  []cvmtest.Fault{{Page: 2, DuplicateImages: 5}},
-			want:    result{250, settled, ""},
+			want:    result{250, consistent, ""},
 			offsets: []int64{0, 0, 100, 100, 195, 200},
 		},
 		"the last page repeats images in place of its own, once": {
 			images:  200,
 			faults:  []cvmtest.Fault{{Page: 2, DuplicateImages: 5, Times: 1}},
-			want:    result{200, settled, ""},
+			want:    result{200, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"the first page repeats images in place of its own": {
 			faults:  []cvmtest.Fault{{Page: 1, DuplicateImages: 5}},
-			want:    result{150, settled, ""}, // the second reading goes on after the 95 ids it has
+			want:    result{150, consistent, ""}, // the second reading continues after the 95 known ids
 			offsets: []int64{0, 0, 95, 100},
 		},
 		"pages are shorter than asked for": {
 			faults:  []cvmtest.Fault{{Short: 60}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 60, 100, 120},
 		},
 		"a short page before the end, once": {
 			images:  250,
 			faults:  []cvmtest.Fault{{Page: 2, Short: 60, Times: 1}},
-			want:    result{250, settled, ""},
+			want:    result{250, consistent, ""},
 			offsets: []int64{0, 0, 100, 100, 200, 200},
 		},
 		"Offset is ignored": {
 			faults:  []cvmtest.Fault{{IgnoreOffset: true}},
-			want:    result{100, unsettled, ""},
+			want:    result{100, inconsistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"Offset is ignored in the first reading": {
 			faults:  []cvmtest.Fault{{IgnoreOffset: true, Times: 2}},
-			want:    result{150, settled, ""},
+			want:    result{150, consistent, ""},
 			offsets: []int64{0, 0, 100, 100},
 		},
 		"pages of one image do not go on for ever": {
@@ -191,17 +191,17 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 			offsets: []int64{0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100},
 			message: "the cloud's list of 150 images did not end after 15 pages",
 		},
-		// encoding/json, and so the SDK, takes the last of members with the same name, in any case of letters.
+		// encoding/json, and thus the SDK, uses the last of several members with the same name, ignoring case.
 		"TotalCount is there twice": {
 			images:  1,
 			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"totalcount": json.RawMessage("2")}}},
-			want:    result{1, unsettled, ""},
+			want:    result{1, inconsistent, ""},
 			offsets: []int64{0, 0, 1},
 		},
 		"ImageSet is there twice, and empty the second time": {
 			images:  1,
 			faults:  []cvmtest.Fault{{Set: map[string]json.RawMessage{"imageset": json.RawMessage("[]")}}},
-			want:    result{0, unsettled, ""},
+			want:    result{0, inconsistent, ""},
 			offsets: []int64{0, 0},
 		},
 		"page 2 fails": {
@@ -236,7 +236,7 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 		},
 		"the cloud is emptied between two pages": {
 			hook:    change(2, []int{1}, func(s *cvmtest.Server, _ int) { s.Clear(region) }),
-			want:    result{0, settled, ""},
+			want:    result{0, consistent, ""},
 			offsets: []int64{0, 0, 100},
 		},
 	} {
@@ -261,11 +261,11 @@ func TestAListingIsCompleteOrAnError(t *testing.T) {
 				wantConfidential(t, s, account, failure)
 			} else {
 				got := mustList(t, c, everything)
-				if diff := cmp.Diff(tc.want, result{len(got.Images), got.Unsettled, ""}, cmp.AllowUnexported(result{})); diff != "" {
+				if diff := cmp.Diff(tc.want, result{len(got.Images), got.Inconsistent, ""}, cmp.AllowUnexported(result{})); diff != "" {
 					t.Errorf("listing (-want +got):\n%s", diff)
 				}
-				if there := idsAt(s); !got.Unsettled && !slices.Equal(idsOf(got.Images), there) {
-					t.Errorf("settled with %d images, which are not the %d that are there", len(got.Images), len(there))
+				if there := idsAt(s); !got.Inconsistent && !slices.Equal(idsOf(got.Images), there) {
+					t.Errorf("consistent with %d images, which are not the %d that are there", len(got.Images), len(there))
 				}
 			}
 			if diff := cmp.Diff(tc.offsets, offsets(s)); diff != "" {
@@ -280,7 +280,8 @@ func TestEachPageOfALongListingCanFailIt(t *testing.T) {
 	c := connect(t, s)
 	for page := 1; page <= 5; page++ {
 		for name, f := range map[string]cvmtest.Fault{
-			"an error": {Code: "InternalError"}, "a gateway's page": {Status: 502}, "a closed connection": {Hangup: true}, "{}": rawBody(`{}`), "null": rawBody(`null`),
+			"an error": {Code: "InternalError"}, "a gateway's page": {Status: 502}, "a closed connection": {Hangup: true}, "{}": rawBody(`{}`),
+			"null": rawBody(`null`),
 		} {
 			f.Page = page
 			s.Inject(f)
@@ -298,7 +299,8 @@ func TestEachPageOfALongListingCanFailIt(t *testing.T) {
 func TestPagesAreFetchedTogetherButNoMoreThanEight(t *testing.T) {
 	const pages = 20
 	s := start(t, cvmtest.Options{}, private(pages*100)...)
-	// Each page but the first waits until eight have come, or all that are left: so eight are seen if eight are sent.
+	// Each page but the first waits until eight, or all remaining ones, were requested. So eight are seen if eight are
+	// sent.
 	var mu sync.Mutex
 	arrived, answered, most := 0, 0, 0
 	changed := sync.NewCond(&mu)
@@ -332,14 +334,14 @@ func TestAnEmptiedCloudIsAnEmptyListing(t *testing.T) {
 	c := connect(t, s)
 	mustList(t, c, everything)
 	s.Clear(region)
-	if got := mustList(t, c, everything); len(got.Images) != 0 || got.Unsettled {
-		t.Errorf("%+v, want an empty and settled listing", got)
+	if got := mustList(t, c, everything); len(got.Images) != 0 || got.Inconsistent {
+		t.Errorf("%+v, want an empty and consistent listing", got)
 	}
 }
 
-// The one thing that counting can't see: an image leaves from before a page's edge and another comes behind it in the same
-// moment, so the count stays, and the image at the edge falls through. It is why nothing may be removed because of one listing.
-// Images that are created come first in the API's order, which takes this case away for them.
+// Counting can't detect this: an image before a page's edge is deleted and another one is added behind it, so the count
+// stays the same and the image at the edge is missed. Therefore nothing may be removed because of one listing. The API
+// lists new images first, so this doesn't happen for them.
 func TestASwapAcrossAnEdgeIsBeyondWhatAListingCanKnow(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(150)...)
 	edge := s.Images(region)[100].ImageID
@@ -350,13 +352,13 @@ func TestASwapAcrossAnEdgeIsBeyondWhatAListingCanKnow(t *testing.T) {
 		}
 	})
 	got := mustList(t, connect(t, s), everything)
-	if got.Unsettled || slices.Contains(idsOf(got.Images), edge) {
+	if got.Inconsistent || slices.Contains(idsOf(got.Images), edge) {
 		t.Error("the limit that this test describes is gone: say so in the comment of list")
 	}
 }
 
-// Whatever is deleted and created while a listing is read: if it is given out as complete, everything that was there
-// all the time is in it, and nothing that never was.
+// If a listing counts as complete, it contains every image that existed throughout, and none that never existed,
+// regardless of what is created and deleted while it is read.
 func TestACompleteListingLacksNothingThatWasThereAllTheTime(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	c := connect(t, s)
@@ -370,14 +372,14 @@ func TestACompleteListingLacksNothingThatWasThereAllTheTime(t *testing.T) {
 		for _, id := range ever {
 			lasting[id] = true
 		}
-		// What happens before the n-th answer: images at these places go, and as many new ones come.
+		// happening is what happens before the n-th answer: images at these places are deleted, and new ones are added.
 		type happening struct {
 			deletes []int
 			inserts int
 		}
 		happenings := rapid.MapOfN(rapid.IntRange(1, 12), rapid.Custom(func(t *rapid.T) happening {
 			h := happening{deletes: rapid.SliceOfN(rapid.IntRange(0, 500), 0, 3).Draw(t, "deletes")}
-			// As many as go, mostly: TotalCount then tells nothing.
+			// Usually the counts are equal, so that TotalCount doesn't change.
 			h.inserts = len(h.deletes)
 			if rapid.IntRange(0, 3).Draw(t, "other count") == 0 {
 				h.inserts = rapid.IntRange(0, 3).Draw(t, "inserts")
@@ -409,7 +411,7 @@ func TestACompleteListingLacksNothingThatWasThereAllTheTime(t *testing.T) {
 		})
 		listing, err := c.List(t.Context(), account, everything)
 		s.OnRequest(nil)
-		if err != nil || listing.Unsettled {
+		if err != nil || listing.Inconsistent {
 			if kind := kindOf(err); err != nil && kind != catalog.Incomplete {
 				t.Fatalf("%s: %v", kind, err)
 			}
@@ -437,8 +439,8 @@ func TestRequestsByIDArePagedTheSameWay(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(100)...)
 	ids := idsAt(s)
 	got := mustList(t, connect(t, s), catalog.Query{Region: region, ImageIDs: ids})
-	if len(got.Images) != 100 || got.Unsettled {
-		t.Errorf("%d images, unsettled %t", len(got.Images), got.Unsettled)
+	if len(got.Images) != 100 || got.Inconsistent {
+		t.Errorf("%d images, inconsistent %t", len(got.Images), got.Inconsistent)
 	}
 	requests := s.Requests()
 	if len(requests) != 1 || requests[0].Limit != 100 || strings.Join(requests[0].ImageIDs, ",") != strings.Join(ids, ",") {
@@ -446,7 +448,8 @@ func TestRequestsByIDArePagedTheSameWay(t *testing.T) {
 	}
 }
 
-// Whether TotalCount counts before the filter by instance type is not known: both are a complete listing, by one more request at most.
+// It is not known whether TotalCount counts before the filter by instance type. Both give a complete listing, with at
+// most one more request.
 func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
 	const fits, other = 120, 60
 	images := private(fits + other)
@@ -456,9 +459,9 @@ func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
 	typed := catalog.Query{Region: region, InstanceType: "S5.MEDIUM2"}
 	short := cvmtest.Fault{Page: 2, DropImages: 1}
 	type result struct {
-		images    int
-		unsettled bool
-		requests  int
+		images       int
+		inconsistent bool
+		requests     int
 	}
 	for name, tc := range map[string]struct {
 		before bool
@@ -484,7 +487,7 @@ func TestAnInstanceTypeMayBeCountedBeforeOrAfter(t *testing.T) {
 				return
 			}
 			got := mustList(t, c, typed)
-			if diff := cmp.Diff(tc.want, result{len(got.Images), got.Unsettled, len(s.Requests())}, cmp.AllowUnexported(result{})); diff != "" {
+			if diff := cmp.Diff(tc.want, result{len(got.Images), got.Inconsistent, len(s.Requests())}, cmp.AllowUnexported(result{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for _, r := range s.Requests() {
@@ -530,7 +533,8 @@ func TestTheCreatorOfASharedImageIsReadWhateverItIs(t *testing.T) {
 	for mode, want := range map[cvmtest.SharedCreator]string{
 		"": owner, cvmtest.CreatorAsShared: owner, cvmtest.CreatorSubAccount: cvmtest.SubAccount(owner), cvmtest.CreatorNull: "",
 	} {
-		s := start(t, cvmtest.Options{SharedCreator: mode}, slices.Concat(private(1), cvmtest.SharedImages(2, 1, owner, cvmtest.DefaultCredential.UIN))...)
+		s := start(t, cvmtest.Options{SharedCreator: mode},
+			slices.Concat(private(1), cvmtest.SharedImages(2, 1, owner, cvmtest.DefaultCredential.UIN))...)
 		got := map[string]string{}
 		for _, image := range mustList(t, connect(t, s), everything).Images {
 			got[image.Type] = image.Creator

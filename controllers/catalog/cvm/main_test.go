@@ -28,12 +28,13 @@ var account = accountOf(cvmtest.DefaultCredential)
 
 func accountOf(c cvmtest.Credential) catalog.Account {
 	return catalog.Account{
-		Source: "secret/" + c.SecretID, SecretID: catalog.Secret(c.SecretID), SecretKey: catalog.Secret(c.SecretKey), Token: catalog.Secret(c.Token),
+		Source: "secret/" + c.SecretID, SecretID: catalog.Secret(c.SecretID), SecretKey: catalog.Secret(c.SecretKey),
+		Token: catalog.Secret(c.Token),
 	}
 }
 
-// start is a simulated cloud, without a limit of requests unless o has one, that at the end must not have been asked
-// anything with an unknown real answer.
+// start starts a simulated cloud, without a rate limit unless o has one. Its cleanup fails the test if there was a
+// request whose real answer is not known.
 func start(t testing.TB, o cvmtest.Options, images ...cvmtest.Image) *cvmtest.Server {
 	t.Helper()
 	if o.RateLimit == 0 {
@@ -50,7 +51,7 @@ func start(t testing.TB, o cvmtest.Options, images ...cvmtest.Image) *cvmtest.Se
 	return s
 }
 
-// connect is the client under test with a budget that doesn't matter.
+// connect returns the client under test with a rate limit high enough not to matter.
 func connect(t testing.TB, s *cvmtest.Server) *Client {
 	t.Helper()
 	c, err := New(Options{Endpoint: s.URL(), QPS: 100_000, Burst: 100_000})
@@ -60,7 +61,7 @@ func connect(t testing.TB, s *cvmtest.Server) *Client {
 	return c
 }
 
-// mustList lists and sorts by id.
+// mustList lists, and sorts by id.
 func mustList(t testing.TB, c *Client, query catalog.Query) catalog.Listing {
 	t.Helper()
 	listing, err := c.List(t.Context(), account, query)
@@ -79,16 +80,16 @@ func mustFail(t testing.TB, c *Client, account catalog.Account, query catalog.Qu
 	if !errors.As(err, &failure) {
 		t.Fatalf("List() = %d images, %v, want a *catalog.Error", len(listing.Images), err)
 	}
-	if len(listing.Images) > 0 || listing.TagKeyNotFound || listing.Unsettled || listing.Skipped > 0 {
+	if len(listing.Images) > 0 || listing.TagKeyNotFound || listing.Inconsistent || listing.Skipped > 0 {
 		t.Errorf("a failed listing has contents: %+v", listing)
 	}
 	return failure
 }
 
-// everything asks for what the account sees in the region.
+// everything selects all images that the account sees in the region.
 var everything = catalog.Query{Region: region}
 
-// private makes private images.
+// private returns private images.
 func private(n int) []cvmtest.Image {
 	return cvmtest.PrivateImages(1, n, cvmtest.DefaultCredential.UIN)
 }
@@ -111,7 +112,7 @@ func idsAt(s *cvmtest.Server) []string {
 	return ids
 }
 
-// offsets are those of the requests so far, sorted: pages after the first are asked for in any order.
+// offsets returns the sorted offsets of the requests so far: pages after the first are requested in any order.
 func offsets(s *cvmtest.Server) []int64 {
 	var out []int64
 	for _, r := range s.Requests() {
@@ -121,10 +122,10 @@ func offsets(s *cvmtest.Server) []int64 {
 	return out
 }
 
-// canary is what a test puts where nothing may be quoted from.
+// canary is a text that no error may quote.
 const canary = "canary-7d1f"
 
-// wantConfidential checks that an error's texts quote nothing: no body, no id of a request, no key.
+// wantConfidential checks that an error's texts quote nothing: no body, no request id, no key.
 func wantConfidential(t testing.TB, s *cvmtest.Server, account catalog.Account, failure error) {
 	t.Helper()
 	for err := failure; err != nil; err = errors.Unwrap(err) {
@@ -144,10 +145,10 @@ func wantConfidential(t testing.TB, s *cvmtest.Server, account catalog.Account, 
 	}
 }
 
-// tap is a transport that shows what passes it.
+// tap is a transport that observes the traffic.
 type tap struct {
 	next http.RoundTripper
-	// before sees a signed request and its body, after the answer's body.
+	// before is called with a signed request and its body, after the answer's body was read.
 	before func(r *http.Request, body []byte)
 	after  func(body []byte)
 }

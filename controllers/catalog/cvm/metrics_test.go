@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// gather returns the client's metrics by family and by labels in order of their names.
+// gather returns the client's metrics by family and by sorted labels.
 func gather(t *testing.T, c *Client) map[string]map[string]*dto.Metric {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -43,7 +43,7 @@ func gather(t *testing.T, c *Client) map[string]map[string]*dto.Metric {
 	return out
 }
 
-// requestCounts are the requests by action, code and region.
+// requestCounts returns the number of requests by action, code and region.
 func requestCounts(t *testing.T, c *Client) map[string]float64 {
 	t.Helper()
 	counts := map[string]float64{}
@@ -74,7 +74,9 @@ func TestEveryRequestIsCountedByItsCode(t *testing.T) {
 			s.Inject(tc.fault)
 			mustFail(t, c, account, everything)
 			got := requestCounts(t, c)
-			if diff := cmp.Diff(map[string]float64{"DescribeImages OK ap-guangzhou": 1, "DescribeImages " + tc.want + " ap-guangzhou": 1}, got); diff != "" {
+			if diff := cmp.Diff(map[string]float64{
+				"DescribeImages OK ap-guangzhou": 1, "DescribeImages " + tc.want + " ap-guangzhou": 1,
+			}, got); diff != "" {
 				t.Errorf("tencentcloud_api_requests_total (-want +got):\n%s", diff)
 			}
 		})
@@ -101,8 +103,7 @@ func TestAWordInAnImagesNameIsNoError(t *testing.T) {
 	}
 }
 
-// An endpoint that answers each request with another code, and specs that name one region after another, must not fill
-// Prometheus.
+// An endpoint that answers each request with another code, and specs with ever new regions, must not fill Prometheus.
 func TestNobodyAddsSeriesWithoutEnd(t *testing.T) {
 	asked := 0
 	hostile := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -128,9 +129,11 @@ func TestNobodyAddsSeriesWithoutEnd(t *testing.T) {
 	}
 }
 
-// Three codes say that a region isn't one; of two only the message tells.
+// Three codes are about an unknown region; two of them only with a certain message.
 func TestARegionThatTheCloudDoesNotKnow(t *testing.T) {
-	for region, code := range map[string]string{"gz": "InvalidParameter", "ap-nowhere": "InvalidParameterValue", "ap-shanghai-adc": "UnsupportedRegion"} {
+	for region, code := range map[string]string{
+		"gz": "InvalidParameter", "ap-nowhere": "InvalidParameterValue", "ap-shanghai-adc": "UnsupportedRegion",
+	} {
 		s := start(t, cvmtest.Options{})
 		c := connect(t, s)
 		failure := mustFail(t, c, account, catalog.Query{Region: region})
@@ -145,7 +148,7 @@ func TestARegionThatTheCloudDoesNotKnow(t *testing.T) {
 	}
 }
 
-// Words about something else are no region's fault.
+// A region in an unrelated message isn't unknown.
 func TestARegionInAnotherMessageIsNotBlamed(t *testing.T) {
 	s := start(t, cvmtest.Options{})
 	c := connect(t, s)
@@ -170,7 +173,7 @@ func TestDurationsAndWaitsAreMeasured(t *testing.T) {
 	if got := metrics["tencentcloud_api_request_duration_seconds"]["DescribeImages"].GetHistogram().GetSampleCount(); got != 2 {
 		t.Errorf("%d durations were measured, want 2", got)
 	}
-	// The second page's token comes a tenth of a second after the first's.
+	// The second page's token is granted a tenth of a second after the first's.
 	wait := metrics["tencentcloud_api_limiter_wait_seconds"][""].GetHistogram()
 	if wait.GetSampleCount() != 2 || wait.GetSampleSum() > time.Minute.Seconds() || wait.GetSampleSum() == 0 {
 		t.Errorf("waits are %v", wait)

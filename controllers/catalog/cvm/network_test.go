@@ -22,7 +22,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// nameserver answers every question for a name in that manner, over UDP, until the test ends.
+// nameserver answers each DNS query over UDP until the test ends.
 func nameserver(t *testing.T, answer func(query []byte) []byte) *net.Resolver {
 	t.Helper()
 	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
@@ -51,7 +51,7 @@ func nameserver(t *testing.T, answer func(query []byte) []byte) *net.Resolver {
 	}}
 }
 
-// code makes an answer of a query: the same, with the bit for answers and an RCODE (RFC 1035, 4.1.1).
+// code returns a function that answers a query with an RCODE (RFC 1035, 4.1.1).
 func code(rcode byte) func([]byte) []byte {
 	return func(query []byte) []byte {
 		query[2], query[3] = query[2]|0x80, 0x80|rcode
@@ -101,7 +101,7 @@ func TestANameThatCannotBeResolvedIsACloudThatWasNotReached(t *testing.T) {
 	}
 }
 
-// counting counts what is read of bodies, after the transport has unpacked them.
+// counting counts the bytes read from bodies, after the transport has decompressed them.
 type counting struct {
 	next http.RoundTripper
 	read *atomic.Int64
@@ -126,11 +126,11 @@ func (b countingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Not in parallel: it counts what the whole process allocates.
+// Not parallel: it measures the allocations of the whole process.
 func TestAFloodIsNotTakenIn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault cvmtest.Fault
-		most  int64 // bytes of it that are looked at
+		most  int64 // maximum bytes read of it
 	}{
 		"100 MB":                       {cvmtest.Fault{BigBody: 100_000_000}, maxBody + 1},
 		"100 MB on the second page":    {cvmtest.Fault{BigBody: 100_000_000, Page: 2}, maxBody + 200<<10},
@@ -156,7 +156,7 @@ func TestAFloodIsNotTakenIn(t *testing.T) {
 			if read.Load() > tc.most {
 				t.Errorf("%d bytes were read, want at most %d", read.Load(), tc.most)
 			}
-			// A slice that grows to 8 MiB allocates some five times that on its way; the simulator and the SDK a little.
+			// A slice that grows to 8 MiB allocates about five times that; the simulator and the SDK add a little.
 			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 8*maxBody {
 				t.Errorf("%d MiB were allocated, want at most %d", allocated>>20, 8*maxBody>>20)
 			}
@@ -165,7 +165,7 @@ func TestAFloodIsNotTakenIn(t *testing.T) {
 	}
 }
 
-// entries is a page with so many images, of which it counts one.
+// entries returns a page of n images with a TotalCount of one.
 func entries(n int) *string {
 	var page strings.Builder
 	page.WriteString(`{"Response":{"TotalCount":1,"RequestId":"r","ImageSet":[`)
@@ -198,7 +198,7 @@ func TestAPageHasNoMoreEntriesThanWereAskedFor(t *testing.T) {
 	}
 }
 
-// However many pages the cloud promises, and however large they are: a listing has an end.
+// A listing is bounded, however many pages the cloud promises and however large they are.
 func TestAListingIsNoLargerThanItsAllowance(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(1)...)
 	s.Inject(cvmtest.Fault{TotalCount: new(int64(100 * pageSize)), BigBody: 1 << 20})
@@ -206,20 +206,21 @@ func TestAListingIsNoLargerThanItsAllowance(t *testing.T) {
 	var read atomic.Int64
 	c.transport = guard{next: counting{c.transport.(guard).next, &read}}
 	failure := mustFail(t, c, account, everything)
-	if failure.Kind != catalog.Incomplete || !strings.Contains(failure.Message, "larger than 32 MiB") || !strings.Contains(failure.Message, "spec.filters") {
+	if failure.Kind != catalog.Incomplete || !strings.Contains(failure.Message, "larger than 32 MiB") ||
+		!strings.Contains(failure.Message, "spec.filters") {
 		t.Errorf("%s: %s", failure.Kind, failure)
 	}
 	if most := int64(maxListing + pagesAtOnce<<20); read.Load() > most {
 		t.Errorf("%d MiB were read, want at most %d", read.Load()>>20, most>>20)
 	}
-	// What one listing has taken is not missing from the next.
+	// The allowance is per listing.
 	s.Heal()
 	if got := mustList(t, c, everything); len(got.Images) != 1 {
 		t.Errorf("%d images, want 1", len(got.Images))
 	}
 }
 
-// A listing is one account's: keys that are rotated while it is read are for the next one.
+// A listing belongs to one account. Keys rotated while it is read are used by the next one.
 func TestAListingIsReadWithOneKey(t *testing.T) {
 	s := start(t, cvmtest.Options{}, private(150)...)
 	c := connect(t, s)
@@ -234,8 +235,8 @@ func TestAListingIsReadWithOneKey(t *testing.T) {
 			}
 		}
 	})
-	if got := mustList(t, c, everything); len(got.Images) != 150 || got.Unsettled {
-		t.Errorf("%d images, unsettled %t, want 150", len(got.Images), got.Unsettled)
+	if got := mustList(t, c, everything); len(got.Images) != 150 || got.Inconsistent {
+		t.Errorf("%d images, inconsistent %t, want 150", len(got.Images), got.Inconsistent)
 	}
 	pages := map[string]int{}
 	for _, r := range s.Requests() {

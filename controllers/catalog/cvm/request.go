@@ -5,6 +5,7 @@ package cvm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
@@ -62,8 +63,8 @@ func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error
 	}
 }
 
-// describeImages calls the SDK with a deadline and recovers its panics: it dereferences nil when a body is `null`.
-func describeImages(ctx context.Context, client *sdk.Client, request *sdk.DescribeImagesRequest) (response *sdk.DescribeImagesResponse, err error) {
+// describeImages sends a request with the SDK and a deadline, and recovers the SDK's panics.
+func describeImages(ctx context.Context, client *sdk.Client, request *sdk.DescribeImagesRequest) (response *answer, err error) {
 	defer func() {
 		if recover() != nil {
 			// The panic's text may contain text of the cloud, so only the code is kept.
@@ -72,7 +73,12 @@ func describeImages(ctx context.Context, client *sdk.Client, request *sdk.Descri
 	}()
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	return client.DescribeImagesWithContext(ctx, request)
+	request.SetContext(ctx)
+	response = &answer{}
+	if err = client.Send(request, response); errors.Is(err, errDecoded) {
+		return response, nil
+	}
+	return nil, err
 }
 
 // newRequest omits empty lists: the SDK sends them as [], which the API rejects.
@@ -94,16 +100,16 @@ func newRequest(query catalog.Query, at span) *sdk.DescribeImagesRequest {
 
 // convertPage converts a page. The SDK reports no error for empty answers such as `{}`: a valid answer has Response,
 // RequestId and TotalCount (the API's page lists all three as always present).
-func convertPage(response *sdk.DescribeImagesResponse, offset int) (page, error) {
+func convertPage(response *answer, offset int) (page, error) {
 	malformed := func(what string) (page, error) {
 		return page{}, &catalog.Error{Kind: catalog.Incomplete, Code: codeMalformed, Message: "the cloud's answer has " + what}
 	}
-	if response == nil || response.Response == nil {
+	r := response.body.Response
+	if r == nil {
 		return malformed("no content")
 	}
-	r := response.Response
 	switch {
-	case r.RequestId == nil || *r.RequestId == "":
+	case r.RequestId == "":
 		return malformed("no RequestId")
 	case r.TotalCount == nil:
 		return malformed("no TotalCount")
@@ -119,7 +125,7 @@ func convertPage(response *sdk.DescribeImagesResponse, offset int) (page, error)
 		if image == nil {
 			return malformed("an image that is null")
 		}
-		if id := value(image.ImageId); !imageIDPattern.MatchString(id) {
+		if id := image.ImageId; !imageIDPattern.MatchString(id) {
 			p.invalidIDs = append(p.invalidIDs, invalidIDKey(id, offset+i))
 			continue
 		}

@@ -46,7 +46,8 @@ var (
 
 	errListingTooLarge = &catalog.Error{
 		Kind: catalog.Incomplete, Code: codeIncomplete,
-		Message: fmt.Sprintf("the cloud's list of images is larger than %d MiB, which is all that is read; narrow the query with spec.filters or spec.imageIDs", maxListing>>20),
+		Message: fmt.Sprintf("the cloud's list of images is larger than %d MiB, which is all that is read; narrow the query with "+
+			"spec.filters or spec.imageIDs", maxListing>>20),
 	}
 )
 
@@ -102,6 +103,8 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Header.Del("Content-Encoding") // the SDK rejects even identity
+	// With this type the SDK doesn't decode the body twice more, in search of the error that its own retries look for.
+	resp.Header.Set("Content-Type", "application/octet-stream")
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }

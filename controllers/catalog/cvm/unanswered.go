@@ -126,9 +126,11 @@ func certificate(err error, who string) (code, message string) {
 	switch {
 	case errors.As(err, &x509.UnknownAuthorityError{}):
 		return codeUnknownAuthority, fmt.Sprintf("the certificate of %s is signed by an unknown authority, %q; "+
-			"if it is your company's, add its certificate to the operator's, else somebody stands between the operator and the cloud", who, authority(err))
+			"if it is your company's, add its certificate to the operator's, else somebody stands between the operator and the cloud", who,
+			authority(err))
 	case errors.As(err, &x509.HostnameError{}):
-		return codeCertificateName, "the certificate of " + who + " is for another name; correct the endpoint of the operator, or what answers there"
+		return codeCertificateName, "the certificate of " + who +
+			" is for another name; correct the endpoint of the operator, or what answers there"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return codeCertificateTime, "the certificate of " + who + " has expired or is not valid yet; renew it, or correct the clock of the node"
 	}
@@ -162,7 +164,8 @@ func onProxyConnectResponse(_ context.Context, _ *url.URL, request *http.Request
 	case http.StatusOK:
 		return nil
 	case http.StatusProxyAuthRequired:
-		failure.Code, failure.Message = codeProxyPassword, "the proxy does not accept the operator; write the proxy's user and password into HTTPS_PROXY"
+		failure.Code, failure.Message = codeProxyPassword, "the proxy does not accept the operator; write the proxy's user and password "+
+			"into HTTPS_PROXY"
 	case http.StatusForbidden:
 		failure.Message = "the proxy does not let the operator through to " + request.Host + "; admit it there"
 	default:

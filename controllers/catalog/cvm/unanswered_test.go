@@ -28,22 +28,30 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// behind is a client whose only way to the cloud is a proxy with a password.
+// behind returns a client that reaches the cloud only through a proxy with a password.
 func behind(t *testing.T, address string) *Client {
 	t.Helper()
 	c, err := New(Options{QPS: 100_000, Burst: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.transport.(guard).next.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("operator", canary)})
+	c.transport.(guard).next.(*http.Transport).Proxy = http.ProxyURL(&url.URL{
+		Scheme: "http", Host: address, User: url.UserPassword("operator", canary),
+	})
 	return c
 }
 
 func TestAProxysAnswerHasWords(t *testing.T) {
 	for status, tc := range map[int]struct{ code, says string }{
-		http.StatusProxyAuthRequired: {"ClientError.ProxyPassword", "write the proxy's user and password into HTTPS_PROXY"},
-		http.StatusForbidden:         {"ClientError.ProxyRefused", "the proxy does not let the operator through to cvm.tencentcloudapi.com:443"},
-		http.StatusBadGateway:        {"ClientError.ProxyRefused", "the proxy does not connect to cvm.tencentcloudapi.com:443: it answers with the HTTP status 502"},
+		http.StatusProxyAuthRequired: {code: "ClientError.ProxyPassword", says: "write the proxy's user and password into HTTPS_PROXY"},
+		http.StatusForbidden: {
+			code: "ClientError.ProxyRefused",
+			says: "the proxy does not let the operator through to cvm.tencentcloudapi.com:443",
+		},
+		http.StatusBadGateway: {
+			code: "ClientError.ProxyRefused",
+			says: "the proxy does not connect to cvm.tencentcloudapi.com:443: it answers with the HTTP status 502",
+		},
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -71,7 +79,7 @@ func TestAProxyThatIsNotThereIsNotTakenForTheCloud(t *testing.T) {
 	wantUnanswered(t, behind(t, server.Listener.Addr().String()), "ClientError.ConnectionRefused", "the proxy refuses the connection")
 }
 
-// wantUnanswered lists, and wants a failure of that code with that in its sentence, and nothing else of what was said.
+// wantUnanswered lists, and checks the code and the message of the failure, and that it quotes nothing else.
 func wantUnanswered(t *testing.T, c *Client, code, says string) {
 	t.Helper()
 	failure := mustFail(t, c, account, everything)
@@ -84,7 +92,7 @@ func wantUnanswered(t *testing.T, c *Client, code, says string) {
 	wantConfidential(t, start(t, cvmtest.Options{}), account, failure)
 }
 
-// Who stands between the operator and the cloud chooses the name of its authority.
+// A machine between the operator and the cloud chooses the name of its authority.
 func TestTheNameOfAnUnknownAuthorityIsBounded(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -98,7 +106,9 @@ func TestTheNameOfAnUnknownAuthorityIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, cvmtest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}})
+	s := start(t, cvmtest.Options{TLS: &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12,
+	}})
 	wantUnanswered(t, connect(t, s), "ClientError.UnknownAuthority", `"Example[31m Corp`+strings.Repeat("!", 48)+`";`)
 }
 
@@ -116,7 +126,8 @@ func TestAHandshakeThatNeverEndsIsNoSlowAnswer(t *testing.T) {
 	defer cancel()
 	_, err = c.List(ctx, account, everything)
 	failure := (*catalog.Error)(nil)
-	if !errors.As(err, &failure) || failure.Code != "ClientError.ConnectTimeout" || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(failure.Message, "no connection to the host 127.0.0.1") {
+	if !errors.As(err, &failure) || failure.Code != "ClientError.ConnectTimeout" || !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(failure.Message, "no connection to the host 127.0.0.1") {
 		t.Errorf("%v, want ClientError.ConnectTimeout by the context's deadline", err)
 	}
 }

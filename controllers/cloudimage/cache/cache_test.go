@@ -18,11 +18,13 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-var planned = catalog.Image{ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64"}
+var planned = catalog.Image{
+	ID: "img-00000001", Name: "node", Type: "PRIVATE_IMAGE", State: "NORMAL", Platform: "Ubuntu", Architecture: "amd64",
+}
 
 const plannedName = "ap-guangzhou-img-00000001"
 
-// claimOf is the claim of a query with this name, some hours before noon.
+// claimOf returns the claim of a query some hours before noon.
 func claimOf(name string, hours ...int) cloudimage.Claim {
 	query := &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid of " + name)}}
 	query.Spec.Region = "ap-guangzhou"
@@ -33,7 +35,7 @@ func claimOf(name string, hours ...int) cloudimage.Claim {
 	return cloudimage.NewClaim(query, now, nil)
 }
 
-// stored is the CloudImage of planned as these queries have it, without what is derived.
+// stored returns the CloudImage of planned as a member of queries, without derived metadata.
 func stored(queries ...string) *imagev1alpha1.CloudImage {
 	var image *imagev1alpha1.CloudImage
 	existing := map[string]*cloudimage.Entry{}
@@ -45,11 +47,12 @@ func stored(queries ...string) *imagev1alpha1.CloudImage {
 	return image
 }
 
-// left is a CloudImage whose image stopped being a member of a query some hours before noon.
+// left returns a CloudImage that left a query some hours before noon.
 func left(image *imagev1alpha1.CloudImage, query string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
 	c := claimOf(query, hours)
 	d := selection.Decision{Leaving: map[string]imagev1alpha1.RemovalReason{planned.ID: reason}}
-	return cloudimage.MakePlan(c, d, map[string]*cloudimage.Entry{plannedName: {CloudImage: image, DerivedIntact: true}}).Release[0].Desire(c, image)
+	return cloudimage.MakePlan(c, d, map[string]*cloudimage.Entry{plannedName: {CloudImage: image, DerivedIntact: true}}).Release[0].Desire(c,
+		image)
 }
 
 func TestObjectsAreFiledUnderTheirQueries(t *testing.T) {

@@ -24,8 +24,8 @@ func (t *interner) transform(o any) (any, error) {
 		i.ID = image.Name[len(image.Name)-len(i.ID):]
 	}
 	for _, text := range []*string{
-		&image.Kind, &image.APIVersion, &i.Region, &i.Credentials, &i.Type, &i.Source, &i.Creator, &i.State, &i.OSName, &i.Platform, &i.Architecture,
-		&i.LicenseType, &i.Family, (*string)(&image.Lifecycle.Presence),
+		&image.Kind, &image.APIVersion, &i.Region, &i.Credentials, &i.Type, &i.Source, &i.Creator, &i.State, &i.OSName,
+		&i.Platform, &i.Architecture, &i.LicenseType, &i.Family, (*string)(&image.Lifecycle.Presence),
 	} {
 		t.share(text)
 	}

@@ -58,7 +58,7 @@ func TestWhatRepeatsFactsIsMended(t *testing.T) {
 	}
 }
 
-// fromWatch is an object as a watch brings it: all text is its own.
+// fromWatch returns an object as decoded by a watch, with its own copy of each string.
 func fromWatch(t *testing.T, image *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
 	t.Helper()
 	raw, err := json.Marshal(image)
@@ -81,21 +81,24 @@ func compacted(t *testing.T, shared *interner, image *imagev1alpha1.CloudImage) 
 	return got.(*cloudimage.Entry)
 }
 
-// What the API server has, the cache has without the facts' labels; what is written then is the same again.
+// The cache omits derived labels. A write restores exactly the stored object.
 func TestAnObjectIsWrittenAsItWasRead(t *testing.T) {
 	image := left(stored("golden", "other"), "other", 1, imagev1alpha1.RemovedNotMatched)
 	image.Image.Tags = []imagev1alpha1.Tag{{Key: "team", Value: "a"}, {Key: "empty"}}
 	image.Image.Snapshots = []imagev1alpha1.Snapshot{{ID: "snap-1", DiskUsage: "SYSTEM_DISK", DiskSizeGiB: 50}}
 	other := stored("golden")
 	other.Name, other.Labels, other.Image.Platform = "not-by-its-id", nil, ""
-	for name, image := range map[string]*imagev1alpha1.CloudImage{"full": cloudimage.WithDerived(image), "other": cloudimage.WithDerived(other)} {
+	for name, image := range map[string]*imagev1alpha1.CloudImage{
+		"full": cloudimage.WithDerived(image), "other": cloudimage.WithDerived(other),
+	} {
 		t.Run(name, func(t *testing.T) {
 			want := fromWatch(t, image)
 			image = image.DeepCopy()
 			image.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager"}}
 			shared := &interner{}
 			cached := compacted(t, shared, image)
-			if cached.Labels[imagev1alpha1.LabelState] != "" || !cached.DerivedIntact || cached.Annotations[imagev1alpha1.AnnotationDisplayName] != "" {
+			if cached.Labels[imagev1alpha1.LabelState] != "" || !cached.DerivedIntact ||
+				cached.Annotations[imagev1alpha1.AnnotationDisplayName] != "" {
 				t.Errorf("the cache has %v and %v", cached.Labels, cached.Annotations)
 			}
 			if again, err := shared.transform(cached); err != nil || again != any(cached) {

@@ -1,7 +1,7 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cloudimagetest holds CloudImages against their schema.
+// Package cloudimagetest validates CloudImages against their schema.
 package cloudimagetest
 
 import (
@@ -23,14 +23,15 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// validators hold an object against the schema and its rules.
+// validators validate an object against the schema and its CEL rules.
 type validators struct {
 	structural *schema.Structural
 	schema     validation.SchemaValidator
 	rules      *cel.Validator
 }
 
-// crd are the validators of config/crd, prepared once as the API server does it: compiling the rules takes milliseconds.
+// crd are the validators of config/crd. They are compiled once, like in the API server, because compiling takes
+// milliseconds.
 var crd = sync.OnceValues(func() (*validators, error) {
 	_, here, _, _ := runtime.Caller(0)
 	content, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../../config/crd/bases/imagecatalog.dev_cloudimages.yaml"))
@@ -41,7 +42,8 @@ var crd = sync.OnceValues(func() (*validators, error) {
 	if err := yaml.Unmarshal(content, external); err != nil {
 		return nil, err
 	}
-	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal, nil); err != nil {
+	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, internal,
+		nil); err != nil {
 		return nil, err
 	}
 	structural, err := schema.NewStructural(internal.Spec.Validation.OpenAPIV3Schema)
@@ -55,7 +57,7 @@ var crd = sync.OnceValues(func() (*validators, error) {
 	}, nil
 })
 
-// Validate returns what the API server would refuse an object for, by its schema and its CEL rules.
+// Validate returns the errors for which the API server would reject an object, by its schema and CEL rules.
 func Validate(image *imagev1alpha1.CloudImage) error {
 	v, err := crd()
 	if err != nil {

@@ -1,12 +1,12 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apiproxy stands between a manager and kube-apiserver, and goes wrong when it is told to: it delays, answers in the server's
-// place, loses replies after the server has acted, holds back, merges and cuts watches, and crashes a manager at an exact write.
+// Package apiproxy is a proxy between a manager and kube-apiserver that injects faults: it delays requests, answers in place of
+// the server, drops replies, delays, merges and cuts watches, and crashes a manager at an exact write.
 //
 //	proxy := apiproxy.Start(t, c.Config)
 //	manager := c.StartManager(cloud, "--kubeconfig="+c.KubeconfigOf(cluster.ServiceAccount, proxy.Config()))
 //	proxy.Inject(apiproxy.Fault{Verb: "create", Resource: "cloudimages", Times: 1, DropReply: true})
 //
-// What it is told applies to whoever talks through it. Authentication is the server's: tokens pass through.
+// Faults apply to all clients of the proxy. It forwards tokens, so authentication is up to the server.
 package apiproxy

@@ -13,44 +13,44 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Fault spoils requests: those that agree with every field of the first group that isn't zero.
+// Fault changes requests that match all non-zero fields of the first group.
 type Fault struct {
 	Verb, Resource, Name string
 
-	// Times is how often; 0 until healed.
+	// Times is the number of requests; 0 means until healed.
 	Times int
 
-	// Delay is waited before the server is asked.
+	// Delay is the time before the server is asked.
 	Delay time.Duration
 
-	// Status is answered in the server's place, as the server words it; RetryAfter, in seconds, goes with it.
+	// Status is answered in place of the server, in the server's format. RetryAfter, in seconds, is sent with it.
 	Status, RetryAfter int
 
-	// DropReply lets the server act and then cuts the connection.
+	// DropReply forwards the request and then cuts the connection.
 	DropReply bool
 
-	// Freeze answers nothing until the fault is healed or the client leaves, and asks nobody.
+	// Freeze neither forwards nor answers until the fault is healed or the client disconnects.
 	Freeze bool
 
 	fired  int
 	healed chan struct{}
 }
 
-// Phase is a moment of a write.
+// Phase is a phase of a write.
 type Phase int
 
-// The moments at which a manager can be lost.
+// The phases in which a manager can be lost.
 const (
-	BeforeSent  Phase = iota // the server never hears of it
-	BeforeReply              // the server has acted, and nobody is told
-	AfterReply               // the manager has been told
+	BeforeSent  Phase = iota // the server doesn't get it
+	BeforeReply              // the server has executed it, but the manager has no reply
+	AfterReply               // the manager has the reply
 )
 
 func (p Phase) String() string {
 	return [...]string{"before it is sent", "after commit, before the reply", "after the reply"}[p]
 }
 
-// Inject adds a fault. The first that agrees with a request decides.
+// Inject adds a fault. The first one that matches a request applies.
 func (p *Proxy) Inject(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +58,7 @@ func (p *Proxy) Inject(f Fault) {
 	p.faults = append(p.faults, &f)
 }
 
-// Heal takes all faults away; what was frozen goes on.
+// Heal removes all faults. Frozen requests continue.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,14 +68,14 @@ func (p *Proxy) Heal() {
 	p.faults = nil
 }
 
-// CrashAt calls kill, once, in a phase of the n-th write from now on. From then on nobody gets through until Resume.
+// CrashAt calls kill, once, in a phase of the n-th write from now. Then all requests are blocked until Resume.
 func (p *Proxy) CrashAt(write int, phase Phase, kill func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.crash = &crash{write: p.writes + write, phase: phase, kill: kill}
 }
 
-// Resume lets requests through again after a crash, and forgets one that has not come.
+// Resume unblocks requests after a crash, and cancels a pending CrashAt.
 func (p *Proxy) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +88,8 @@ type crash struct {
 	kill  func()
 }
 
-// pick notes a request, and returns the fault that applies to it and the request's place in the log; nobody gets through while down.
+// pick records a request, and returns the fault that applies and the request's index in the log. up is false while
+// requests are blocked.
 func (p *Proxy) pick(r *Request) (fault *Fault, at int, up bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +112,8 @@ func (p *Proxy) pick(r *Request) (fault *Fault, at int, up bool) {
 	return p.faults[i], 0, true
 }
 
-// strike crashes the manager if this is the moment. The door closes first: what it still sends meanwhile is not heard.
+// strike crashes the manager if this is the phase. Requests are blocked first, so that nothing sent meanwhile gets
+// through.
 func (p *Proxy) strike(r Request, phase Phase) bool {
 	p.mu.Lock()
 	c := p.crash
@@ -126,7 +128,7 @@ func (p *Proxy) strike(r Request, phase Phase) bool {
 	return now
 }
 
-// refuse answers as kube-apiserver words a failure.
+// refuse answers with a Status in the format of kube-apiserver.
 func (f *Fault) refuse(w http.ResponseWriter) {
 	reason := map[int]metav1.StatusReason{
 		http.StatusConflict: metav1.StatusReasonConflict, http.StatusTooManyRequests: metav1.StatusReasonTooManyRequests,
@@ -143,5 +145,5 @@ func (f *Fault) refuse(w http.ResponseWriter) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(f.Status)
-	_ = json.NewEncoder(w).Encode(status) // the client has left
+	_ = json.NewEncoder(w).Encode(status) // the client may have disconnected
 }

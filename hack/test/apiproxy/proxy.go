@@ -23,7 +23,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// Proxy is a running one.
+// Proxy is a running proxy.
 type Proxy struct {
 	server   *httptest.Server
 	upstream *url.URL
@@ -40,10 +40,10 @@ type Proxy struct {
 	watches map[*watch]bool
 }
 
-// Start starts a proxy for the API server of a configuration; it ends with the test.
+// Start starts a proxy for an API server. It ends with the test.
 func Start(t cluster.T, config *rest.Config) *Proxy {
 	t.Helper()
-	anonymous := rest.AnonymousClientConfig(config) // whose request it is, its token says
+	anonymous := rest.AnonymousClientConfig(config) // requests have their own tokens
 	wire, err := rest.TransportFor(anonymous)
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -53,14 +53,14 @@ func Start(t cluster.T, config *rest.Config) *Proxy {
 		t.Fatalf("%v", err)
 	}
 	p := &Proxy{upstream: upstream, wire: wire, held: map[string]*hold{}, watches: map[*watch]bool{}}
-	quiet := log.New(io.Discard, "", 0) // clients leave and servers die here all the time
+	quiet := log.New(io.Discard, "", 0) // broken connections are part of the tests
 	p.reads = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = upstream.Host },
-		// Events go on as they come.
+		// Events are forwarded immediately.
 		FlushInterval: -1, Transport: wire, ModifyResponse: p.tap, ErrorLog: quiet,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	// A client sends its token over TLS only.
+	// Clients send tokens over TLS only.
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.Config.ErrorLog = quiet
 	p.server.StartTLS()
@@ -73,25 +73,25 @@ func Start(t cluster.T, config *rest.Config) *Proxy {
 	return p
 }
 
-// Config is what KubeconfigOf takes to lead a client here.
+// Config returns a configuration for KubeconfigOf that uses the proxy.
 func (p *Proxy) Config() *rest.Config {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 	return &rest.Config{Host: p.server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
 }
 
-// Log is every request so far, in the order in which they came; those that are under way have no Code yet.
+// Log returns all requests so far in the order of arrival. Requests in flight have no Code yet.
 func (p *Proxy) Log() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.log)
 }
 
-// Writes are the requests of Log that changed, or were to change, the catalogue.
+// Writes returns the requests of Log that write ImageQueries or CloudImages.
 func (p *Proxy) Writes() []Request {
 	return slices.DeleteFunc(p.Log(), func(r Request) bool { return r.Write == 0 })
 }
 
-// note keeps what the server answered to a request.
+// note records the server's answer to a request.
 func (p *Proxy) note(r *http.Request, code int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +100,7 @@ func (p *Proxy) note(r *http.Request, code int) {
 	}
 }
 
-// place is the key of a request's place in the log.
+// place is the context key of a request's index in the log.
 type place struct{}
 
 // ServeHTTP implements http.Handler.
@@ -153,7 +153,7 @@ func (f *Fault) freeze(r *http.Request) {
 	}
 }
 
-// write hands a request on and holds the whole answer in hand before any of it goes back.
+// write forwards a request and receives the whole answer before it sends any of it to the client.
 func (p *Proxy) write(w http.ResponseWriter, r *http.Request, request Request, fault *Fault) {
 	if p.strike(request, BeforeSent) {
 		panic(http.ErrAbortHandler)
@@ -173,7 +173,7 @@ func (p *Proxy) write(w http.ResponseWriter, r *http.Request, request Request, f
 	p.strike(request, AfterReply)
 }
 
-// forward asks the server. It goes on without the client, as a request that is on its way does.
+// forward sends a request to the server. It doesn't depend on the client, like a request that was already sent.
 func (p *Proxy) forward(r *http.Request) (int, http.Header, []byte, error) {
 	sent, err := io.ReadAll(r.Body)
 	if err != nil {

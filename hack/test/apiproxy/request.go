@@ -12,27 +12,28 @@ import (
 	"strings"
 )
 
-// Request is one to kube-apiserver, in the words of roles.
+// Request is a request to kube-apiserver, described like in roles.
 type Request struct {
 	// Verb is get, list, watch, create, update, patch or delete.
 	Verb string
 
-	// Resource has a subresource with it: imagequeries/status. It is the path where that is of no resource (/healthz).
+	// Resource includes the subresource: imagequeries/status. For requests without a resource it is the path
+	// (/healthz).
 	Resource, Namespace, Name string
 
-	// Write counts the writes of CloudImages and ImageQueries, from 1; 0 is any other request.
+	// Write numbers the writes of CloudImages and ImageQueries, from 1. It is 0 for other requests.
 	Write int
 
-	// Code is the HTTP status of the server's answer; 0 if the server was not asked, or didn't answer.
+	// Code is the HTTP status of the server's answer, or 0 without an answer.
 	Code int
 }
 
-// String is the request without its number and answer, which is what two runs have in common.
+// String formats the request without its number and answer, so that two runs can be compared.
 func (r Request) String() string {
 	return strings.TrimRight(fmt.Sprintf("%s %s %s", r.Verb, r.Resource, r.Name), " ")
 }
 
-// newRequest reads the path as documented under "API concepts":
+// newRequest parses the path as documented under "API concepts":
 // /apis/<group>/<version>[/namespaces/<namespace>]/<resource>[/<name>[/<subresource>]].
 func newRequest(r *http.Request) Request {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
@@ -59,7 +60,7 @@ func newRequest(r *http.Request) Request {
 	return out
 }
 
-// nameIn is the name in the body of a request that creates an object. The body can be read again.
+// nameIn returns the name in the body of a request that creates an object. The body can be read again.
 func nameIn(r *http.Request) string {
 	content, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(content))
@@ -67,7 +68,7 @@ func nameIn(r *http.Request) string {
 		Metadata struct{ Name string }
 	}
 	if err != nil || json.Unmarshal(content, &object) != nil {
-		return "" // not ours to judge
+		return "" // the server rejects it
 	}
 	return object.Metadata.Name
 }
@@ -92,7 +93,8 @@ func verb(r *http.Request, named bool) string {
 
 func (r Request) reads() bool { return r.Verb == "get" || r.Verb == "list" || r.Verb == "watch" }
 
-// counted says whether a write is numbered: one of the catalogue. Leases and events come when they like.
+// counted reports whether a write is numbered: only writes of ImageQueries and CloudImages, since Leases and events are
+// written at arbitrary times.
 func (r Request) counted() bool {
 	return !r.reads() && (strings.HasPrefix(r.Resource, "cloudimages") || strings.HasPrefix(r.Resource, "imagequeries"))
 }

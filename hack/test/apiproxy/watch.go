@@ -12,15 +12,15 @@ import (
 	"sync"
 )
 
-// Hold keeps the events of a resource back, as an informer that lags does, until Release.
+// Hold delays the events of a resource until Release, like a lagging watch.
 func (p *Proxy) Hold(resource string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held[resource] = &hold{released: make(chan struct{})}
 }
 
-// Release lets the events of a resource go on. Merged, what happened to one name meanwhile is one event: an object that was deleted
-// and made anew shows as changed.
+// Release delivers the delayed events of a resource. If merged, only one event per name is delivered: an object that
+// was deleted and recreated appears as changed.
 func (p *Proxy) Release(resource string, merged bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -31,7 +31,7 @@ func (p *Proxy) Release(resource string, merged bool) {
 	}
 }
 
-// CutWatches ends the watches of a resource, of all for "", in mid-stream, and returns how many there were.
+// CutWatches cuts the watches of a resource, or of all if it is "", and returns their number.
 func (p *Proxy) CutWatches(resource string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,14 +50,14 @@ type hold struct {
 	merged   bool
 }
 
-// tap puts a watch between the server's events and the client. Lists pass.
+// tap inserts a watch between the server's events and the client. Lists are forwarded.
 func (p *Proxy) tap(response *http.Response) error {
 	request := newRequest(response.Request)
 	p.note(response.Request, response.StatusCode)
 	if request.Verb != "watch" || response.StatusCode != http.StatusOK {
 		return nil
 	}
-	// Other encodings (Secrets come as protobuf) are cut, too, but not looked into.
+	// Other encodings (Secrets are sent as protobuf) can be cut, but are not parsed.
 	reader, writer := io.Pipe()
 	w := &watch{proxy: p, resource: request.Resource, source: response.Body, sink: writer, Reader: reader}
 	p.mu.Lock()
@@ -72,7 +72,7 @@ func (p *Proxy) tap(response *http.Response) error {
 	return nil
 }
 
-// watch is one under way. The client reads it.
+// watch is a running watch. The client reads from it.
 type watch struct {
 	io.Reader
 	proxy    *Proxy
@@ -82,7 +82,7 @@ type watch struct {
 	ended    sync.Once
 }
 
-// Close is the client's end of it.
+// Close is called when the client disconnects.
 func (w *watch) Close() error {
 	w.proxy.mu.Lock()
 	delete(w.proxy.watches, w)
@@ -98,7 +98,7 @@ func (w *watch) end(err error) {
 	})
 }
 
-// event is one of a stream, with what is needed to merge it.
+// event is a watch event with the fields needed to merge it.
 type event struct {
 	Type   string          `json:"type"`
 	Object json.RawMessage `json:"object"`
@@ -114,7 +114,7 @@ func (e event) name() string {
 	return object.Metadata.Name
 }
 
-// events hands events on one by one; while they are held they queue.
+// events delivers events one by one. They are queued while held.
 func (w *watch) events() {
 	queue := make(chan event, 1<<16)
 	go func() {
@@ -167,7 +167,7 @@ func (w *watch) send(batch []event) error {
 	return errors.Join(errs...)
 }
 
-// merge leaves the last event of each name, as what became of the first.
+// merge keeps the last event of each name, with the type of the first.
 func merge(batch []event) []event {
 	first, last := map[string]string{}, map[string]int{}
 	for i, e := range batch {

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// auditPolicy records who asks what of which object, and what comes of it.
+// auditPolicy records the user, the request and the result.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -25,20 +25,21 @@ rules:
 - level: Metadata
 `
 
-// Request is one to kube-apiserver, from its audit log.
+// Request is a request to kube-apiserver in its audit log.
 type Request struct {
 	User, UserAgent string
 
 	Verb, Group string
 
-	// Resource has a subresource with it, as roles have: imagequeries/status. Without a resource (/healthz) there is URI.
+	// Resource includes the subresource, as in roles: imagequeries/status. Requests without a resource (/healthz) have
+	// a URI.
 	Resource, Namespace, Name, URI string
 
-	// Code is the HTTP status of the answer: 403 is denied.
+	// Code is the HTTP status of the answer: 403 means denied.
 	Code int32
 }
 
-// String is the request in one line.
+// String formats the request on one line.
 func (r Request) String() string {
 	what := r.URI
 	if r.Resource != "" {
@@ -47,14 +48,14 @@ func (r Request) String() string {
 	return fmt.Sprintf("%d %s %s by %s (%s)", r.Code, r.Verb, what, r.User, r.UserAgent)
 }
 
-// Denied tells that the roles of the user don't allow it.
+// Denied reports whether the user's roles don't allow the request.
 func (r Request) Denied() bool {
 	return r.Code == http.StatusForbidden || r.Code == http.StatusUnauthorized
 }
 
 func (c *Cluster) auditLog() string { return filepath.Join(c.children.dir, "audit.log") }
 
-// audit has the API server write the log, each line before the answer goes out.
+// audit makes the API server write the audit log, each line before its answer is sent.
 func (c *Cluster) audit(flags *envtest.Arguments) {
 	c.Helper()
 	policy := filepath.Join(c.children.dir, "audit-policy.yaml")
@@ -64,14 +65,15 @@ func (c *Cluster) audit(flags *envtest.Arguments) {
 	flags.Set("audit-policy-file", policy).Set("audit-log-path", c.auditLog()).Set("audit-log-mode", "blocking")
 }
 
-// Requests are all requests to kube-apiserver that were answered so far, in the order of their answers; a watch counts when it begins.
-// A line is written an instant after its answer was sent: what another client got may be missing still when its effect is seen.
+// Requests returns all answered requests to kube-apiserver, in the order of their answers; a watch counts when it
+// begins. A line is written shortly after its answer, so the request of another client may be missing when its effect
+// is visible.
 func (c *Cluster) Requests() []Request {
 	c.Helper()
 	return c.RequestsSince(0)
 }
 
-// Mark is a place in the audit log, from where RequestsSince goes on.
+// Mark returns the current end of the audit log, for RequestsSince.
 func (c *Cluster) Mark() int64 {
 	c.Helper()
 	info, err := os.Stat(c.auditLog())
@@ -81,7 +83,7 @@ func (c *Cluster) Mark() int64 {
 	return info.Size()
 }
 
-// RequestsSince are the requests after a mark.
+// RequestsSince returns the requests after a mark.
 func (c *Cluster) RequestsSince(mark int64) []Request {
 	c.Helper()
 	file, err := os.Open(c.auditLog())
@@ -99,7 +101,7 @@ func (c *Cluster) RequestsSince(mark int64) []Request {
 	for lines.Scan() {
 		var e auditv1.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			break // the last line, which is being written
+			break // an incomplete last line
 		}
 		if id := string(e.AuditID); !begun[id] {
 			begun[id] = true
@@ -112,7 +114,7 @@ func (c *Cluster) RequestsSince(mark int64) []Request {
 	return requests
 }
 
-// RequestsOf are those of one user.
+// RequestsOf returns the requests of a user.
 func (c *Cluster) RequestsOf(user string) []Request {
 	c.Helper()
 	var requests []Request

@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// repository is the folder at the top of the checkout, found from the test's own, which is where go test runs it.
+// repository is the top of the checkout, found from the test's folder.
 var repository = sync.OnceValues(func() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -35,7 +35,7 @@ var (
 	cvmsimBinary  = sync.OnceValues(func() (string, error) { return binary("CVMSIM", "cvmsim", "./hack/cvmsim") })
 )
 
-// binary is the one that a variable of the environment names, or else bin/<name>, which is built now.
+// binary returns the path in an environment variable, or builds bin/<name>.
 func binary(variable, name, pkg string) (string, error) {
 	if path := os.Getenv(variable); path != "" {
 		return filepath.Abs(path)
@@ -45,7 +45,7 @@ func binary(variable, name, pkg string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(root, "bin", name)
-	// Renamed into its place: another test may be starting the one that is there.
+	// Renamed at the end: another test may be starting the existing one.
 	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
 	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", fresh, pkg)
 	cmd.Dir = root

@@ -13,19 +13,19 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// Cloud is a running simulator (docs/simulator.md), with the means to change it and to look at the requests it got.
+// Cloud is a running simulator (docs/simulator.md) with its control API.
 type Cloud struct {
 	*cvmtest.Control
 	*Process
 
-	// Endpoint is what --cvm-endpoint takes, STS what --sts-endpoint does, and Metadata what --metadata-endpoint does.
+	// Endpoint, STS and Metadata are the values of --cvm-endpoint, --sts-endpoint and --metadata-endpoint.
 	Endpoint, STS, Metadata string
 
-	// Keys changes who may have keys of roles.
+	// Keys controls the services that issue keys.
 	Keys authtest.Control
 }
 
-// StartCloud starts a simulator that knows no limit of requests unless a flag gives it one, and stores its key in the default Secret.
+// StartCloud starts a simulator, without a rate limit unless a flag sets it, and stores its key in the default Secret.
 func (c *Cluster) StartCloud(flags ...string) *Cloud {
 	c.Helper()
 	path, err := cvmsimBinary()

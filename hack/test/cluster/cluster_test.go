@@ -94,7 +94,7 @@ func TestAManagerServesACloud(t *testing.T) {
 	}
 }
 
-// inTheRole runs what is to be killed: the test's own binary.
+// inTheRole makes the test's binary run the processes that are to be killed.
 const inTheRole = "IMAGE_CATALOG_TEST_PIDS"
 
 func TestNothingOutlivesATestThatIsKilled(t *testing.T) {

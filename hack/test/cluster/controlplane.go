@@ -27,7 +27,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// T is what the package needs of a test or benchmark; a program may bring its own.
+// T is the part of testing.TB that the package needs. Programs may have their own.
 type T interface {
 	kit.T
 	Cleanup(f func())
@@ -35,32 +35,33 @@ type T interface {
 	Logf(format string, args ...any)
 }
 
-// Options are what a test may have otherwise than usual.
+// Options deviate from the defaults.
 type Options struct {
-	// APIServerFlags are set on kube-apiserver, without the dashes; APIServerEnv are variables of its environment (GOGC=800).
+	// APIServerFlags are flags of kube-apiserver, without dashes. APIServerEnv are variables of its environment
+	// (GOGC=800).
 	APIServerFlags map[string]string
 	APIServerEnv   []string
 
-	// Empty leaves config/default out, and with it OperatorKubeconfig, for a test that installs the operator its own way.
+	// Empty omits config/default and OperatorKubeconfig, for tests that install the operator differently.
 	Empty bool
 
-	// WithoutControllers leaves kube-controller-manager out: nothing is garbage collected.
+	// WithoutControllers omits kube-controller-manager, so nothing is garbage collected.
 	WithoutControllers bool
 
-	// WithoutAudit leaves the audit log out, which costs a write to disk for each request.
+	// WithoutAudit omits the audit log, which costs a disk write per request.
 	WithoutAudit bool
 }
 
-// Cluster is a control plane without nodes, in which config/default is installed. Its methods end the test when they can't do their
-// work.
+// Cluster is a control plane without nodes, with config/default installed. Its methods fail the test on errors.
 type Cluster struct {
 	T
-	kit.Kit // with an administrator's Client: neither the operator's roles nor its quota of requests bind it
+	kit.Kit // with a Client of an administrator, not limited by roles or rate
 
-	// Config is an administrator's, too.
+	// Config is an administrator's configuration.
 	Config *rest.Config
 
-	// Kubeconfig is a file with the same; OperatorKubeconfig one of the operator's ServiceAccount, bound to the shipped roles only.
+	// Kubeconfig is a file with Config. OperatorKubeconfig is a file for the operator's ServiceAccount with the shipped
+	// roles.
 	Kubeconfig, OperatorKubeconfig string
 
 	assets      string
@@ -68,10 +69,10 @@ type Cluster struct {
 	children    *children
 }
 
-// Start starts a control plane and installs config/default. All of it ends with the test.
+// Start starts a control plane and installs config/default. Everything ends with the test.
 func Start(t T, o Options) *Cluster {
 	t.Helper()
-	log.SetLogger(logr.Discard()) // envtest's; what matters comes back as an error
+	log.SetLogger(logr.Discard()) // of envtest, which returns errors anyway
 	dir, err := os.MkdirTemp("", "image-catalog-test-")
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -93,14 +94,14 @@ func Start(t T, o Options) *Cluster {
 	return c
 }
 
-// For is the same cluster for a subtest: what fails, fails that, and what it starts ends with that.
+// For returns the cluster for a subtest: failures belong to the subtest, and processes end with it.
 func (c *Cluster) For(t T) *Cluster {
 	bound := *c
 	bound.T, bound.Kit = t, c.Kit.For(t)
 	return &bound
 }
 
-// findAssets is the folder with the control plane's binaries.
+// findAssets returns the folder with the control plane's binaries.
 func findAssets() (string, error) {
 	folder := os.Getenv("KUBEBUILDER_ASSETS")
 	if folder == "" {
@@ -118,11 +119,11 @@ func findAssets() (string, error) {
 	return folder, nil
 }
 
-// startServers starts etcd and kube-apiserver. Their folders are ours, so that either can be stopped and started again.
+// startServers starts etcd and kube-apiserver in our own folders, so that each can be restarted.
 func (c *Cluster) startServers(o Options) {
 	c.Helper()
 	c.environment = &envtest.Environment{
-		UseExistingCluster:       new(false), // whatever the caller's environment says
+		UseExistingCluster:       new(false), // regardless of the environment
 		ControlPlaneStartTimeout: kit.Patience,
 	}
 	etcd := &envtest.Etcd{Path: c.leashed("etcd", nil), DataDir: c.folder("etcd")}
@@ -152,11 +153,11 @@ func configure(server *envtest.APIServer, flags map[string]string) {
 	}
 }
 
-// notePid has a script say which process it becomes. (envtest asks for --help first.)
+// notePid makes a script record its process id. (envtest runs --help first.)
 const notePid = `case " $* " in *" --help "*) ;; *) echo $$ >"$0.pid" ;; esac
 `
 
-// leashed writes a script that runs a program of the control plane, for envtest, which wants a single path.
+// leashed writes a script that runs a program of the control plane, for envtest, which needs a single path.
 func (c *Cluster) leashed(name string, env []string) string {
 	c.Helper()
 	var script strings.Builder
@@ -174,7 +175,7 @@ func (c *Cluster) leashed(name string, env []string) string {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// folder makes one below the cluster's.
+// folder creates a folder below the cluster's.
 func (c *Cluster) folder(name string) string {
 	c.Helper()
 	path := filepath.Join(c.children.dir, name)
@@ -204,7 +205,7 @@ func (c *Cluster) connect() {
 	}
 }
 
-// As is a client that acts in the name of another user.
+// As returns a client that impersonates a user.
 func (c *Cluster) As(user string) client.Client {
 	c.Helper()
 	config := rest.CopyConfig(c.Config)
@@ -216,19 +217,18 @@ func (c *Cluster) As(user string) client.Client {
 	return as
 }
 
-// startControllers starts what deletes the CloudImages of a deleted ImageQuery. It looks for kinds every 30 s, so the CRDs are there
-// before it.
+// startControllers starts the garbage collector. It discovers kinds every 30 s, so the CRDs must exist before.
 func (c *Cluster) startControllers() {
 	c.Helper()
 	c.children.start(c.T, nil, filepath.Join(c.assets, "kube-controller-manager"),
 		"--kubeconfig="+c.Kubeconfig, "--controllers=garbage-collector-controller,namespace-controller",
-		// As itself, as in any cluster: the admission policy lets no administrator delete CloudImages.
+		// With its own account, as usual: the admission policy doesn't let administrators delete CloudImages.
 		"--use-service-account-credentials", "--leader-elect=false", "--secure-port=0",
 		// By default it deletes 20 objects a second, and tests wait for it.
 		"--kube-api-qps=500", "--kube-api-burst=1000")
 }
 
-// KillAPIServer kills kube-apiserver, as a lost node does; StartAPIServer starts it again at the same address, with the same keys.
+// KillAPIServer kills kube-apiserver like a lost node. StartAPIServer restarts it.
 func (c *Cluster) KillAPIServer() {
 	c.Helper()
 	if err := kill(c.environment.ControlPlane.APIServer); err != nil {
@@ -236,7 +236,7 @@ func (c *Cluster) KillAPIServer() {
 	}
 }
 
-// StartAPIServer starts kube-apiserver again after KillAPIServer.
+// StartAPIServer restarts kube-apiserver after KillAPIServer, at the same address and with the same keys.
 func (c *Cluster) StartAPIServer() {
 	c.Helper()
 	if err := c.environment.ControlPlane.APIServer.Start(); err != nil {
@@ -244,11 +244,11 @@ func (c *Cluster) StartAPIServer() {
 	}
 }
 
-// EtcdURL is where etcd serves its clients.
+// EtcdURL returns the URL of etcd.
 func (c *Cluster) EtcdURL() string { return c.environment.ControlPlane.Etcd.URL.String() }
 
-// kill ends an API server of which envtest doesn't tell the id, and returns when it is gone. A graceful end takes up to a minute while
-// anybody watches.
+// kill kills an API server, of which envtest doesn't expose the id, and waits for its end. A graceful end takes up to a
+// minute while there are watches.
 func kill(server *envtest.APIServer) error {
 	pid, err := notedPid(server.Path)
 	if err != nil {
@@ -263,7 +263,7 @@ func kill(server *envtest.APIServer) error {
 	return nil
 }
 
-// notedPid is the process that a script of leashed became.
+// notedPid returns the process id recorded by a script of leashed.
 func notedPid(script string) (int, error) {
 	content, err := os.ReadFile(script + ".pid")
 	if err != nil {
@@ -272,7 +272,7 @@ func notedPid(script string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(content)))
 }
 
-// ServerPid is the process id of etcd or kube-apiserver.
+// ServerPid returns the process id of etcd or kube-apiserver.
 func (c *Cluster) ServerPid(name string) int {
 	c.Helper()
 	script := c.environment.ControlPlane.APIServer.Path
@@ -286,8 +286,8 @@ func (c *Cluster) ServerPid(name string) int {
 	return pid
 }
 
-// AddAPIServer starts another kube-apiserver over the same etcd and with the same keys, and returns an administrator's configuration
-// for it, which KubeconfigOf takes, too. It has no audit log.
+// AddAPIServer starts another kube-apiserver with the same etcd and keys, and returns an administrator's configuration
+// for it, which KubeconfigOf accepts, too. It has no audit log.
 func (c *Cluster) AddAPIServer(flags map[string]string) *rest.Config {
 	c.Helper()
 	first := c.environment.ControlPlane.APIServer

@@ -1,9 +1,9 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster runs the operator as a user does, for tests that look at it from outside: a control plane with RBAC, garbage
-// collection and an audit log, config/default as it ships, the simulated cloud, and bin/manager under exactly the shipped roles.
-// All of them are processes on loopback addresses, and end with the test. What tests do with them then is in hack/kit.
+// Package cluster runs the operator like a user, for tests from outside: a control plane with RBAC, garbage collection and an audit
+// log, the shipped config/default, the simulated cloud, and bin/manager under exactly the shipped roles. All are processes on loopback
+// addresses, and end with the test. hack/kit has helpers to use them.
 //
 //	c := cluster.Start(t, cluster.Options{})
 //	cloud := c.StartCloud("-private=12")
@@ -12,9 +12,8 @@
 //	query := c.UntilSynced("all")
 //	manager.Kill()
 //
-// The binaries of the control plane come from KUBEBUILDER_ASSETS, or else from bin/controlplane (make controlplane). bin/manager and
-// bin/cvmsim are built once for each run, unless MANAGER and CVMSIM name others.
+// The binaries of the control plane are in KUBEBUILDER_ASSETS, or else in bin/controlplane (make controlplane). bin/manager and
+// bin/cvmsim are built once per run, unless MANAGER and CVMSIM are set.
 //
-// hack/demo starts the same programs, for people. It belongs to the root module and tells a story while it does so; the two share
-// envtest, not code.
+// hack/demo starts the same programs for demonstration. It belongs to the root module; the two share envtest, but no code.
 package cluster

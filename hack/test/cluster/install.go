@@ -19,15 +19,14 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// Namespace and ServiceAccount are the operator's in config/default; OperatorUser is its name in the audit log.
+// Namespace and ServiceAccount are the operator's in config/default. OperatorUser is its name in the audit log.
 const (
 	Namespace      = kit.Namespace
 	ServiceAccount = "image-catalog-operator"
 	OperatorUser   = "system:serviceaccount:" + Namespace + ":" + ServiceAccount
 )
 
-// install applies config/default as it ships, and waits until its kinds are served. Nothing runs its Deployment here; StartManager
-// does that.
+// install applies config/default and waits until its kinds are served. Its Deployment doesn't run; see StartManager.
 func (c *Cluster) install() {
 	c.Helper()
 	root, err := repository()
@@ -40,7 +39,7 @@ func (c *Cluster) install() {
 	})
 }
 
-// CreateServiceAccount creates one in Namespace that may do nothing yet.
+// CreateServiceAccount creates a ServiceAccount in Namespace without permissions.
 func (c *Cluster) CreateServiceAccount(name string) {
 	c.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name}}
@@ -49,7 +48,8 @@ func (c *Cluster) CreateServiceAccount(name string) {
 	}
 }
 
-// Token is a token of a ServiceAccount in Namespace, for the API server unless others are its audience. It lasts at least ten minutes.
+// Token returns a token of a ServiceAccount in Namespace, for the API server unless audiences are given. It is valid
+// for at least ten minutes.
 func (c *Cluster) Token(serviceAccount string, audiences ...string) string {
 	c.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: serviceAccount}}
@@ -63,7 +63,8 @@ func (c *Cluster) Token(serviceAccount string, audiences ...string) string {
 	return request.Status.Token
 }
 
-// KubeconfigOf writes a kubeconfig with a token of a ServiceAccount in Namespace, for the API server that a configuration is of.
+// KubeconfigOf writes a kubeconfig with a token of a ServiceAccount in Namespace, for the API server of a
+// configuration.
 func (c *Cluster) KubeconfigOf(serviceAccount string, server *rest.Config) string {
 	c.Helper()
 	config := clientcmdapi.NewConfig()

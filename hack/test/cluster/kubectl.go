@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Kubectl runs kubectl as an administrator, with what goes to its standard input, and returns what it printed.
+// Kubectl runs kubectl as an administrator with a standard input, and returns its output.
 func (c *Cluster) Kubectl(input string, args ...string) string {
 	c.Helper()
 	cmd := c.KubectlCommand(args...)
@@ -24,22 +24,22 @@ func (c *Cluster) Kubectl(input string, args ...string) string {
 	return out.String()
 }
 
-// KubectlCommand is kubectl as an administrator, not run yet: for calls that may fail.
+// KubectlCommand returns a kubectl command as an administrator, for calls that may fail.
 func (c *Cluster) KubectlCommand(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(c.Context(), filepath.Join(c.assets, "kubectl"), args...)
 	cmd.Env = c.Environ()
 	return cmd
 }
 
-// Environ is the environment of a command that finds kubectl in its PATH, and the cluster by it.
+// Environ returns an environment with kubectl in the PATH, configured for the cluster.
 func (c *Cluster) Environ() []string {
 	return append(os.Environ(),
 		"PATH="+c.assets+string(os.PathListSeparator)+os.Getenv("PATH"), "KUBECONFIG="+c.Kubeconfig,
-		// kubectl's cache and preferences in the home folder are none of a test's business.
+		// Tests must not use kubectl's cache and preferences in the home folder.
 		"KUBECACHEDIR="+filepath.Join(c.children.dir, "cache"), "KUBERC=off")
 }
 
-// Apply applies YAML as a user does.
+// Apply applies YAML like a user.
 func (c *Cluster) Apply(yaml string) {
 	c.Helper()
 	c.Kubectl(yaml, "apply", "-f", "-")

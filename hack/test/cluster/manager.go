@@ -22,8 +22,8 @@ type Manager struct {
 	flags []string
 }
 
-// StartManager runs the built operator under the shipped roles against a cloud, and waits until it is ready. Its servers get free ports;
-// flags come last, so they decide. As with env(1), NAME=value among them is a variable of its environment.
+// StartManager runs the built operator under the shipped roles with a cloud, and waits until it is ready. Its servers
+// get free ports; the given flags take precedence. As with env(1), NAME=value sets a variable of its environment.
 func (c *Cluster) StartManager(cloud *Cloud, flags ...string) *Manager {
 	c.Helper()
 	m := &Manager{Probes: c.FreeAddress(), Metrics: c.FreeAddress()}
@@ -35,7 +35,7 @@ func (c *Cluster) StartManager(cloud *Cloud, flags ...string) *Manager {
 	return c.RestartManager(m)
 }
 
-// RestartManager runs a manager that was stopped or killed again, with the same flags and more, and waits until it is ready.
+// RestartManager starts a manager that has ended again, with the same flags and more, and waits until it is ready.
 func (c *Cluster) RestartManager(old *Manager, flags ...string) *Manager {
 	c.Helper()
 	m := c.LaunchManager(old, flags...)
@@ -43,7 +43,7 @@ func (c *Cluster) RestartManager(old *Manager, flags ...string) *Manager {
 	return m
 }
 
-// LaunchManager is RestartManager for a manager that may never become ready: it doesn't wait.
+// LaunchManager is RestartManager without waiting, for a manager that may never become ready.
 func (c *Cluster) LaunchManager(old *Manager, flags ...string) *Manager {
 	c.Helper()
 	path, err := managerBinary()
@@ -79,7 +79,7 @@ func (c *Cluster) ready(ctx context.Context, address string) error {
 	return nil
 }
 
-// FreeAddress is a loopback address that nobody listens on at this moment.
+// FreeAddress returns an unused loopback address.
 func (c *Cluster) FreeAddress() string {
 	c.Helper()
 	l, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", "127.0.0.1:0")

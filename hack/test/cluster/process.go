@@ -16,22 +16,22 @@ import (
 	"time"
 )
 
-// stopPatience is how long a process may take to end after SIGTERM; the manager's own limit is 30 s.
+// stopPatience is the maximum time for a process to end after SIGTERM. The manager's own limit is 30 s.
 const stopPatience = 40 * time.Second
 
-// leash runs a program in the shell's place and kills it should the process that started it go without a word: a test that was killed,
-// or ran out of time, stops nothing. That works for envtest's processes, too, and on every Unix.
+// leash runs a program and kills it if the process that started it ends unexpectedly: a test that is killed or times
+// out stops nothing. It works for envtest's processes, too, and on every Unix.
 const leash = `parent=$PPID
 { while kill -0 "$parent" && kill -0 $$; do sleep 1; done; kill -KILL $$; } </dev/null >/dev/null 2>&1 &
 exec "$@"
 `
 
-// Process is a program that a test started.
+// Process is a process started by a test.
 type Process struct {
 	name  string
 	log   string
 	cmd   *exec.Cmd
-	asked atomic.Bool // to end
+	asked atomic.Bool // asked to end
 	ended chan struct{}
 }
 
@@ -45,18 +45,18 @@ type children struct {
 	named atomic.Int64
 }
 
-// path is a new one in the cluster's folder.
+// path returns a new path in the cluster's folder.
 func (c *children) path(name string) string {
 	return filepath.Join(c.dir, fmt.Sprintf("%s-%d", name, c.named.Add(1)))
 }
 
-// StartProcess runs a program that is none of the cluster's own until the test ends.
+// StartProcess runs another program until the test ends.
 func (c *Cluster) StartProcess(path string, args ...string) *Process {
 	c.Helper()
 	return c.children.start(c.T, nil, path, args...)
 }
 
-// start runs a program until the test ends; what it prints is shown should the test fail.
+// start runs a program until the test ends. Its output is shown if the test fails.
 func (c *children) start(t T, env []string, path string, args ...string) *Process {
 	t.Helper()
 	c.mu.Lock()
@@ -67,18 +67,18 @@ func (c *children) start(t T, env []string, path string, args ...string) *Proces
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	defer func() { _ = out.Close() }() // the process has its own
-	// Not the test's context: it ends in its turn, by the cleanup.
+	defer func() { _ = out.Close() }() // the process has its own copy
+	// Not the test's context: the cleanup ends it in order.
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "sh", append([]string{"-c", leash, "sh", path}, args...)...)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	// A terminal's Ctrl-C is for the test, which stops them in their turn.
+	// Ctrl-C in a terminal ends the test, which stops its processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", p.name, err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // ProcessState says the same
+		_ = p.cmd.Wait() // ProcessState has the result
 		close(p.ended)
 	}()
 	c.all = append(c.all, p)
@@ -91,7 +91,7 @@ func (c *children) start(t T, env []string, path string, args ...string) *Proces
 	return p
 }
 
-// died returns why nothing more is to be waited for: a process that nobody asked to has ended.
+// died returns an error if a process has ended unexpectedly.
 func (c *children) died() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +107,7 @@ func (c *children) died() error {
 	return nil
 }
 
-// Stop asks the process to end by SIGTERM and waits; the error says that it took too long, or ended with one.
+// Stop sends SIGTERM and waits. It returns an error if the process took too long, or failed.
 func (p *Process) Stop() error {
 	p.end(syscall.SIGTERM)
 	if !p.cmd.ProcessState.Success() {
@@ -116,7 +116,7 @@ func (p *Process) Stop() error {
 	return nil
 }
 
-// Kill ends the process at once, as a lost node does, and returns when it is gone.
+// Kill kills the process, like a lost node, and waits for its end.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
 // Signal sends a signal, such as SIGSTOP.
@@ -125,10 +125,10 @@ func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Pid is the process's id.
+// Pid returns the process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Log is what the process has printed so far.
+// Log returns the process's output so far.
 func (p *Process) Log() string {
 	content, err := os.ReadFile(p.log)
 	if err != nil {
@@ -139,8 +139,8 @@ func (p *Process) Log() string {
 
 func (p *Process) end(s syscall.Signal) {
 	p.asked.Store(true)
-	_ = p.cmd.Process.Signal(s)               // an error says that it has ended
-	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a stopped process gets no other signal
+	_ = p.cmd.Process.Signal(s)               // an error means that it has ended
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a stopped process handles no other signal
 	select {
 	case <-p.ended:
 	case <-time.After(stopPatience):
@@ -149,7 +149,7 @@ func (p *Process) end(s syscall.Signal) {
 	}
 }
 
-// tail is the end of the log.
+// tail returns the end of the log.
 func (p *Process) tail(most int) string {
 	lines := strings.Split(strings.TrimSpace(p.Log()), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")

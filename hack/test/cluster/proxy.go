@@ -15,7 +15,7 @@ import (
 	"sync"
 )
 
-// Proxy leads whoever knows its password to the addresses of hosts that are nowhere else.
+// Proxy forwards clients that know its password to the addresses of fictitious hosts.
 type Proxy struct {
 	server *httptest.Server
 	user   *url.Userinfo
@@ -25,7 +25,8 @@ type Proxy struct {
 	asked map[string]bool
 }
 
-// StartProxy starts a proxy for hosts ("host:port") and where each is, which ends with the test. Without a user it asks for no password.
+// StartProxy starts a proxy that maps hosts ("host:port") to addresses. It ends with the test. Without a user it needs
+// no password.
 func StartProxy(t T, user *url.Userinfo, hosts map[string]string) *Proxy {
 	t.Helper()
 	p := &Proxy{user: user, hosts: hosts, asked: map[string]bool{}}
@@ -34,12 +35,12 @@ func StartProxy(t T, user *url.Userinfo, hosts map[string]string) *Proxy {
 	return p
 }
 
-// URL is what HTTPS_PROXY takes.
+// URL returns the value for HTTPS_PROXY.
 func (p *Proxy) URL() string {
 	return (&url.URL{Scheme: "http", User: p.user, Host: p.server.Listener.Addr().String()}).String()
 }
 
-// Asked are the hosts that were asked for with the password.
+// Asked returns the hosts that were requested with the password.
 func (p *Proxy) Asked() map[string]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +80,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	pass(target, client)
 }
 
-// pass copies until one side ends, and ends the other.
+// pass copies until one side ends, and closes the other.
 func pass(from, to net.Conn) {
 	_, _ = io.Copy(to, from)
 	_ = errors.Join(from.Close(), to.Close())

@@ -3,14 +3,14 @@
 
 package cluster
 
-// ApplyQuery applies an ImageQuery with kubectl; its name, and whatever more there is of metadata, and its spec are in YAML's flow style.
+// ApplyQuery applies an ImageQuery with kubectl. Its metadata and spec are in YAML's flow style.
 func (c *Cluster) ApplyQuery(metadata, spec string) {
 	c.Helper()
 	c.Apply("{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {" + metadata + "}, spec: {" + spec + "}}")
 }
 
-// PatchStatus merges into the status of a query in the operator's name and as its field manager: the admission policy lets nobody else,
-// and the operator writes over what is somebody else's.
+// PatchStatus merges into the status of a query under the operator's name and field manager: the admission policy
+// admits no other client, and the operator overwrites a foreign status.
 func (c *Cluster) PatchStatus(query, patch string) {
 	c.Helper()
 	c.Kubectl("", "patch", "imagequery", query, "--subresource=status", "--type=merge", "-p", patch,

@@ -1,9 +1,9 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package consumer is an example of a program that uses what ImageQueries select. For each query with Label it keeps a
-// ConfigMap of the query's name with the id of the image to boot, architecture by architecture. It needs nothing of the
-// operator but api/v1alpha1, and of the cluster what roles.yaml grants.
+// Package consumer is an example of a program that uses the selection of ImageQueries. For each query with Label it
+// maintains a ConfigMap of the query's name with the id of the image to boot for each architecture. It imports only
+// api/v1alpha1 of the operator, and needs the permissions in roles.yaml.
 package consumer
 
 import (
@@ -24,10 +24,10 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// Label on an ImageQuery asks for a ConfigMap; its value says nothing.
+// Label on an ImageQuery requests a ConfigMap. Its value is ignored.
 const Label = "example.com/image-configmap"
 
-// Run keeps ConfigMaps in a namespace until the context ends.
+// Run maintains ConfigMaps in a namespace until the context ends.
 func Run(ctx context.Context, config *rest.Config, namespace string) error {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
@@ -43,7 +43,7 @@ func Run(ctx context.Context, config *rest.Config, namespace string) error {
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: server.Options{BindAddress: "0"},
-		// A query that loses the label is deleted as far as this cache can see, so its ConfigMap goes as well.
+		// A query that loses the label is deleted from this cache, so its ConfigMap is deleted, too.
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&imagev1alpha1.ImageQuery{}: {Label: labelled},
 			&corev1.ConfigMap{}:         {Namespaces: map[string]cache.Config{namespace: {}}},
@@ -55,7 +55,7 @@ func Run(ctx context.Context, config *rest.Config, namespace string) error {
 	err = ctrl.NewControllerManagedBy(manager).
 		Named("image-configmap").
 		For(&imagev1alpha1.ImageQuery{}, builder.WithPredicates(selectionChanged)).
-		// What somebody else writes into a ConfigMap, or deletes, is put right at once.
+		// Changes and deletions of a ConfigMap by other clients are reverted at once.
 		Owns(&corev1.ConfigMap{}).
 		Complete(&reconciler{Client: manager.GetClient(), namespace: namespace})
 	if err != nil {
@@ -64,7 +64,7 @@ func Run(ctx context.Context, config *rest.Config, namespace string) error {
 	return manager.Start(ctx)
 }
 
-// newConfigMap is an empty ConfigMap of a query.
+// newConfigMap returns an empty ConfigMap for a query.
 func newConfigMap(namespace, query string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: query}}
 }

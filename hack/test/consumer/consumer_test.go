@@ -49,7 +49,7 @@ func image(id, architecture string, day int) cvmtest.Image {
 	}
 }
 
-// From a golden image that somebody builds in the cloud to the id in a program's ConfigMap, and back to nothing.
+// From a golden image built in the cloud to the id in a ConfigMap, and back.
 func TestAConsumerUsesWhatIsSelected(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{})
 	cloud := c.StartCloud("-public=false", "-private=0", "-shared=0")
@@ -64,7 +64,7 @@ func TestAConsumerUsesWhatIsSelected(t *testing.T) {
 	c.Poll("nodes")
 	untilData(c, "a newer image takes the place of its predecessor", map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"})
 
-	// The cloud knows the key no more, and somebody deletes the ConfigMap: the last selection is as good as ever.
+	// The cloud no longer knows the key, and the ConfigMap is deleted: the last selection stays valid.
 	cloud.RemoveCredential(cloud.Requests()[0].SecretID)
 	c.Poll("nodes")
 	c.UntilCondition("nodes", imagev1alpha1.ConditionStalled, metav1.ConditionTrue, imagev1alpha1.ReasonAuthenticationFailed)
@@ -85,7 +85,7 @@ func TestAConsumerUsesWhatIsSelected(t *testing.T) {
 	}
 }
 
-// start runs the consumer with the rights of roles.yaml until the test ends.
+// start runs the consumer with the permissions of roles.yaml until the test ends.
 func start(c *cluster.Cluster) {
 	c.Helper()
 	roles, err := os.ReadFile("roles.yaml")

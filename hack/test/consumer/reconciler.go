@@ -17,7 +17,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// selectionChanged lets pass what changes the images to use, which is a small part of what happens to a query. Deletions pass, too.
+// selectionChanged selects events that change the images to use, a small part of all events, and deletions.
 var selectionChanged = predicate.Funcs{
 	CreateFunc: func(e event.CreateEvent) bool { return imagev1alpha1.SelectionChanged(nil, query(e.Object)) },
 	UpdateFunc: func(e event.UpdateEvent) bool {
@@ -36,19 +36,19 @@ type reconciler struct {
 	namespace string
 }
 
-// Reconcile brings a query's ConfigMap to what the query selects.
+// Reconcile writes a query's selection to its ConfigMap.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	query := &imagev1alpha1.ImageQuery{}
 	switch err := r.Get(ctx, request.NamespacedName, query); {
 	case apierrors.IsNotFound(err):
-		// Nobody keeps the ConfigMap current any more, so it must not look as if somebody did.
+		// A ConfigMap that isn't updated any more must not look current.
 		return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, newConfigMap(r.namespace, request.Name)))
 	case err != nil:
 		return ctrl.Result{}, err
 	}
 	images := imagesOf(query)
 	if len(images) == 0 {
-		return ctrl.Result{}, nil // No selection is no order to stop using the last one.
+		return ctrl.Result{}, nil // Without a selection, the last one stays in use.
 	}
 	configMap := corev1apply.ConfigMap(query.Name, r.namespace).WithData(images).WithOwnerReferences(
 		metav1apply.OwnerReference().
@@ -57,7 +57,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return ctrl.Result{}, r.Apply(ctx, configMap, client.FieldOwner("image-configmap"), client.ForceOwnership)
 }
 
-// imagesOf returns the ids of the images to boot, by architecture. Ready is not asked: the selection is good while the cloud is down.
+// imagesOf returns the ids of the images to boot, by architecture. It ignores Ready, since the selection stays valid
+// while the cloud is unavailable.
 func imagesOf(query *imagev1alpha1.ImageQuery) map[string]string {
 	images := map[string]string{}
 	for _, architecture := range []imagev1alpha1.Architecture{"amd64", "arm64", "386"} {

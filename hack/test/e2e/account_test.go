@@ -13,7 +13,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// A Secret that names its account is used for no other: who puts another account's keys into it is told both.
+// A Secret that names its account works only for that account. The message for another account's keys names both.
 func TestKeysOfAnotherAccountPublishNothing(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	cloud := c.StartCloud("-private=3", "-shared=0", "-public=false", "-regions="+region)

@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// An hour is longer than any run of these tests: nothing is polled by itself unless a test wants that.
+// An hour is longer than any run of these tests: without a shorter interval, only requested polls run.
 const (
 	private = `apiVersion: imagecatalog.dev/v1alpha1
 kind: ImageQuery
@@ -78,7 +78,7 @@ spec:
 
 func (s *suite) firstSync() {
 	ids := s.own(region, cvmtest.DefaultCredential)
-	writes := statusOf("private", 2) // it is being asked; it is synced
+	writes := statusOf("private", 2) // progressing, and synced
 	for _, id := range ids {
 		writes = append(writes, write("create", "cloudimages", region+"-"+id, 201))
 	}
@@ -109,7 +109,7 @@ func (s *suite) change() {
 	}
 }
 
-// vanish is the one place that says what becomes of an image that the cloud has no more, with a grace period of nothing.
+// vanish removes images from the cloud, without a grace period.
 func (s *suite) vanish() {
 	selected := selectedIDs(s.Query("private"))
 	ids := slices.DeleteFunc(s.own(region, cvmtest.DefaultCredential), func(id string) bool { return slices.Contains(selected, id) })
@@ -193,8 +193,8 @@ func (s *suite) credentials() {
 	}
 }
 
-// others writes an object as fast as it can while the operator changes it, until the two have met. It does so in the name of the
-// garbage collector, the only other that the admission policy lets write CloudImages.
+// others writes an object as fast as it can while the operator changes it, until a conflict occurs. It uses the garbage
+// collector's name, the only other one that the admission policy admits.
 func (s *suite) others() {
 	name := elsewhere + "-" + s.own(elsewhere, cvmtest.DefaultCredential)[0]
 	collector := s.As("system:serviceaccount:kube-system:generic-garbage-collector")
@@ -223,7 +223,7 @@ func (s *suite) others() {
 	}
 	stop()
 	writing.Wait()
-	s.Poll("shanghai") // the operator may have given up on the object; it loses nothing
+	s.Poll("shanghai") // in case the operator gave up on the object
 	image := s.Images("shanghai")[name]
 	if got, want := image.Annotations[others], fmt.Sprint(written); got != want || image.Image.Description != description {
 		s.t.Errorf("the annotation of another is %q, want %q; the description %q, want %q", got, want, image.Image.Description, description)
@@ -232,7 +232,7 @@ func (s *suite) others() {
 
 const others = "example.com/others"
 
-// conflicted tells whether the operator ever had to read an object again before it could write it.
+// conflicted reports whether the operator had to read an object again before it could write it.
 func (s *suite) conflicted(name string) bool {
 	s.t.Helper()
 	return slices.ContainsFunc(s.RequestsOf(cluster.OperatorUser), func(r cluster.Request) bool {
@@ -240,7 +240,7 @@ func (s *suite) conflicted(name string) bool {
 	})
 }
 
-// own are the ids of the private images that a key sees in a region.
+// own returns the ids of the private images that a key sees in a region.
 func (s *suite) own(region string, key cvmtest.Credential) []string {
 	var ids []string
 	for _, image := range s.cloud.Images(region) {
@@ -269,7 +269,7 @@ func (s *suite) agrees(query, prefix string, ids []string) {
 	}
 }
 
-// ownersOf are the names of an object's owners.
+// ownersOf returns the names of an object's owners.
 func ownersOf(image *imagev1alpha1.CloudImage) []string {
 	var names []string
 	for _, ref := range image.OwnerReferences {

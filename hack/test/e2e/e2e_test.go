@@ -22,16 +22,16 @@ import (
 
 const (
 	region = "ap-guangzhou"
-	// elsewhere has few images, and beside a query that is polled by itself.
+	// elsewhere has few images, and beside the query with a short interval.
 	elsewhere, beside = "ap-shanghai", "ap-beijing"
 )
 
-// second is the key of another account than the default one.
+// second is the key of another account.
 var second = cvmtest.Credential{
 	SecretID: "AKIDcvmtest2222222222222222222222222", SecretKey: "cvmtest-secret-key-2222222222222", UIN: "100000000002",
 }
 
-// keyNames are what the tests call the keys.
+// keyNames are the names of the keys in these tests.
 var keyNames = map[string]string{cvmtest.DefaultCredential.SecretID: "default", second.SecretID: "acct2"}
 
 func TestOperator(t *testing.T) {
@@ -42,7 +42,7 @@ func TestOperator(t *testing.T) {
 	cloud.Put(beside, cvmtest.PrivateImages(3, 2, cvmtest.DefaultCredential.UIN)...)
 	cloud.SetCredential(second)
 	cloud.Put(region, cvmtest.PrivateImages(4, 3, second.UIN)...)
-	// An API server that is older than WatchList (1.34) is asked for lists.
+	// Lists instead of WatchList, like with API servers before 1.34.
 	s := &suite{cloud: cloud, manager: c.StartManager(cloud, "KUBE_FEATURE_WatchListClient=false")}
 	s.bind(t, c)
 	s.allowScraping()
@@ -78,7 +78,7 @@ func TestOperator(t *testing.T) {
 			s.bind(t, c)
 			test.run(s)
 		}) {
-			break // what follows builds on it
+			break // the following tests depend on it
 		}
 	}
 	if unknown := cloud.Unknown(); len(unknown) > 0 {
@@ -95,19 +95,19 @@ type suite struct {
 	manager *cluster.Manager
 	scraper string // a token
 
-	// Requests that are accounted for: of the operator to the cloud and to the API server.
+	// The number of checked requests to the cloud, and of writes to the API server.
 	seenAsked, seenWrites int
 
 	settled int
 }
 
-// bind has failures be the present test's; what that starts is for the following ones, too.
+// bind makes t the current test for failures. Processes that it starts are kept for the following tests.
 func (s *suite) bind(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	s.t, s.Cluster = t, c.For(lasting{T: t, all: c})
 }
 
-// lasting is a test of which the cleanups run, and say what they have to say, after the last one.
+// lasting is a test with cleanups that run after the last test.
 type lasting struct {
 	*testing.T
 	all cluster.T
@@ -117,7 +117,7 @@ func (l lasting) Cleanup(f func())                { l.all.Cleanup(f) }
 func (l lasting) Failed() bool                    { return l.all.Failed() }
 func (l lasting) Logf(format string, args ...any) { l.all.Logf(format, args...) }
 
-// expect runs something and compares the requests that the cloud and the API server got meanwhile with what must be there, all of them.
+// expect calls run and compares all requests that the cloud and the API server got meanwhile with the expected ones.
 func (s *suite) expect(run func(), cloud, writes []string) {
 	s.t.Helper()
 	s.asked()
@@ -125,7 +125,7 @@ func (s *suite) expect(run func(), cloud, writes []string) {
 	s.writes()
 	run()
 	s.same("requests to the cloud", s.asked(), cloud)
-	// A line of the audit log comes an instant after what it tells of can be seen.
+	// The audit log lags slightly behind the visible effect.
 	var written []string
 	for deadline := time.Now().Add(5 * time.Second); len(written) < len(writes) && time.Now().Before(deadline); {
 		s.settle()
@@ -134,7 +134,7 @@ func (s *suite) expect(run func(), cloud, writes []string) {
 	s.same("writes to the API server", append(written, s.writes()...), writes)
 }
 
-// settle asks the API server for something that nobody else asks for, and waits until the audit log has it.
+// settle sends a unique request to the API server, and waits until it is in the audit log.
 func (s *suite) settle() {
 	s.t.Helper()
 	s.settled++
@@ -159,7 +159,7 @@ func (s *suite) same(what string, got, want []string) {
 	}
 }
 
-// asked are the requests that the cloud got since the last look, those of the query that is polled by itself aside.
+// asked returns the new requests to the cloud, except those of the query with a short interval.
 func (s *suite) asked() []string {
 	requests := s.cloud.Requests()
 	fresh := requests[s.seenAsked:]
@@ -181,7 +181,7 @@ func (s *suite) asked() []string {
 	return out
 }
 
-// pages are the requests for a listing of so many images.
+// pages returns the requests for a listing of a number of images.
 func pages(key, region string, images int) []string {
 	var out []string
 	for offset := 0; offset == 0 || offset < images; offset += 100 {
@@ -190,12 +190,13 @@ func pages(key, region string, images int) []string {
 	return out
 }
 
-// byID is a request for so many ids, with the default key.
+// byID returns a request by id with the default key.
 func byID(region string, ids int) []string {
 	return []string{fmt.Sprintf("default %s for %d ids", region, ids)}
 }
 
-// writes are the operator's to ImageQueries and CloudImages since the last look, those of the query that is polled by itself aside.
+// writes returns the operator's new writes of ImageQueries and CloudImages, except those of the query with a short
+// interval.
 func (s *suite) writes() []string {
 	s.t.Helper()
 	requests := s.RequestsOf(cluster.OperatorUser)
@@ -214,7 +215,7 @@ func write(verb, resource, name string, code int32) string {
 	return fmt.Sprintf("%d %s %s %s", code, verb, resource, name)
 }
 
-// statusOf are so many writes of a query's status.
+// statusOf returns a number of writes of a query's status.
 func statusOf(query string, times int) []string {
 	return slices.Repeat([]string{write("update", "imagequeries/status", query, 200)}, times)
 }

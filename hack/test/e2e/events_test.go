@@ -15,7 +15,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// events has the cloud deny what it allowed, twice. The catalogue stays as it is.
+// events makes the cloud deny a permission, twice. The catalogue stays unchanged.
 func (s *suite) events() {
 	listing := pages("acct2", region, 1)
 	denied := []string{listing[0] + ": UnauthorizedOperation"}
@@ -50,8 +50,8 @@ func (s *suite) events() {
 	}
 }
 
-// seenEvent is the type of the event about the query foreign with a reason, and how often it was seen. What is the same becomes a
-// series, which tells of the second time at once and is brought up to date later.
+// seenEvent returns the type of the event about the query foreign with a reason, and its count. Equal events become a
+// series, which counts the second one at once and is updated later.
 func (s *suite) seenEvent(ctx context.Context, reason string) (kind string, times int32, err error) {
 	var list eventsv1.EventList
 	if err := s.Client.List(ctx, &list, client.InNamespace("default")); err != nil {

@@ -18,17 +18,20 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// A finance region has a host of its own. One operator, told nothing about endpoints, serves it beside the others. Nobody here has the
-// cloud's names: a proxy leads to the simulators in their places.
+// Finance regions have their own hosts. One operator with default endpoints serves them beside other regions. A proxy
+// maps the cloud's names to the simulators.
 func TestOneOperatorServesFinanceRegionsAndOthers(t *testing.T) {
 	const finance, common, regional = "ap-shanghai-fsi", "cvm.tencentcloudapi.com", "cvm.ap-shanghai-fsi.tencentcloudapi.com"
 	certificate, _ := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), common, regional)
 	authority := filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600); err != nil {
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	start := func(in string, images int) *cvmtest.Server {
-		cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}})
+		cloud := cvmtest.NewServer(cvmtest.Options{
+			RateLimit: -1, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+		})
 		t.Cleanup(cloud.Close)
 		cloud.Put(in, cvmtest.PrivateImages(1, images, cvmtest.DefaultCredential.UIN)...)
 		return cloud

@@ -37,7 +37,7 @@ const (
 	readerRole = "qcs::cam::uin/100000000005:roleName/reader"
 )
 
-// startWithRoles is a cloud without images but those of the accounts that only roles lead to.
+// startWithRoles starts a cloud with images only in accounts that are accessible by roles.
 func startWithRoles(t *testing.T) (*cluster.Cluster, *cluster.Cloud) {
 	t.Helper()
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
@@ -53,10 +53,11 @@ func startWithRoles(t *testing.T) (*cluster.Cluster, *cluster.Cloud) {
 	return c, cloud
 }
 
-// The role of the node gives the default credentials, and assumes the role of a Secret.
+// The role of the node is the default credentials, and assumes the role in a Secret.
 func TestTheNodesRole(t *testing.T) {
 	c, cloud := startWithRoles(t)
-	m := c.StartManager(cloud, "--default-credentials=cvm-role", "--metadata-endpoint="+cloud.Metadata, "--zap-log-level=10", "--metrics-secure=false")
+	m := c.StartManager(cloud, "--default-credentials=cvm-role", "--metadata-endpoint="+cloud.Metadata, "--zap-log-level=10",
+		"--metrics-secure=false")
 	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: node}, spec: {region: ` + region + `}}`)
 	refused(c, "node", "no role is bound to the node")
 
@@ -68,7 +69,7 @@ func TestTheNodesRole(t *testing.T) {
 		t.Errorf("the metadata service was asked for %q at last", got)
 	}
 
-	// It trusts another principal first.
+	// At first it trusts another principal.
 	cloud.Keys.SetRole(authtest.Role{ARN: readerRole, UIN: readUIN, Trusts: []string{podUIN}})
 	err := c.Client.Create(t.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: "reader"}, StringData: map[string]string{"roleArn": readerRole},
@@ -76,7 +77,8 @@ func TestTheNodesRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: reader}, spec: {region: ` + region + `, credentialsRef: {name: reader}}}`)
+	c.Apply(`{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: reader}, spec: {region: ` + region +
+		`, credentialsRef: {name: reader}}}`)
 	refused(c, "reader", "name the caller in the role's trust policy")
 	cloud.Keys.SetRole(authtest.Role{ARN: readerRole, UIN: readUIN, Trusts: []string{nodeUIN}})
 	synced(c, "reader", 3)
@@ -85,7 +87,7 @@ func TestTheNodesRole(t *testing.T) {
 	wantNoKeyShown(t, cloud, m)
 }
 
-// The token that the API server gives the pod is exchanged for keys of the pod's role, and no other token is.
+// The pod's token from the API server is exchanged for keys of the pod's role. Other tokens are refused.
 func TestThePodsIdentity(t *testing.T) {
 	c, cloud := startWithRoles(t)
 	const audience, provider = "sts.cloud.tencent.com", "cls-1"
@@ -139,11 +141,13 @@ func TestThePodsIdentity(t *testing.T) {
 
 	tokens = append(tokens, write(c.Token(cluster.ServiceAccount, audience)))
 	synced(c, "pod", 2)
-	wantAsked(t, cloud, map[string]int{"AssumeRoleWithWebIdentity InvalidParameter.WebIdentityTokenError": 0, "AssumeRoleWithWebIdentity ": 1}, 1)
+	wantAsked(t, cloud, map[string]int{
+		"AssumeRoleWithWebIdentity InvalidParameter.WebIdentityTokenError": 0, "AssumeRoleWithWebIdentity ": 1,
+	}, 1)
 	wantNoKeyShown(t, cloud, m, tokens...)
 }
 
-// refused waits until a query is stalled for want of keys, with a message that says so.
+// refused waits until a query is stalled without keys, with a message.
 func refused(c *cluster.Cluster, query, says string) {
 	c.Helper()
 	c.UntilQuery(query, fmt.Sprintf("it is stalled with %q", says), func(q *imagev1alpha1.ImageQuery) bool {
@@ -152,12 +156,13 @@ func refused(c *cluster.Cluster, query, says string) {
 	})
 }
 
-// synced asks for polls until a query has that many images.
+// synced requests polls until a query has a number of images.
 func synced(c *cluster.Cluster, query string, images int32) {
 	c.Helper()
 	c.Until(query+" is synced", func(context.Context) error {
 		q := c.Poll(query)
-		if ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady); ready == nil || ready.Reason != imagev1alpha1.ReasonSynced {
+		if ready := meta.FindStatusCondition(q.Status.Conditions, imagev1alpha1.ConditionReady); ready == nil ||
+			ready.Reason != imagev1alpha1.ReasonSynced {
 			return fmt.Errorf("Ready is %v", ready)
 		}
 		if got := q.Status.ImageCount; got == nil || *got != images {
@@ -167,7 +172,8 @@ func synced(c *cluster.Cluster, query string, images int32) {
 	})
 }
 
-// wantAsked compares what STS was asked with counts by action and code, where 0 is at least one, and the listings: one poll each.
+// wantAsked compares the requests to STS with counts by action and code, where 0 means at least one, and the number of
+// listings, one per poll.
 func wantAsked(t *testing.T, cloud *cluster.Cloud, want map[string]int, listings int) {
 	t.Helper()
 	got := map[string]int{}
@@ -193,7 +199,7 @@ func wantAsked(t *testing.T, cloud *cluster.Cloud, want map[string]int, listings
 	}
 }
 
-// wantNoKeyShown looks in the log and the metrics for every key that the cloud knows, and for tokens.
+// wantNoKeyShown searches the log and the metrics for every key that the cloud knows, and for tokens.
 func wantNoKeyShown(t *testing.T, cloud *cluster.Cloud, m *cluster.Manager, tokens ...string) {
 	t.Helper()
 	var known map[string]cvmtest.Credential

@@ -26,7 +26,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// interval waits for the second poll of the query that is polled by itself; the first was at the start of all tests.
+// interval waits for the second poll of the query with a short interval. The first one was at the start of all tests.
 func (s *suite) interval() {
 	var polls []time.Time
 	s.Until("the query of "+beside+" is polled again", func(context.Context) error {
@@ -50,11 +50,11 @@ func (s *suite) pollsBeside() []time.Time {
 	return polls
 }
 
-// restart shows that a manager which starts again has nothing to do.
+// restart checks that a restarted manager has nothing to do.
 func (s *suite) restart() {
 	s.stop(s.manager)
 	s.expect(func() {
-		// This one asks for lists by watching, as it does by default.
+		// This manager uses WatchList, the default.
 		s.manager = s.RestartManager(s.manager, "KUBE_FEATURE_WatchListClient=true")
 		s.untilIdle(s.manager)
 	}, nil, nil)
@@ -81,7 +81,7 @@ func (s *suite) collectGarbage() {
 	}, nil, nil)
 }
 
-// leaderChange kills a leader. Nobody tells its successor, which waits until the Lease has run out.
+// leaderChange kills a leader. Its successor waits until the Lease has expired.
 func (s *suite) leaderChange() {
 	first := s.RestartManager(s.manager, "--leader-elect")
 	leader := s.untilLeader("")
@@ -97,7 +97,7 @@ func (s *suite) leaderChange() {
 	s.expect(func() { s.Poll("foreign") },
 		pages("acct2", region, 3), append(statusOf("foreign", 1), write("update", "cloudimages", "acct2."+region+"-"+id, 200)))
 
-	// One that ends in peace gives the Lease back.
+	// A manager that ends gracefully releases the Lease.
 	s.stop(successor)
 	if holder := s.leader(s.Context()); holder != "" {
 		s.t.Errorf("the Lease is still held by %s", holder)
@@ -115,7 +115,7 @@ func (s *suite) untilLeader(another string) (holder string) {
 	return holder
 }
 
-// leader is who holds the Lease; "" is nobody.
+// leader returns the holder of the Lease, or "".
 func (s *suite) leader(ctx context.Context) string {
 	var lease coordinationv1.Lease
 	err := s.Client.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: "image-catalog-operator"}, &lease)
@@ -125,7 +125,7 @@ func (s *suite) leader(ctx context.Context) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// allowScraping makes a ServiceAccount that may read metrics, by the role that ships, and one that may not.
+// allowScraping creates a ServiceAccount with the shipped role for metrics, and one without.
 func (s *suite) allowScraping() {
 	s.t.Helper()
 	s.CreateServiceAccount("scraper")
@@ -157,7 +157,7 @@ func (s *suite) metrics() {
 	}
 }
 
-// scrape reads /metrics over HTTPS; the manager made its certificate itself.
+// scrape reads /metrics over HTTPS. The manager's certificate is self-signed.
 func (s *suite) scrape(ctx context.Context, m *cluster.Manager, token string) (status int, body string, err error) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
@@ -177,7 +177,7 @@ func (s *suite) scrape(ctx context.Context, m *cluster.Manager, token string) (s
 	return response.StatusCode, string(content), err
 }
 
-// untilIdle waits until a manager has looked at every query since it started, and does nothing any more.
+// untilIdle waits until a manager has reconciled every query since it started, and is idle.
 func (s *suite) untilIdle(m *cluster.Manager) {
 	s.t.Helper()
 	s.Until("the manager has looked at every query", func(ctx context.Context) error {
@@ -197,7 +197,7 @@ func (s *suite) untilIdle(m *cluster.Manager) {
 	})
 }
 
-// work reads from metrics what is done, under way and due.
+// work returns the number of finished, running and waiting reconciles from metrics.
 func work(text string) (done, busy, waiting float64, err error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))

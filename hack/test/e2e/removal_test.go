@@ -21,14 +21,14 @@ const (
 	patience, guard, policy = "ap-nanjing", "ap-chengdu", "ap-chongqing"
 )
 
-// fillRegions puts images where these tests look for them.
+// fillRegions adds images in the regions of these tests.
 func (s *suite) fillRegions() {
 	for seed, region := range []string{patience, guard, policy} {
 		s.cloud.Put(region, cvmtest.PrivateImages(uint64(10+seed), 10, cvmtest.DefaultCredential.UIN)...)
 	}
 }
 
-// apply applies a query and asks for a poll in the same write, so that no listing of a moment ago answers it.
+// apply applies a query and requests a poll in the same write, so that a recent listing isn't shared.
 func (s *suite) apply(name, region, spec string) {
 	s.t.Helper()
 	token := fmt.Sprint("applied-", time.Now().UnixNano())
@@ -39,7 +39,7 @@ func (s *suite) apply(name, region, spec string) {
 	})
 }
 
-// grace has an image leave and come back within its grace period.
+// grace removes an image and restores it within its grace period.
 func (s *suite) grace() {
 	s.apply("patient", patience, "removal: {gracePeriod: 1h}")
 	image := s.cloud.Images(patience)[2]
@@ -59,7 +59,7 @@ func (s *suite) grace() {
 	}
 }
 
-// inGrace checks the object of a gone image that only the patient query's grace period of an hour keeps.
+// inGrace checks the object of a gone image that only the patient query keeps, with its grace period of an hour.
 func (s *suite) inGrace(name string) {
 	s.t.Helper()
 	image, ok := s.Images("")[name]
@@ -83,7 +83,7 @@ func (s *suite) inGrace(name string) {
 	}
 }
 
-// twoOwners lose the same image: the hasty one lets go at once, the patient one hears of it and waits.
+// twoOwners removes an image of two queries: the hasty one releases it at once, the patient one is polled and waits.
 func (s *suite) twoOwners() {
 	images := s.cloud.Images(patience)
 	name := patience + "-" + images[0].ImageID
@@ -98,15 +98,15 @@ func (s *suite) twoOwners() {
 		slices.Concat(statusOf("hasty", 1), statusOf("patient", 1), slices.Repeat([]string{write("update", "cloudimages", name, 200)}, 2)))
 	s.inGrace(name)
 
-	// Patience that is lost counts at once, from the moment at which the image left.
+	// A shorter grace period applies at once, from the time at which the image left.
 	s.expect(func() { s.apply("patient", patience, "removal: {gracePeriod: 0s}") },
 		pages("default", patience, 9), append(statusOf("patient", 2), write("delete", "cloudimages", name, 200)))
 }
 
-// breaker has most images of a query leave at once.
+// breaker removes most images of a query at once.
 func (s *suite) breaker() {
 	s.apply("guarded", guard, "removal: {gracePeriod: 0s}")
-	for _, image := range s.cloud.Images(guard)[4:] { // the newest stay, and with them what is selected
+	for _, image := range s.cloud.Images(guard)[4:] { // the newest stay, including the selected one
 		s.cloud.Delete(guard, image.ImageID)
 	}
 	s.expect(func() { s.Poll("guarded") }, append(pages("default", guard, 4), byID(guard, 6)...), statusOf("guarded", 1))
@@ -116,7 +116,7 @@ func (s *suite) breaker() {
 	}
 }
 
-// approve runs the command that the condition shows, as it is.
+// approve runs the command in the condition.
 func (s *suite) approve() {
 	query := s.UntilReady("guarded", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
 	command, ok := strings.CutPrefix(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message, "kubectl ")
@@ -137,7 +137,8 @@ func (s *suite) approve() {
 	s.agrees("guarded", guard+"-", left)
 }
 
-// switchPolicy has a query give up objects and take them back; its images in status stay. There is neither grace nor breaker.
+// switchPolicy makes a query release its objects and create them again. Its images in status stay. Neither grace period
+// nor breaker apply.
 func (s *suite) switchPolicy() {
 	s.apply("choosy", policy, "selection: {groupBy: [None]}, cloudImages: {policy: All}")
 	query := s.UntilSynced("choosy")

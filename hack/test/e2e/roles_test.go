@@ -14,8 +14,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// roles compares all that the operator asked of the API server with what its roles allow: nothing was denied, and no verb is there that
-// was not needed.
+// roles compares all requests of the operator to the API server with its roles: none was denied, and every verb was
+// needed.
 func (s *suite) roles() {
 	used, denied := map[string]bool{}, map[string]bool{}
 	for _, r := range s.RequestsOf(cluster.OperatorUser) {
@@ -42,7 +42,7 @@ func permission(namespace, group, resource, verb string) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s in namespace %q", verb, strings.TrimSuffix(resource+"."+group, "."), namespace))
 }
 
-// granted is what all roles that are bound to the operator allow, one verb each.
+// granted returns what the operator's roles allow, one verb each.
 func (s *suite) granted() []string {
 	var clusterBindings rbacv1.ClusterRoleBindingList
 	var bindings rbacv1.RoleBindingList

@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// Canaries: parts of keys, and what a cloud or somebody in its place may write into an answer.
+// Canaries: parts of keys, and texts that the cloud or a machine in its place may put into an answer.
 const (
 	canaryID     = "AKIDcanary00000000000000000000000000"
 	canaryKey    = "canary-key-0000000000000000000000"
@@ -29,7 +29,7 @@ const (
 	canaryAnswer = "canary-answer"
 )
 
-// Whatever happens, and however much is logged, no key and nothing of what a failed answer says is shown anywhere.
+// No key and no text of a failed answer is ever shown, at any log level.
 func TestNoKeyAndNoAnswerIsShown(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{})
 	cloud := c.StartCloud("-private=3", "-shared=0", "-regions="+region)

@@ -16,8 +16,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// Two operators with regions of their own share a cluster. Neither waits for the other or writes against it, and a query
-// that moves from one to the other takes its images along.
+// Two operators with their own regions share a cluster. They neither wait for each other nor overwrite each other, and
+// a query that moves from one to the other keeps its images.
 func TestShardsDontMeet(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{})
 	cloud := c.StartCloud("-public=false", "-private=12", "-shared=0", "-regions="+region+","+elsewhere)

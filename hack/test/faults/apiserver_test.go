@@ -30,7 +30,7 @@ func (w *world) another(n int) {
 	w.cloud.Put(region, image(fmt.Sprintf("img-another%d", n), fmt.Sprint("another ", n)))
 }
 
-// refusedWrites has the API server refuse writes of a resource, and fails unless the cloud isn't asked again for each of them.
+// refusedWrites makes the API server reject writes of a resource. It fails if the cloud is asked again for each retry.
 func refusedWrites(t *testing.T, w *world, f apiproxy.Fault) {
 	t.Helper()
 	asked := w.asked()
@@ -86,7 +86,7 @@ func TestFault36TheAPIServerIsAway(t *testing.T) {
 		return w.Client.Get(ctx, client.ObjectKey{Name: golden}, &imagev1alpha1.ImageQuery{})
 	})
 	select {
-	case <-w.manager.Ended(): // which is as good, where something starts it again
+	case <-w.manager.Ended(): // acceptable: a Deployment would restart it
 		w.manager.Kill()
 		w.restart()
 	default:
@@ -100,7 +100,7 @@ func TestFault36TheAPIServerIsAway(t *testing.T) {
 	}
 }
 
-// A watch that was lost comes back half a minute later, at the worst: a plan that was made meanwhile would repeat what is done.
+// A lost watch is restored within half a minute. A plan made before that would repeat finished writes.
 func TestFault65APlanWaitsForLostWatches(t *testing.T) {
 	w := synced(t, 65, 3)
 	w.ApplyQuery("name: beside", "region: "+elsewhere+", minImages: 0")
@@ -116,7 +116,7 @@ func TestFault65APlanWaitsForLostWatches(t *testing.T) {
 	written := len(w.api.Writes())
 	w.RequestPoll(golden, "too-early")
 	for range 3 {
-		w.Poll("beside") // takes a second each; golden's turn would have come before
+		w.Poll("beside") // each takes a second, so golden would have been polled before
 	}
 	if query := w.Query(golden); query.Status.LastHandledReconcileAt == "too-early" {
 		t.Error("it was polled before the cache showed what its last poll had written")
@@ -185,7 +185,7 @@ func TestFault38TheCacheLags(t *testing.T) {
 	w.once()
 }
 
-// hold keeps back what watches tell, as when the API server can't keep up, or a watch was lost.
+// hold delays watch events, as if the API server was overloaded or a watch was lost.
 func (w *world) hold(resources ...string) {
 	for _, resource := range resources {
 		w.api.Hold(resource)
@@ -214,7 +214,7 @@ func (w *world) once() {
 	}
 }
 
-// nudge changes the key in the Secret, to one more of the same account: its queries are polled at once.
+// nudge changes the key in the Secret to another one of the same account, so that its queries are polled at once.
 func (w *world) nudge(n int) {
 	w.t.Helper()
 	key := cvmtest.DefaultCredential
@@ -223,7 +223,7 @@ func (w *world) nudge(n int) {
 	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, key)
 }
 
-// matches is for Until: the objects are what the cloud has.
+// matches is a condition for Until: the objects agree with the cloud.
 func (w *world) matches(context.Context) error {
 	if got, want := w.objectIDs(golden), w.cloudIDs(); !slices.Equal(got, want) {
 		return errors.New(difference(got, want))
@@ -365,12 +365,12 @@ func TestFault43OneObjectIsRefused(t *testing.T) {
 	w.heals(golden)
 }
 
-// remove deletes an object of a cluster-scoped kind, if it is there.
+// remove deletes a cluster-scoped object if it exists.
 func (w *world) remove(kind, name string) {
 	w.For(process).Kubectl("", "delete", kind, name, "--ignore-not-found")
 }
 
-// without runs something while a verb is missing in the operator's role.
+// without calls run while the operator's role lacks a verb.
 func (w *world) without(verb, resource string, run func()) {
 	w.t.Helper()
 	w.changeRoles(verb, resource, false)
@@ -379,7 +379,7 @@ func (w *world) without(verb, resource string, run func()) {
 	run()
 }
 
-// changeRoles takes a verb out of the rules for a resource, or puts it back, in whichever of the operator's roles they are.
+// changeRoles removes a verb from the operator's rules for a resource, or restores it.
 func (w *world) changeRoles(verb, resource string, allow bool) {
 	change := func(rules []rbacv1.PolicyRule) {
 		for i, rule := range rules {
@@ -389,12 +389,12 @@ func (w *world) changeRoles(verb, resource string, allow bool) {
 					rules[i].Verbs = append(rules[i].Verbs, verb)
 				}
 				if len(rules[i].Verbs) == 0 {
-					rules[i].Verbs = []string{"nothing"} // a rule must have one
+					rules[i].Verbs = []string{"nothing"} // a rule needs at least one
 				}
 			}
 		}
 	}
-	ctx := context.Background() // put back what a failed test has taken, too
+	ctx := context.Background() // also restores after a failed test
 	clusterRole := &rbacv1.ClusterRole{}
 	err := w.Client.Get(ctx, types.NamespacedName{Name: cluster.ServiceAccount}, clusterRole)
 	if err == nil {
@@ -421,7 +421,7 @@ func (w *world) allowed(verb, resource string, want bool) {
 	w.t.Helper()
 	args := []string{"auth", "can-i", verb, resource, "--as=" + cluster.OperatorUser, "-n", cluster.Namespace}
 	w.Until("the roles act", func(context.Context) error {
-		// It exits with 1 for no.
+		// kubectl exits with 1 for no.
 		if out := w.tryKubectl(args...); strings.HasPrefix(out, "yes") != want {
 			return fmt.Errorf("kubectl auth can-i says %q", strings.TrimSpace(out))
 		}
@@ -436,7 +436,7 @@ func TestFault44AVerbIsTakenAway(t *testing.T) {
 	for i, tc := range []struct {
 		verb, resource string
 		change         func(i int)
-		told           string // in Ready's message; "" where only the log can tell
+		told           string // in Ready's message; "" if it is only in the log
 	}{
 		{"create", "cloudimages", func(i int) { w.another(i) }, "Forbidden"},
 		{"update", "cloudimages", func(i int) {
@@ -497,15 +497,15 @@ func TestFault44AVerbIsTakenAway(t *testing.T) {
 	})
 }
 
-// tryKubectl runs kubectl where failing is an answer.
+// tryKubectl runs kubectl and ignores its exit code.
 func (w *world) tryKubectl(args ...string) string {
 	w.t.Helper()
 	cmd := w.KubectlCommand(args...)
-	out, _ := cmd.CombinedOutput() // what it printed says the same
+	out, _ := cmd.CombinedOutput() // the output shows the result
 	return string(out)
 }
 
-// compactEtcd has etcd forget all but the present, through its gateway for JSON.
+// compactEtcd removes all old revisions, through etcd's gateway for JSON.
 func (w *world) compactEtcd() {
 	w.t.Helper()
 	ask := func(path, question string) []byte {
@@ -535,7 +535,7 @@ func (w *world) compactEtcd() {
 	ask("/v3/kv/compaction", fmt.Sprintf(`{"revision":%q,"physical":true}`, now.Header.Revision))
 }
 
-// frozen starts the manager before an API server that answers no list, and looks at it; then all goes on.
+// frozen starts the manager with an API server that answers no list, calls look, and heals the API server.
 func (w *world) frozen(look func()) {
 	w.t.Helper()
 	w.manager = w.LaunchManager(w.manager)

@@ -23,25 +23,27 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// scene is one step of the reference scenario: what a person or the cloud does, and what comes of it.
+// scene is one step of the scenario: an action and its expected result.
 type scene struct {
 	name string
 	act  func(*story)
 	done func(*story) error
 }
 
-// scenes are the operator's whole life with four images and two queries, short enough to lose the manager at each write.
+// scenes cover the operator's functions with four images and two queries, short enough to crash the manager at each
+// write.
 var scenes = []scene{
 	{name: "first sync", act: func(s *story) {
 		s.cloud.Put(region, s.images...)
 		s.query(golden, "interval: 1m", "minImages: 0", "removal: {gracePeriod: 1s}", "selection: {orderBy: Name}")
 		s.query("beside", "interval: 1m", "imageIDs: [img-crash003]")
-		// The listing of the run before is not ten seconds old, and would do for a query that asks for none by hand.
+		// The previous run's listing may be less than ten seconds old, and would be shared with a query that doesn't
+		// request a poll.
 		s.RequestPoll(golden, "first")
 	}, done: func(s *story) error {
 		return errors.Join(s.has(golden, imagev1alpha1.ReasonSynced, 4, 4), s.has("beside", imagev1alpha1.ReasonSynced, 1, 1))
 	}},
-	// Only its object is shared from now on: what it polls, and when, is not what is told here.
+	// From here on only its object is shared; its own polls aren't part of the scenario.
 	{name: "one is suspended", act: func(s *story) { s.Patch("beside", `{"spec":{"suspend":true}}`) }, done: func(s *story) error {
 		return s.is("beside", imagev1alpha1.ReasonSuspended)
 	}},
@@ -91,14 +93,14 @@ var scenes = []scene{
 	}},
 }
 
-// story is one run through the scenes.
+// story is one run of the scenes.
 type story struct {
 	*world
 	images  []cvmtest.Image
 	crashed chan struct{}
 }
 
-// has says whether a query is in a state: its reason, how many images it has, and how many objects.
+// has returns an error unless a query has the reason, number of images and number of objects.
 func (s *story) has(name, reason string, images, objects int) error {
 	query := &imagev1alpha1.ImageQuery{}
 	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
@@ -114,7 +116,7 @@ func (s *story) has(name, reason string, images, objects int) error {
 	return nil
 }
 
-// is says whether Ready has a reason that answers the present generation.
+// is returns an error unless Ready of the current generation has a reason.
 func (s *story) is(name, reason string) error {
 	query := &imagev1alpha1.ImageQuery{}
 	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Name: name}, query); err != nil {
@@ -126,16 +128,16 @@ func (s *story) is(name, reason string) error {
 	return nil
 }
 
-// outcome is what two runs are compared by.
+// outcome is compared between two runs.
 type outcome struct {
-	// After are the objects after each scene, without what differs from run to run.
+	// After are the objects after each scene, without fields that differ between runs.
 	After map[string][]string
 
-	// Effects are how often each CloudImage was created and deleted, whoever did it.
+	// Effects counts creations and deletions of each CloudImage, by any client.
 	Effects map[string]int
 }
 
-// run plays the scenes. Whenever the manager is lost it is started again.
+// run runs the scenes. It restarts the manager whenever it is killed.
 func (s *story) run() outcome {
 	s.t.Helper()
 	mark := s.Mark()
@@ -165,7 +167,7 @@ func (s *story) run() outcome {
 	return out
 }
 
-// canonical are all objects of the catalogue as text, without identities, versions and times.
+// canonical returns all ImageQueries and CloudImages as text, without identities, versions and times.
 func (s *story) canonical() []string {
 	s.t.Helper()
 	var queries imagev1alpha1.ImageQueryList
@@ -192,7 +194,7 @@ func (s *story) canonical() []string {
 	return out
 }
 
-// plain is an object as JSON without the times that a run leaves in it.
+// plain returns an object as JSON without times.
 func plain(t *testing.T, object any) string {
 	t.Helper()
 	encoded, err := json.Marshal(object)
@@ -228,7 +230,7 @@ func timeless(tree any) {
 	}
 }
 
-// newStory is a world for many runs.
+// newStory returns a world for several runs.
 func newStory(t *testing.T) *story {
 	t.Helper()
 	s := &story{world: begin(t, 41), crashed: make(chan struct{}, 1)}
@@ -239,8 +241,8 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-// A manager that is lost at any moment of any write leaves nothing that the next one doesn't bring to the same end, with the same number
-// of creations and deletions.
+// If the manager is killed in any phase of any write, the next one reaches the same state with the same number of
+// creations and deletions.
 func TestFault41AKillAtEveryWrite(t *testing.T) {
 	s := newStory(t)
 	mark, before := s.Mark(), len(s.api.Writes())
@@ -277,7 +279,7 @@ func TestFault41AKillAtEveryWrite(t *testing.T) {
 			s.api.Resume()
 			points++
 			if !killed {
-				missed++ // times may let two writes become one
+				missed++ // depending on timing, two writes may be one
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: it ends otherwise (-without a crash +with it):\n%s", name, diff)

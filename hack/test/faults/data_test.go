@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// image is a plain private one.
+// image returns a private image.
 func image(id, name string) cvmtest.Image {
 	out := cvmtest.PrivateImages(1, 1, cvmtest.DefaultCredential.UIN)[0]
 	out.ImageID, out.ImageName = id, name
@@ -104,7 +104,7 @@ func TestFault28TimesThatAreNone(t *testing.T) {
 	before := w.catalogue(golden)
 	order := shown(w.Query(golden))
 	all := w.cloud.Images(region)
-	for range 2 { // the cloud lists them in another order
+	for range 2 { // the cloud's order changes
 		slices.Reverse(all)
 		w.cloud.Clear(region)
 		w.cloud.Put(region, all...)
@@ -117,7 +117,7 @@ func TestFault28TimesThatAreNone(t *testing.T) {
 	w.quiet(golden)
 }
 
-// shown are the ids of status.images as they stand there.
+// shown returns the ids in status.images, in order.
 func shown(query *imagev1alpha1.ImageQuery) []string {
 	var ids []string
 	for _, image := range query.Status.Images {

@@ -15,7 +15,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// host is what the control plane that all tests share ends with.
+// host owns the control plane that all tests share.
 type host struct {
 	ctx      context.Context
 	cleanups []func()
@@ -40,7 +40,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	// Each life takes ten seconds, and more on a busy machine; -rapid.checks=1000 is for a night.
+	// Each life takes ten seconds, or more on a busy machine. Use -rapid.checks=1000 for a night.
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
@@ -60,10 +60,10 @@ var results = tally{rows: map[int]bool{}}
 
 type tally struct {
 	mu   sync.Mutex
-	rows map[int]bool // by number: holds
+	rows map[int]bool // row number → passed
 }
 
-// run notes a row; it holds unless its test has failed at its end.
+// run records a row. It passes unless its test has failed at its end.
 func (r *tally) run(t *testing.T, row int) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -73,7 +73,7 @@ func (r *tally) run(t *testing.T, row int) {
 	})
 }
 
-// held is the line at the end.
+// held returns the summary.
 func (r *tally) held() string {
 	if len(r.rows) == 0 {
 		return ""

@@ -13,10 +13,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// held is how long an answer is late; everything in between is done long before.
+// held is the delay of an answer. Everything else finishes long before.
 const held = 4 * time.Second
 
-// midPoll has a poll of golden wait for a page, and returns once it does.
+// midPoll makes a poll of golden wait for a page, and returns while it waits.
 func (w *world) midPoll(page int) {
 	w.t.Helper()
 	seen := w.asked()
@@ -27,7 +27,7 @@ func (w *world) midPoll(page int) {
 
 func TestFault30KeysOfAnotherAccountInMidPoll(t *testing.T) {
 	w := synced(t, 30, 150)
-	// Another account, which has one image and sees none of the first's.
+	// Another account with one image, which sees none of the first account's.
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-secret-key", UIN: "100000000009"}
 	w.cloud.SetCredential(other)
 	stranger := cvmtest.PrivateImages(3030, 1, other.UIN)[0]
@@ -35,7 +35,8 @@ func TestFault30KeysOfAnotherAccountInMidPoll(t *testing.T) {
 	before := w.catalogue(golden)
 	w.midPoll(2)
 	w.SetCredentials(imagev1alpha1.DefaultCredentialsSecret, other)
-	// The listing under way is the first account's; the next is the other's, and the breaker holds it back.
+	// The running listing belongs to the first account. The next one belongs to the other, and its removals are
+	// blocked.
 	query := w.UntilQuery(golden, "the removal is blocked", func(q *imagev1alpha1.ImageQuery) bool {
 		return kit.Condition(q, imagev1alpha1.ConditionRemovalBlocked).Type != ""
 	})
@@ -104,7 +105,7 @@ func TestFault33SuspendedInMidPoll(t *testing.T) {
 	w.Until("the poll under way has ended", w.idle)
 	w.kept(golden, before)
 	w.Annotate(golden, imagev1alpha1.AnnotationRequestedAt, "not-now")
-	w.query("beside") // the same question: the operator works, and asks for others
+	w.query("beside") // the same request: the operator still polls other queries
 	w.UntilSynced("beside")
 	if handled := w.Query(golden).Status.LastHandledReconcileAt; handled == "not-now" {
 		t.Error("a suspended query was polled")

@@ -19,11 +19,11 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// settling is how long a state may contradict itself: objects are written before the status that tells of them.
+// settling is how long a state may be inconsistent: objects are written before the status.
 const settling = 10 * time.Second
 
-// look compares what is there with what must be. Each invariant fails with a word of its own. Details that differ from one run to the
-// next are logged: rapid tells by the message whether it has found the same failure again.
+// look checks the invariants. Each failure has a fixed message, since rapid compares messages to recognise a failure;
+// details are logged.
 func (l *life) look() {
 	for _, invariant := range []func() error{
 		l.refusedAsInvalid, l.wholeRecords, l.keptObjects, l.keptSelection, l.onBalance, l.decentMessages,
@@ -36,7 +36,7 @@ func (l *life) look() {
 	l.remember()
 }
 
-// settled fails unless something comes true soon.
+// settled fails unless try succeeds soon.
 func (l *life) settled(try func() error) {
 	err := try()
 	for deadline := time.Now().Add(settling); err != nil && time.Now().Before(deadline); err = try() {
@@ -47,7 +47,7 @@ func (l *life) settled(try func() error) {
 	}
 }
 
-// No write is ever refused as invalid: the operator knows its own schema.
+// No write is ever rejected as invalid, since the operator knows its own schema.
 func (l *life) refusedAsInvalid() error {
 	writes := l.api.Writes()
 	for _, r := range writes[l.judged:] {
@@ -59,7 +59,7 @@ func (l *life) refusedAsInvalid() error {
 	return nil
 }
 
-// A stored record is a whole one: what was written without the cloud's facts would be taken for them.
+// Every stored record is complete. Otherwise missing fields would be taken for facts.
 func (l *life) wholeRecords() error {
 	for name, object := range l.Images("") {
 		if i := object.Image; i.SizeGiB == 0 || i.State == "" || i.Type == "" || i.CreatedTime == nil {
@@ -70,7 +70,7 @@ func (l *life) wholeRecords() error {
 	return nil
 }
 
-// An image that is there all the time keeps its object.
+// An image that exists all the time keeps its object.
 func (l *life) keptObjects() error {
 	objects := l.Images("")
 	for name, uid := range l.uids {
@@ -82,7 +82,7 @@ func (l *life) keptObjects() error {
 	return nil
 }
 
-// What was selected is never emptied while some of it exists.
+// A selection is never emptied while some of its images exist.
 func (l *life) keptSelection() error {
 	all := l.cloudIDs()
 	exists := func(id string) bool { return slices.Contains(all, id) }
@@ -92,7 +92,7 @@ func (l *life) keptSelection() error {
 	return nil
 }
 
-// Where as many images came as left, nothing is held back. All of a life's images are of one creator.
+// If as many images arrive as leave, removals aren't blocked. All images of a life have the same creator.
 func (l *life) onBalance() error {
 	if len(l.members) == 0 {
 		return nil // a new query may begin with the listing of another one, some seconds old
@@ -123,7 +123,7 @@ func (l *life) decentMessages() error {
 	return nil
 }
 
-// A query that is synced has its label and its owner reference on the object of each image that the cloud shows.
+// A synced query has its label and owner reference on the object of each visible image.
 func (l *life) syncedObjects() error {
 	shown := l.shownIDs()
 	objects := l.Images("")
@@ -142,7 +142,7 @@ func (l *life) syncedObjects() error {
 	return nil
 }
 
-// asksForObject says whether a query's policy gives an image an object.
+// asksForObject reports whether a query's policy gives an image an object.
 func asksForObject(query *imagev1alpha1.ImageQuery, image imagev1alpha1.ImageSummary) bool {
 	switch query.Spec.CloudImages.Policy {
 	case imagev1alpha1.CloudImagesNone:
@@ -158,7 +158,7 @@ func selects(query *imagev1alpha1.ImageQuery, id string) bool {
 	return slices.ContainsFunc(query.Status.Selected, func(s imagev1alpha1.SelectedImage) bool { return s.ImageID == id })
 }
 
-// bears says whether an object has what a query puts on the one of a member.
+// bears reports whether an object has the label and owner reference of a member.
 func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, image imagev1alpha1.ImageSummary) bool {
 	want := imagev1alpha1.QueryMember
 	if selects(query, image.ImageID) {
@@ -168,14 +168,14 @@ func bears(object *imagev1alpha1.CloudImage, query *imagev1alpha1.ImageQuery, im
 		slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == query.UID })
 }
 
-// isSynced says whether the last poll of a query has succeeded.
+// isSynced reports whether the last poll of a query succeeded.
 func isSynced(query *imagev1alpha1.ImageQuery) bool {
 	ready := kit.Ready(query)
 	return query.DeletionTimestamp == nil && query.Status.SyncedGeneration == query.Generation &&
 		ready.Status == metav1.ConditionTrue && (ready.Reason == imagev1alpha1.ReasonSynced || ready.Reason == imagev1alpha1.ReasonRemovalBlocked)
 }
 
-// shownIDs are the images that listings show.
+// shownIDs returns the images in listings.
 func (l *life) shownIDs() []string {
 	images := l.cloud.Images(region)
 	var ids []string
@@ -185,8 +185,8 @@ func (l *life) shownIDs() []string {
 	return ids
 }
 
-// exempt takes out of what is remembered the images that are not there all the time: those that the cloud lost, and those that
-// its listings deny without contradicting themselves.
+// exempt removes images from the remembered state that don't exist all the time: deleted ones, and those that listings
+// lack without being inconsistent.
 func (l *life) exempt() {
 	there := l.cloudIDs()
 	if l.dropped {
@@ -199,7 +199,7 @@ func (l *life) exempt() {
 	}
 }
 
-// remember notes what must stay.
+// remember records the state that must stay.
 func (l *life) remember() {
 	l.judged = len(l.api.Writes())
 	for name, object := range l.Images(golden) {
@@ -218,7 +218,7 @@ func (l *life) remember() {
 	}
 }
 
-// quiet fails unless, with nothing changing, the cloud is soon asked no more often than failures are tried again.
+// quiet fails unless, without changes, the number of requests soon drops to that of retries.
 func (l *life) quiet() {
 	const window, windows = 3 * time.Second, 6
 	most := len(l.all())
@@ -235,12 +235,12 @@ func (l *life) quiet() {
 	l.rt.Fatal("STORM: nothing changes, and the cloud is asked all the time")
 }
 
-// listed counts the listings that the cloud was asked for.
+// listed counts the requested listings.
 func (l *life) listed() int {
 	return len(slices.DeleteFunc(l.cloud.Requests(), func(r cvmtest.Request) bool { return len(r.ImageIDs) > 0 }))
 }
 
-// end heals the world; a person approves what is held back; then all agrees, and all queries go.
+// end heals the world, approves blocked removals, and checks that everything agrees. Then it deletes all queries.
 func (l *life) end() {
 	l.cloud.Heal()
 	l.api.Heal()
@@ -260,7 +260,7 @@ func (l *life) end() {
 	}
 }
 
-// agreed says how golden differs from the cloud.
+// agreed returns how golden differs from the cloud.
 func (l *life) agreed() error {
 	if got, want := statusIDs(l.find(golden)), l.cloudIDs(); !slices.Equal(got, want) {
 		return fmt.Errorf("status: %s", difference(got, want))
@@ -268,7 +268,7 @@ func (l *life) agreed() error {
 	return l.matches(l.rt.Context())
 }
 
-// labels says which labels are left of queries that are gone.
+// labels returns the remaining labels of deleted queries.
 func (l *life) labels() error {
 	for name, object := range l.Images("") {
 		for label := range object.Labels {

@@ -16,11 +16,11 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// What becomes of a poll whose listing is spoilt.
+// The results of a poll with a faulty listing.
 const (
-	settles    = ""                                    // it is read again, and then good
-	nothing    = "nothing was removed"                 // both readings say the same: additions only
-	incomplete = imagev1alpha1.ReasonIncompleteListing // nothing of it is used
+	settles    = ""                                    // the second reading is complete
+	nothing    = "nothing was removed"                 // both readings agree: additions only
+	incomplete = imagev1alpha1.ReasonIncompleteListing // the listing is discarded
 	fails      = imagev1alpha1.ReasonUnavailable
 )
 
@@ -29,7 +29,7 @@ type spoilt struct {
 	want  string
 }
 
-// listings runs a row whose faults make the pages of a listing contradict each other: no image leaves.
+// listings runs a row with faults that make the pages of a listing inconsistent. No image leaves.
 func listings(t *testing.T, row, images int, cases map[string]spoilt) {
 	t.Helper()
 	w := synced(t, row, images)
@@ -99,7 +99,7 @@ func TestFault21OffsetIsIgnored(t *testing.T) {
 	w.cloud.Inject(cvmtest.Fault{Listing: true, IgnoreOffset: true})
 	w.Poll(golden)
 	w.kept(golden, before)
-	// Four pages, read twice, with one request more for each reading that lacks images.
+	// Four pages, read twice, with one more request for each reading that lacks images.
 	if requests := w.asked() - asked; requests > 12 {
 		t.Errorf("the poll asked %d times for a listing of 4 pages", requests)
 	}
@@ -117,7 +117,7 @@ func TestFault22ImpossibleCountsAndSets(t *testing.T) {
 	})
 }
 
-// blocked fails unless removals are held back; the returned command approves them.
+// blocked fails unless removals are blocked. The returned command approves them.
 func (w *world) blocked(name string, before catalogue) string {
 	w.t.Helper()
 	query := w.Poll(name)
@@ -129,7 +129,7 @@ func (w *world) blocked(name string, before catalogue) string {
 	return blocked.Message
 }
 
-// approve runs the command of a message, as a person who pastes it.
+// approve runs the command in a message.
 func (w *world) approve(command string) {
 	w.t.Helper()
 	w.Kubectl("", strings.Fields(command)[1:]...)
@@ -148,13 +148,13 @@ func TestFault23AnEmptyAnswerAfterManyImages(t *testing.T) {
 	w.cloud.Put(region, inventory...)
 	w.heals(golden)
 
-	// With minImages 0 an empty list is a good one, and the breaker holds it back.
+	// With minImages 0 an empty list is complete, and the breaker blocks the removal.
 	w.Patch(golden, `{"spec":{"minImages":0,"removal":{"gracePeriod":"0s"}}}`)
 	w.UntilSynced(golden)
 	before = w.catalogue(golden)
 	w.cloud.Clear(region)
 	command := w.blocked(golden, before)
-	w.blocked(golden, before) // and the next listing is no other word
+	w.blocked(golden, before) // and stays blocked at the next listing
 	w.approve(command)
 	w.UntilReady(golden, metav1.ConditionTrue, imagev1alpha1.ReasonNoImagesMatched)
 	if left := len(w.Images("")); left != 0 {
@@ -172,13 +172,13 @@ func TestFault24ManyImagesVanishAtOnce(t *testing.T) {
 	w.cloud.Delete(region, ids[:7]...) // 58 %
 	command := w.blocked(golden, before)
 
-	// They come back: nothing has happened.
+	// The images are back: the catalogue is unchanged.
 	w.cloud.Put(region, inventory...)
 	w.heals(golden)
 	if c := kit.Condition(w.Query(golden), imagev1alpha1.ConditionRemovalBlocked); c.Type != "" {
 		t.Errorf("RemovalBlocked stays: %+v", c)
 	}
-	// An approval is for what it names, not for what vanishes later.
+	// An approval covers only the images that it names, not later removals.
 	w.cloud.Delete(region, ids[1:9]...)
 	w.blocked(golden, w.catalogue(golden))
 	w.approve(command)
@@ -187,7 +187,7 @@ func TestFault24ManyImagesVanishAtOnce(t *testing.T) {
 	w.UntilSynced(golden)
 	w.heals(golden)
 
-	// Below the share they leave without anybody.
+	// Below the percentage, images leave without approval.
 	w.cloud.Delete(region, w.cloudIDs()[0])
 	w.heals(golden)
 }

@@ -23,42 +23,42 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// twin asks for the same images as golden, and part for some of them by id.
+// twin requests the same images as golden, and part some of them by id.
 const twin, part = "twin", "part"
 
-// life is a random one of three queries over the same images, and what must be true of it at every moment (invariants_test.go).
-// Of golden only the selection is edited, so that it has every image as member.
+// life is a random life of three queries over the same images. invariants_test.go has what must hold at any time. Only
+// golden's selection is edited, so every image is its member.
 type life struct {
 	*world
-	outer *world // restarts the manager, which outlives this one
+	outer *world // restarts the manager, which outlives the life
 	rt    *rapid.T
 
 	made, polls int
 
-	// hidden is how many images, the newest first, the listings leave out; dropped says that they do so without a contradiction,
-	// so that the images may leave.
+	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
+	// consistently, so that the images may leave.
 	hidden  int
 	dropped bool
 
-	// watched says that it was seen how often the cloud is asked while removals are blocked.
+	// watched is set once the number of requests while removals are blocked was checked.
 	watched bool
 
-	// judged is how many writes have been looked at.
+	// judged is the number of checked writes.
 	judged int
 
-	// uids are those of the objects that golden has, by name, of images that have been in the cloud ever since; selected is
-	// what it had selected when last looked at.
+	// uids are the UIDs of golden's objects, by name, of images that have existed since. selected is its last
+	// selection.
 	uids     map[string]string
 	selected []string
 
-	// members are the images that golden had then, without those that were held back.
+	// members are golden's members at that time, without held-back ones.
 	members []string
 }
 
-// Sequences that nobody thought of: specs, the cloud, its faults, the API server's and the process change in any order, and several
-// at once. After each step the invariants hold; and healed, all agrees.
+// Unexpected sequences: specs, the cloud, its faults, those of the API server and the process change in any order, also several at
+// once. After each step the invariants hold, and at the end everything agrees.
 //
-// What rapid finds is a file in testdata/rapid, which runs first from then on. -rapid.checks says how many lives.
+// rapid stores failures in testdata/rapid, and runs them first. -rapid.checks is the number of lives.
 func TestSearchLives(t *testing.T) {
 	w := begin(t, 0)
 	w.start()
@@ -86,14 +86,14 @@ func TestSearchLives(t *testing.T) {
 	})
 }
 
-// deed is one thing that happens, as likely as its weight says.
+// deed is an event with a weight.
 type deed struct {
 	name   string
 	weight int
 	do     func()
 }
 
-// choose lets one of some things happen.
+// choose causes one of the events.
 func (l *life) choose(kind string, deeds ...deed) {
 	var names []string
 	for _, d := range deeds {
@@ -103,7 +103,7 @@ func (l *life) choose(kind string, deeds ...deed) {
 	deeds[slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })].do()
 }
 
-// step lets several things happen at once, and waits for the polls that come after them.
+// step causes several events, and waits for the polls after them.
 func (l *life) step() {
 	l.choose("the cloud",
 		deed{"stays", 3, func() {}},
@@ -143,7 +143,7 @@ func (l *life) remove() {
 	}
 }
 
-// turnover replaces all images at once, as a build that makes them anew under other ids.
+// turnover replaces all images, like a rebuild under other ids.
 func (l *life) turnover() {
 	old := l.cloudIDs()
 	for range old {
@@ -152,7 +152,7 @@ func (l *life) turnover() {
 	l.cloud.Delete(region, old...)
 }
 
-// vanish leaves the oldest image.
+// vanish deletes all images but the oldest.
 func (l *life) vanish() { l.cloud.Delete(region, l.cloudIDs()[1:]...) }
 
 func (l *life) change() {
@@ -162,7 +162,7 @@ func (l *life) change() {
 	})
 }
 
-// listings are what may become of the cloud's answers: one thing at a time, until it heals.
+// listings are faults of the cloud's answers: one at a time, until it heals.
 func (l *life) listings() []deed {
 	wrong := func(name string, weight int, f cvmtest.Fault) deed {
 		return deed{name, weight, func() {
@@ -185,7 +185,7 @@ func (l *life) listings() []deed {
 	}
 }
 
-// writes are what may become of writes, and what makes some.
+// writes are faults of writes, and events that cause writes.
 func (l *life) writes() []deed {
 	wrong := func(name string, because func(), f apiproxy.Fault) deed {
 		return deed{name, 1, func() { l.api.Inject(f); because() }}
@@ -206,7 +206,7 @@ func (l *life) writes() []deed {
 	}
 }
 
-// edits are what people do.
+// edits are edits by users.
 func (l *life) edits() []deed {
 	toggle := func(name string) func() {
 		return func() {
@@ -242,7 +242,7 @@ func (l *life) policy() string {
 	return rapid.SampledFrom([]string{"All", "Selected", "None"}).Draw(l.rt, "policy")
 }
 
-// some are ids of the cloud, the oldest of them always, as JSON.
+// some returns ids of the cloud as JSON, always including the oldest.
 func (l *life) some() string {
 	ids := l.cloudIDs()
 	encoded, err := json.Marshal(ids[:rapid.IntRange(1, len(ids)).Draw(l.rt, "ids")])
@@ -264,7 +264,7 @@ func (l *life) create(name string) {
 	l.must(l.Client.Create(l.rt.Context(), query))
 }
 
-// edit patches a query, if there is such a one.
+// edit patches a query, if it exists.
 func (l *life) edit(name, patch string, args ...any) {
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
@@ -272,7 +272,7 @@ func (l *life) edit(name, patch string, args ...any) {
 	l.must(client.IgnoreNotFound(l.Client.Patch(l.rt.Context(), query, merge)))
 }
 
-// deleteObjects is what only the operator's own account may do, and somebody in its name has done.
+// deleteObjects deletes objects under the operator's name, the only one with the permission.
 func (l *life) deleteObjects() {
 	operator := l.As(cluster.OperatorUser)
 	for _, object := range l.Images("") {
@@ -291,7 +291,7 @@ func (l *life) approveAll() {
 	l.selected = nil
 }
 
-// approval is the token that RemovalBlocked shows, "" where nothing is blocked.
+// approval returns the token in RemovalBlocked, or "".
 func approval(query *imagev1alpha1.ImageQuery) string {
 	_, after, _ := strings.Cut(kit.Condition(query, imagev1alpha1.ConditionRemovalBlocked).Message, imagev1alpha1.AnnotationApproveRemoval+"=")
 	token, _, _ := strings.Cut(after, " ")
@@ -305,8 +305,8 @@ func (l *life) kill() {
 	l.manager = l.outer.manager
 }
 
-// pollAll asks for a poll of all queries that are not suspended, and waits for their ends, good or bad. The requests differ; more
-// makes them longer.
+// pollAll requests polls of all queries that are not suspended, and waits for their ends. Each request is unique; more
+// makes it longer.
 func (l *life) pollAll(more string) {
 	l.polls++
 	token := fmt.Sprintf("poll-%d-%s", l.polls, more)
@@ -331,7 +331,7 @@ func (l *life) pollAll(more string) {
 	}
 }
 
-// all are the queries.
+// all returns the queries.
 func (l *life) all() []*imagev1alpha1.ImageQuery {
 	var list imagev1alpha1.ImageQueryList
 	l.must(l.Client.List(l.rt.Context(), &list))
@@ -342,7 +342,7 @@ func (l *life) all() []*imagev1alpha1.ImageQuery {
 	return out
 }
 
-// find is a query, nil if there is none of that name.
+// find returns a query, or nil if it doesn't exist.
 func (l *life) find(name string) *imagev1alpha1.ImageQuery {
 	all := l.all()
 	if i := slices.IndexFunc(all, func(q *imagev1alpha1.ImageQuery) bool { return q.Name == name }); i >= 0 {

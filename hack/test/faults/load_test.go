@@ -18,7 +18,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// many are as many queries as a row says, a tenth of them in a short run.
+// many returns the number of queries of a row, or a tenth of it in a short run.
 func many(n int) int {
 	if testing.Short() {
 		return n / 10
@@ -26,7 +26,7 @@ func many(n int) int {
 	return n
 }
 
-// queries creates so many, each asking one of five questions.
+// queries creates n queries with five different requests.
 func (w *world) queries(n int) {
 	w.t.Helper()
 	questions := []string{"TencentOS", "Ubuntu", "CentOS", "Windows", "Rocky Linux"}
@@ -35,14 +35,14 @@ func (w *world) queries(n int) {
 		query.Spec.Region = region
 		query.Spec.Match.Platforms = []string{questions[i%len(questions)]}
 		query.Spec.MinImages = ptr.To[int32](0)
-		query.Spec.CloudImages.Policy = imagev1alpha1.CloudImagesNone // what is looked at is how the cloud is asked
+		query.Spec.CloudImages.Policy = imagev1alpha1.CloudImagesNone // only the requests to the cloud matter
 		if err := w.Client.Create(w.t.Context(), query); err != nil {
 			w.t.Fatal(err)
 		}
 	}
 }
 
-// untilAllSynced waits for so many queries.
+// untilAllSynced waits until n queries are synced.
 func (w *world) untilAllSynced(n int) {
 	w.t.Helper()
 	deadline := time.Now().Add(10 * time.Minute)
@@ -64,7 +64,7 @@ func (w *world) untilAllSynced(n int) {
 	}
 }
 
-// budgetKept fails if the cloud got more requests in any second than --cvm-qps and --cvm-burst admit.
+// budgetKept fails if the cloud got more requests in a second than --cvm-qps and --cvm-burst allow.
 func (w *world) budgetKept(perSecond, burst int) {
 	w.t.Helper()
 	requests := w.cloud.Requests()
@@ -91,7 +91,7 @@ func TestFault52ManyQueriesAreDueAtTheStart(t *testing.T) {
 	w.start()
 	w.untilAllSynced(n)
 	w.budgetKept(10, 10)
-	// All ask the cloud the same: match is the operator's business.
+	// All queries have the same request: match is evaluated by the operator.
 	if asked := w.asked(); asked > n/10 {
 		t.Errorf("%d queries with the same question asked the cloud %d times", n, asked)
 	}

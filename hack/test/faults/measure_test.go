@@ -19,7 +19,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// fetch gets a page of one of the manager's servers.
+// fetch requests a page of one of the manager's servers.
 func (w *world) fetch(url string) (int, string, error) {
 	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -34,7 +34,7 @@ func (w *world) fetch(url string) (int, string, error) {
 	return response.StatusCode, string(body), err
 }
 
-// metric is the sum of the manager's series of a name, of those that have all the labels (code="x").
+// metric returns the sum of the manager's series of a name that have all the labels (code="x").
 func (w *world) metric(series string, labels ...string) float64 {
 	w.t.Helper()
 	code, page, err := w.fetch("http://" + w.manager.Metrics + "/metrics")
@@ -65,7 +65,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// peakMemory is the most that a manager has held in memory so far, in bytes; 0 where /proc doesn't tell.
+// peakMemory returns the manager's peak memory in bytes, or 0 without /proc.
 func peakMemory(t *testing.T, m *cluster.Manager) int64 {
 	t.Helper()
 	return memory(t, m, "VmHWM:")
@@ -90,5 +90,5 @@ func memory(t *testing.T, m *cluster.Manager, which string) int64 {
 	return kib << 10
 }
 
-// mergePatch is a merge patch for a client.
+// mergePatch returns a merge patch for a client.
 func mergePatch(patch []byte) client.Patch { return client.RawPatch(types.MergePatchType, patch) }

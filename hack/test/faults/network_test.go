@@ -31,7 +31,7 @@ func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The cloud's gateway: it has another certificate from one connection to the next.
+	// The cloud's gateway. Its certificate can change between connections.
 	now := time.Now()
 	good, _ := cvmtest.SelfSigned(now.Add(-time.Hour), now.Add(time.Hour), "127.0.0.1")
 	expired, _ := cvmtest.SelfSigned(now.Add(-2*time.Hour), now.Add(-time.Hour), "127.0.0.1")
@@ -49,7 +49,7 @@ func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
 	gateway.Listener = plain
 	gateway.StartTLS()
 	t.Cleanup(gateway.Close)
-	var roots []byte // even the wrong ones are trusted, but for the stranger's
+	var roots []byte // all are trusted, except the stranger's
 	for _, certificate := range []tls.Certificate{good, expired, other} {
 		roots = append(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})...)
 	}
@@ -81,7 +81,7 @@ func TestFault05CertificatesThatAreNotTheClouds(t *testing.T) {
 	w.heals(golden)
 }
 
-// counting notices a connection that doesn't begin with a TLS handshake.
+// counting counts connections that don't begin with a TLS handshake.
 type counting struct {
 	net.Listener
 	plain atomic.Bool
@@ -119,10 +119,11 @@ func TestFault06ANameThatCanNotBeResolved(t *testing.T) {
 	cloud := w.manager
 	w.manager.Kill()
 	w.another(1)
-	// The domain invalid exists nowhere (RFC 6761).
+	// The top-level domain invalid never exists (RFC 6761).
 	w.manager = w.RestartManager(cloud, "--cvm-endpoint=cvm.tencentcloudapi.invalid")
 	query := w.Poll(golden)
-	if ready := kit.Ready(query); ready.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "the host cvm.tencentcloudapi.invalid") {
+	if ready := kit.Ready(query); ready.Status != metav1.ConditionTrue ||
+		!strings.Contains(ready.Message, "the host cvm.tencentcloudapi.invalid") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 	w.kept(golden, before)

@@ -22,7 +22,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// lease is the one that the leader holds.
+// lease returns the leader's Lease.
 func (w *world) lease() *coordinationv1.Lease {
 	w.t.Helper()
 	lease := &coordinationv1.Lease{}
@@ -94,7 +94,7 @@ func TestFault49TwoOperatorsAtOnce(t *testing.T) {
 		w.signal(sleeper, syscall.SIGCONT)
 		w.untilEnded(sleeper)
 		w.kept(golden, before)
-		// It may still try: what it carries is the version of long ago.
+		// It may still try to write, but with an old resourceVersion.
 		for _, r := range w.api.Writes()[writes:] {
 			if r.Code < 300 {
 				t.Errorf("after it woke there was a write: %s", r)
@@ -104,7 +104,7 @@ func TestFault49TwoOperatorsAtOnce(t *testing.T) {
 	})
 }
 
-// stop has the manager end on SIGTERM.
+// stop ends the manager with SIGTERM.
 func (w *world) stop() {
 	w.t.Helper()
 	if err := w.manager.Stop(); err != nil {
@@ -128,7 +128,7 @@ func TestFault50TheLeaseIsLostInMidPoll(t *testing.T) {
 	w.another(1)
 	before := w.catalogue(golden)
 	seen := w.asked()
-	// The poll waits for as long as a request may; the Lease is another's long before.
+	// The poll waits for the timeout of its request. Another manager has the Lease long before.
 	w.cloud.Inject(cvmtest.Fault{Page: 2, Listing: true, Times: 1, Blackhole: true})
 	w.RequestPoll(golden, "lost-lease")
 	w.untilAskedSince("for a page that never comes", seen, func(r cvmtest.Request) bool { return r.Fault })
@@ -147,7 +147,7 @@ func TestFault50TheLeaseIsLostInMidPoll(t *testing.T) {
 	if holder := w.holder(); holder != "another" {
 		t.Errorf("the Lease of another was taken or released: %q", holder)
 	}
-	w.restart() // ready at once, and leads when the other's Lease has run out
+	w.restart() // ready at once, and leads when the Lease has expired
 	w.untilHolder("it leads again", func(holder string) bool { return holder != "another" && holder != "" })
 	w.heals(golden)
 }
@@ -156,7 +156,7 @@ func TestFault51StatusFromAnotherTime(t *testing.T) {
 	w := begin(t, 51)
 	w.cloud.Put(region, cvmtest.PrivateImages(51, 3, cvmtest.DefaultCredential.UIN)...)
 	w.start()
-	w.query(golden, "interval: 1m") // so that its spread after a start is at most 6 s
+	w.query(golden, "interval: 1m") // limits the spread after a start to 6 s
 	w.UntilSynced(golden)
 	for name, ahead := range map[string]time.Duration{"a day ahead": 24 * time.Hour, "an hour behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestFault60SIGTERMInMidPoll(t *testing.T) {
 	}
 	w.kept(golden, before)
 	w.restart()
-	w.UntilHandled(golden, "terminated") // what was asked for is done by the next one
+	w.UntilHandled(golden, "terminated") // the next one handles the request
 	w.heals(golden)
 
 	t.Run("in the middle of writing", func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestFault62ProbesAndMetricsBeforeAndAfter(t *testing.T) {
 		}
 	})
 	w.heals(golden)
-	// Scraped without a pause while it ends, it ends all the same.
+	// It ends even if it is scraped continuously.
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

@@ -15,7 +15,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// An edit that is taken back leaves no trace: a spec A, then B, then A ends as A.
+// Reverting an edit leaves no trace: a spec A, then B, then A ends like A.
 func TestSearchThereAndBack(t *testing.T) {
 	w := synced(t, 0, 8)
 	spec := func(more string) string {

@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// untilMembers waits until a query has so many CloudImages.
+// untilMembers waits until a query has a number of CloudImages.
 func (w *world) untilMembers(query string, want int) {
 	w.t.Helper()
 	w.Until("the CloudImages are there", func(context.Context) error {
@@ -39,7 +39,7 @@ func TestFault63CloudImagesAreDeletedBySomebodyElse(t *testing.T) {
 	})
 	w.heals(golden)
 
-	// The garbage collector takes the owner references off, and nobody the objects.
+	// The garbage collector removes the owner references, but not the objects.
 	w.Kubectl("", "delete", "imagequery", golden, "--cascade=orphan")
 	w.Until("the CloudImages without owners are marked", func(context.Context) error {
 		objects := w.Images("")

@@ -28,23 +28,23 @@ var (
 	soakSeed = flag.Uint64("seed", 1, "chooses what happens in TestSoak")
 )
 
-// soakRegions are those that the simulator knows and the soak fills.
+// soakRegions are regions that the simulator knows and the soak test fills.
 var soakRegions = []string{
 	"ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-nanjing", "ap-chengdu", "ap-chongqing", "ap-hongkong", "ap-singapore", "ap-tokyo",
 	"eu-frankfurt",
 }
 
-// soak is a world in which everything happens at random.
+// soak is a world with random events.
 type soak struct {
 	*world
 	random *rand.Rand
 
-	// names are the queries, and of which region each is. The images of a query begin with its name.
+	// names are the queries, and regions their regions. Names of a query's images begin with its name.
 	names   []string
 	regions map[string]string
 
 	mu sync.Mutex
-	// gone are images that were deleted from the cloud. Ids are never used again.
+	// gone are images that were deleted from the cloud. Ids are not reused.
 	gone map[string]bool
 	// alive are the images that a query has in the cloud.
 	alive map[string][]string
@@ -54,8 +54,8 @@ type soak struct {
 	restarts []time.Time
 }
 
-// A day's trouble in minutes: images come and go, the cloud and the API server fail in every way, processes die. At the end everything
-// agrees, and nothing happened in between that must not.
+// The incidents of a day in minutes: images are created and deleted, the cloud and the API server fail in every way,
+// processes are killed. No invariant is violated meanwhile, and at the end everything agrees.
 func TestSoak(t *testing.T) {
 	queries, images, duration := 20, 500, 30*time.Second
 	if *soakFor > 0 {
@@ -76,7 +76,7 @@ func TestSoak(t *testing.T) {
 	watchers.Go(func() { s.watchSelected(watch) })
 	var samples []sample
 	for began := time.Now(); time.Since(began) < duration; {
-		// Processes die in the first half only: in the second, one must not grow.
+		// Processes are killed only in the first half: in the second, memory must not grow.
 		s.act(time.Since(began) < duration/2)
 		if len(samples) == 0 || time.Since(samples[len(samples)-1].at) > duration/60 {
 			samples = append(samples, s.sample())
@@ -91,7 +91,7 @@ func TestSoak(t *testing.T) {
 	s.report(samples)
 }
 
-// fill makes queries and their images.
+// fill creates queries and their images.
 func (s *soak) fill(queries, images int) {
 	s.t.Helper()
 	for i := range queries {
@@ -116,7 +116,7 @@ func (s *soak) fill(queries, images int) {
 	}
 }
 
-// next is one more image of a query.
+// next returns another image of a query.
 func (s *soak) next(query string) cvmtest.Image {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,10 +126,10 @@ func (s *soak) next(query string) cvmtest.Image {
 	return image(id, query+"-"+id)
 }
 
-// add puts one more image of a query into the cloud.
+// add puts another image of a query into the cloud.
 func (s *soak) add(query string) { s.cloud.Put(s.regions[query], s.next(query)) }
 
-// remove takes one of a query's images out of the cloud, but never the last few: what happens then is for the breaker.
+// remove deletes one of a query's images, but never the last few, for which the breaker may trip.
 func (s *soak) remove(query string) {
 	s.mu.Lock()
 	ids := s.alive[query]
@@ -145,7 +145,7 @@ func (s *soak) remove(query string) {
 	s.cloud.Delete(s.regions[query], id)
 }
 
-// act lets one thing happen.
+// act causes one random event.
 func (s *soak) act(deadly bool) {
 	s.t.Helper()
 	query := s.names[s.random.IntN(len(s.names))]
@@ -240,7 +240,8 @@ func (s *soak) patchSpec(query, patch string) {
 	}
 }
 
-// watchObjects fails when a CloudImage goes whose image is there. (A policy of Selected gives and takes objects: its queries aside.)
+// watchObjects fails if the CloudImage of an existing image is deleted. Queries with policy Selected are ignored, since
+// it creates and deletes objects.
 func (s *soak) watchObjects(ctx context.Context) {
 	seen := map[string]bool{}
 	for ctx.Err() == nil {
@@ -268,7 +269,7 @@ func (s *soak) watchObjects(ctx context.Context) {
 
 func (s *soak) selectedOnly(query string) bool { return slices.Index(s.names, query)%4 == 3 }
 
-// watchSelected fails when a query that had something selected has nothing, or boots what was never there.
+// watchSelected fails if a selection becomes empty, or contains an image that never existed.
 func (s *soak) watchSelected(ctx context.Context) {
 	had := map[string]bool{}
 	for ctx.Err() == nil {
@@ -299,7 +300,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// end takes all faults away and waits until every query and every object is what the cloud has.
+// end removes all faults and waits until all queries and objects agree with the cloud.
 func (s *soak) end(queries int) {
 	s.t.Helper()
 	s.cloud.Heal()
@@ -316,7 +317,7 @@ func (s *soak) end(queries int) {
 		<-time.After(time.Second)
 		wrong = s.wrong()
 	}
-	// All agrees, so polls of all write no CloudImage.
+	// Everything agrees, so polls write no CloudImage.
 	writes := len(s.api.Writes())
 	for _, query := range s.names {
 		s.annotate(query)
@@ -329,7 +330,8 @@ func (s *soak) end(queries int) {
 	}
 }
 
-// untilAllHandled waits for the requested polls. Each asks the cloud anew, five pages at ten a second: with 200 queries, 100 seconds.
+// untilAllHandled waits for the requested polls. Each lists the images, five pages at ten a second: with 200 queries,
+// 100 seconds.
 func (s *soak) untilAllHandled() {
 	s.t.Helper()
 	for deadline := time.Now().Add(10 * time.Minute); ; <-time.After(time.Second) {
@@ -349,7 +351,7 @@ func (s *soak) untilAllHandled() {
 	}
 }
 
-// wrong is what doesn't agree with the cloud yet.
+// wrong returns what doesn't agree with the cloud yet.
 func (s *soak) wrong() string {
 	var list imagev1alpha1.ImageQueryList
 	var objects imagev1alpha1.CloudImageList
@@ -384,7 +386,7 @@ func (s *soak) wrong() string {
 	return ""
 }
 
-// sample is what the process holds at a time.
+// sample is the resource usage of the process at a time.
 type sample struct {
 	at                   time.Time
 	pid                  int
@@ -399,7 +401,7 @@ func (s *soak) sample() sample {
 	}
 }
 
-// flat fails if the last process holds much more at its end than after it had warmed up.
+// flat fails if the last process uses much more memory at its end than after warming up.
 func (s *soak) flat(samples []sample) {
 	last := slices.DeleteFunc(slices.Clone(samples), func(x sample) bool { return x.pid != s.manager.Pid() })
 	if len(last) < 8 {
@@ -425,7 +427,8 @@ func least(samples []sample, of func(sample) float64) float64 {
 	return slices.Min(values)
 }
 
-// frugal fails if the cloud got more requests in a second than the budget, seconds after a start aside: a new process has a full bucket.
+// frugal fails if the cloud got more requests in a second than the rate limit, except just after a start, when the
+// bucket is full.
 func (s *soak) frugal() {
 	requests := s.cloud.Requests()
 	for i, first := range requests {

@@ -3,18 +3,18 @@
 
 package faults
 
-// Row is a fault and what must come of it.
+// Row is a fault and the required behaviour.
 type Row struct {
 	Number int
 
-	// Fault is what goes wrong, and Required what the operator does then.
+	// Fault is what fails, and Required what the operator must do.
 	Fault, Required string
 
-	// Proof names further tests that prove the row, table by table; the row's own runs it through the whole manager.
+	// Proof names further tests for the row, on lower levels. The row's own test runs the whole manager.
 	Proof string
 }
 
-// Table is the rows. docs/reliability.md shows them: TestTheTableIsDocumented -update writes it.
+// Table has all rows. docs/reliability.md shows them: TestTheTableIsDocumented -update writes it.
 var Table = []Row{
 	{
 		Number: 1, Fault: "HTTP 5xx, a gateway's HTML, 300 KiB of it",
@@ -38,7 +38,8 @@ var Table = []Row{
 	},
 	{
 		Number: 5, Fault: "a certificate that is expired, of another name, or signed by a stranger; TLS 1.0",
-		Required: "Refused, never asked in plain text; Unavailable with the cause in words, and tried again (a certificate is the cloud's to mend, so nobody " +
+		Required: "Refused, never asked in plain text; Unavailable with the cause in words, and tried again (a certificate is the cloud's " +
+			"to mend, so nobody " +
 			"is called to act)",
 		Proof: "`controllers/catalog/cvm/transport_test.go`",
 	},

@@ -24,7 +24,7 @@ const (
 	begins, closes = "<!-- rows: written by TestTheTableIsDocumented -update -->\n", "<!-- end of rows -->\n"
 )
 
-// Every row has a test of its number, and every test of a number has a row; the document shows the same.
+// Every row has a test with its number, every test of a number has a row, and the document shows the same.
 func TestTheTableIsDocumented(t *testing.T) {
 	tests := rowTests(t)
 	var rows strings.Builder
@@ -63,7 +63,7 @@ func TestTheTableIsDocumented(t *testing.T) {
 	}
 }
 
-// rowTests are the tests of rows in this folder, by number.
+// rowTests returns the tests of rows in this folder, by number.
 func rowTests(t *testing.T) map[int]string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")

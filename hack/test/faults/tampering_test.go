@@ -46,7 +46,7 @@ func TestFault45APoisonedQuery(t *testing.T) {
 	w.heals(golden)
 }
 
-// unguarded runs something while the policy that only the operator writes CloudImages is gone.
+// unguarded calls run while the policy that protects CloudImages is deleted.
 func (w *world) unguarded(run func()) {
 	w.t.Helper()
 	const name = "cloudimage-writers.imagecatalog.dev"
@@ -58,7 +58,7 @@ func (w *world) unguarded(run func()) {
 	run()
 }
 
-// record is a CloudImage that the schema admits, and that nobody has written.
+// record returns a valid CloudImage that the operator didn't write.
 func record(id string) *imagev1alpha1.CloudImage {
 	object := &imagev1alpha1.CloudImage{ObjectMeta: metav1.ObjectMeta{Name: region + "-" + id}}
 	object.Image.ID, object.Image.Region = id, region
@@ -68,7 +68,7 @@ func record(id string) *imagev1alpha1.CloudImage {
 	return object
 }
 
-// repository is the top of the checkout, from where go test runs this package.
+// repository is the top of the checkout, relative to this package.
 const repository = "../../.."
 
 func TestFault46ACloudImageIsTamperedWith(t *testing.T) {
@@ -131,7 +131,7 @@ func TestFault47AStrangersCloudImage(t *testing.T) {
 			uid, other = other, string(foreign.UID)
 		}
 		uid, other = other, uid
-		// The policy binds those who make it only; the operator does as always.
+		// The policy applies to users who create queries. The operator isn't affected.
 		w.start()
 		w.query(golden)
 		w.UntilSynced(golden)
@@ -173,7 +173,7 @@ func TestFault48SecretsThatHoldNoKey(t *testing.T) {
 		w.For(process).SetCredentials(imagev1alpha1.DefaultCredentialsSecret, cvmtest.DefaultCredential)
 	})
 	for name, tc := range map[string]struct {
-		data   map[string][]byte // nil: the Secret is deleted
+		data   map[string][]byte // nil means that the Secret is deleted
 		reason string
 	}{
 		"no Secret": {reason: imagev1alpha1.ReasonCredentialsNotFound},
@@ -240,7 +240,7 @@ func TestFault56TheNamespaceOfTheSecretsGoes(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: imagev1alpha1.DefaultCredentialsSecret},
 		StringData: map[string]string{"secretId": cvmtest.DefaultCredential.SecretID, "secretKey": cvmtest.DefaultCredential.SecretKey},
 	}
-	// A finalizer that nobody serves keeps the namespace terminating.
+	// A finalizer without a controller keeps the namespace terminating.
 	stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "stuck", Finalizers: []string{"test.example/never"}}}
 	for _, object := range []client.Object{
 		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "operator"}, Rules: role},
@@ -297,7 +297,7 @@ func TestFault58KindsThatAreMissingOrOlder(t *testing.T) {
 	w.heals(golden)
 }
 
-// untilLogged waits until the manager's log has words, whether it is running still or not.
+// untilLogged waits until the manager's log contains a text, even if the manager has ended.
 func (w *world) untilLogged(words string) {
 	w.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(w.manager.Log(), words); {

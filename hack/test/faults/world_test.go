@@ -32,7 +32,7 @@ const (
 	golden = "golden"
 )
 
-// world is one row's: a cloud, a proxy before the API server, a manager.
+// world belongs to one row: a cloud, a proxy before the API server, and a manager.
 type world struct {
 	*cluster.Cluster
 	t *testing.T
@@ -43,7 +43,7 @@ type world struct {
 	flags   []string
 }
 
-// begin makes a world for a row, with nothing in it. Whatever it makes is gone before the next one begins.
+// begin creates an empty world for a row. Its objects are deleted before the next row.
 func begin(t *testing.T, row int) *world {
 	t.Helper()
 	if row > 0 {
@@ -56,24 +56,24 @@ func begin(t *testing.T, row int) *world {
 	w.cloud = c.StartCloud("-public=false", "-private=0", "-shared=0")
 	w.flags = []string{
 		"--kubeconfig=" + c.KubeconfigOf(cluster.ServiceAccount, w.api.Config()), "--metrics-secure=false",
-		"KUBE_FEATURE_WatchListClient=false", // lists and watches apart, as with every API server before 1.34
+		"KUBE_FEATURE_WatchListClient=false", // separate lists and watches, as with API servers before 1.34
 	}
 	return w
 }
 
-// start runs the manager.
+// start starts the manager.
 func (w *world) start(flags ...string) {
 	w.t.Helper()
 	w.manager = w.StartManager(w.cloud, slices.Concat(w.flags, flags)...)
 }
 
-// restart runs it again after its end.
+// restart starts it again after it ended.
 func (w *world) restart() {
 	w.t.Helper()
 	w.manager = w.RestartManager(w.manager)
 }
 
-// synced is a world in which a query has so many images, and a manager has written them.
+// synced returns a world with a query of that many images that the manager has synced.
 func synced(t *testing.T, row, images int) *world {
 	t.Helper()
 	w := begin(t, row)
@@ -85,13 +85,13 @@ func synced(t *testing.T, row, images int) *world {
 	return w
 }
 
-// query applies an ImageQuery of the region, with more of a spec in YAML's flow style.
+// query applies an ImageQuery for the region, with additional fields of the spec in YAML's flow style.
 func (w *world) query(name string, more ...string) {
 	w.t.Helper()
 	w.ApplyQuery("name: "+name, strings.Join(append([]string{"region: " + region}, more...), ", "))
 }
 
-// cloudIDs are the ids that the cloud has in the region and that have the form of an id.
+// cloudIDs returns the valid ids of the cloud's images in the region.
 func (w *world) cloudIDs() []string {
 	w.t.Helper()
 	var ids []string
@@ -104,7 +104,7 @@ func (w *world) cloudIDs() []string {
 	return ids
 }
 
-// objectIDs are those of the CloudImages that a query has as members.
+// objectIDs returns the ids of the CloudImages of a query's members.
 func (w *world) objectIDs(query string) []string {
 	w.t.Helper()
 	var ids []string
@@ -124,7 +124,7 @@ func statusIDs(query *imagev1alpha1.ImageQuery) []string {
 	return ids
 }
 
-// agrees fails unless status and objects are exactly what the cloud has.
+// agrees fails unless status and objects have exactly the cloud's images.
 func (w *world) agrees(query string) {
 	w.t.Helper()
 	want := w.cloudIDs()
@@ -145,7 +145,7 @@ func difference(got, want []string) string {
 	return fmt.Sprintf("%d too many (%s), %d missing (%s)", len(more), show(more), len(fewer), show(fewer))
 }
 
-// catalogue is what must survive a failure: which images, objects with their UIDs, what is selected.
+// catalogue must survive a failure: the images, objects with their UIDs, and the selection.
 type catalogue struct {
 	images, selected []string
 	objects          map[string]string
@@ -165,7 +165,7 @@ func (w *world) catalogue(name string) catalogue {
 	return c
 }
 
-// kept fails unless a query's catalogue is as it was.
+// kept fails unless a query's catalogue is unchanged.
 func (w *world) kept(name string, before catalogue) {
 	w.t.Helper()
 	now := w.catalogue(name)
@@ -176,7 +176,7 @@ func (w *world) kept(name string, before catalogue) {
 	}
 }
 
-// failing polls while something is wrong, and fails unless all that is known stays and Ready's message says why.
+// failing polls during a failure. It fails unless the catalogue is unchanged and Ready's message states the reason.
 func (w *world) failing(name, reason string) *imagev1alpha1.ImageQuery {
 	w.t.Helper()
 	before := w.catalogue(name)
@@ -191,8 +191,8 @@ func (w *world) failing(name, reason string) *imagev1alpha1.ImageQuery {
 	return query
 }
 
-// heals fails unless, once nothing is wrong any more, the next poll brings the catalogue to what the cloud has, and further
-// ones write nothing but their echo.
+// heals fails unless the next poll after a failure syncs the catalogue with the cloud, and further polls write only
+// lastHandledReconcileAt.
 func (w *world) heals(name string) {
 	w.t.Helper()
 	w.cloud.Heal()
@@ -203,7 +203,7 @@ func (w *world) heals(name string) {
 	w.quiet(name)
 }
 
-// quiet fails unless two polls that find nothing new write nothing but the echo of the request.
+// quiet fails unless two polls without changes write only lastHandledReconcileAt.
 func (w *world) quiet(name string) {
 	w.t.Helper()
 	before := len(w.api.Writes())
@@ -220,7 +220,7 @@ func (w *world) quiet(name string) {
 	w.decent(w.Query(name))
 }
 
-// decent fails if a status is too long to read, or says what nobody may see.
+// decent fails if a status is too long to read, or shows confidential text.
 func (w *world) decent(query *imagev1alpha1.ImageQuery) {
 	w.t.Helper()
 	for _, c := range query.Status.Conditions {
@@ -234,7 +234,7 @@ func (w *world) decent(query *imagev1alpha1.ImageQuery) {
 	}
 }
 
-// canary is what injected answers say, and nobody may repeat.
+// canary is a text in injected answers that must not be repeated.
 const canary = "canary-in-the-body"
 
 func (w *world) discreet(where, text string) {
@@ -246,24 +246,24 @@ func (w *world) discreet(where, text string) {
 	}
 }
 
-// asked counts the requests that the cloud got.
+// asked counts the requests to the cloud.
 func (w *world) asked() int { return len(w.cloud.Requests()) }
 
-// untilEnded waits for the end of a manager that ends by itself.
+// untilEnded waits for a manager that ends by itself.
 func (w *world) untilEnded(m *cluster.Manager) {
 	w.t.Helper()
 	select {
 	case <-m.Ended():
-		m.Kill() // it may
+		m.Kill() // it may still run
 	case <-time.After(2 * time.Minute):
 		w.t.Fatalf("the manager has not ended by itself; its log is\n%s", m.Log())
 	}
 }
 
-// clear deletes what a row made, and waits until nothing is left of it.
+// clear deletes a row's objects, and waits until they are deleted.
 func (w *world) clear() {
 	w.t.Helper()
-	ctx := context.Background() // the test's own has ended
+	ctx := context.Background() // the test's own context has ended
 	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		var images imagev1alpha1.CloudImageList
@@ -284,10 +284,10 @@ func (w *world) clear() {
 	}
 }
 
-// errNotYet is what a state is waited for with, where nothing more is to be said.
+// errNotYet is for conditions without further details.
 var errNotYet = errors.New("not yet")
 
-// untilAskedSince waits for a request after those seen already.
+// untilAskedSince waits for a new matching request.
 func (w *world) untilAskedSince(what string, seen int, agrees func(cvmtest.Request) bool) {
 	w.t.Helper()
 	w.Until("the cloud is asked "+what, func(context.Context) error {
@@ -298,7 +298,7 @@ func (w *world) untilAskedSince(what string, seen int, agrees func(cvmtest.Reque
 	})
 }
 
-// noObjects is for Until: no CloudImage is left.
+// noObjects is a condition for Until: no CloudImage exists.
 func (w *world) noObjects(context.Context) error {
 	if n := len(w.Images("")); n > 0 {
 		return fmt.Errorf("%d CloudImages are left", n)
@@ -306,7 +306,7 @@ func (w *world) noObjects(context.Context) error {
 	return nil
 }
 
-// idle is for Until: no worker of the manager is busy.
+// idle is a condition for Until: no worker of the manager is busy.
 func (w *world) idle(context.Context) error {
 	if busy := w.metric("controller_runtime_active_workers"); busy > 0 {
 		return fmt.Errorf("%v workers are busy", busy)

@@ -18,8 +18,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// What docs/install.md has people apply does what it says: for the platform team and for guests, whom nothing but the policy
-// holds back.
+// The example in docs/install.md works as described: for the platform team and for guests, who are restricted only by
+// the policy.
 func TestTheExamplesOfWhoMayNameWhichAccountWork(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	applyExamples(t, c)
@@ -51,8 +51,8 @@ func TestTheExamplesOfWhoMayNameWhichAccountWork(t *testing.T) {
 	}
 }
 
-// A guest asks for a poll of any query, and the garbage collector takes finalizers off; but a guest's edit would make another
-// account's query a guest's.
+// Guests may request a poll of any query, and the garbage collector removes finalizers. But guests must not edit
+// another account's query.
 func TestAQueryOfAnotherAccountIsForItsOwnersToEdit(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	applyExamples(t, c)
@@ -73,7 +73,7 @@ func TestAQueryOfAnotherAccountIsForItsOwnersToEdit(t *testing.T) {
 		wantRefusal(t, what, guest.Patch(t.Context(), query.DeepCopy(), merge(patch)), "")
 	}
 
-	// Without its list the policy lets nobody write queries, rather than everybody.
+	// Without its list the policy refuses all writes of queries.
 	c.Kubectl("", "-n", namespace, "delete", "configmap", "imagequery-accounts")
 	c.Until("the list is missed", func(ctx context.Context) error {
 		another := queryOf(t, "suspend: false")
@@ -82,7 +82,7 @@ func TestAQueryOfAnotherAccountIsForItsOwnersToEdit(t *testing.T) {
 	})
 }
 
-// wantRefusal wants an error with a text, or none for an empty text.
+// wantRefusal expects an error with a text, or none if text is empty.
 func wantRefusal(t *testing.T, what string, err error, text string) {
 	t.Helper()
 	if text != "" {
@@ -93,7 +93,7 @@ func wantRefusal(t *testing.T, what string, err error, text string) {
 	}
 }
 
-// refused is nil if an error is there and has a text.
+// refused returns nil if err contains a text.
 func refused(err error, text string) error {
 	if err == nil {
 		return fmt.Errorf("it is admitted, and a refusal with %q is wanted", text)
@@ -104,7 +104,8 @@ func refused(err error, text string) error {
 	return nil
 }
 
-// applyExamples applies what docs/install.md shows: objects, and a kustomization two folders below the top of the checkout.
+// applyExamples applies the examples in docs/install.md: objects, and a kustomization two folders below the top of the
+// checkout.
 func applyExamples(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	page := readFile(t, root+"/docs/install.md")
@@ -125,7 +126,7 @@ func applyExamples(t *testing.T, c *cluster.Cluster) {
 	}
 }
 
-// member is a client of somebody in a group.
+// member returns a client of a user in a group.
 func member(t *testing.T, c *cluster.Cluster, group string) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(c.Config)

@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// imageWrites are the ways to change CloudImages. Each gets an image that is there, but for create, and has no business with others.
+// imageWrites are the ways to change CloudImages. Each gets an existing image, except create, and changes no other.
 var imageWrites = map[string]func(context.Context, client.Client, *imagev1alpha1.CloudImage) error{
 	"create": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		return c.Create(ctx, newImage(image.Image.ID+"new"))
@@ -42,7 +42,7 @@ var imageWrites = map[string]func(context.Context, client.Client, *imagev1alpha1
 	"update of nothing": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		return c.Update(ctx, image)
 	},
-	// As Kubernetes' storage version migrator does it.
+	// Like Kubernetes' storage version migrator.
 	"migration": func(ctx context.Context, c client.Client, image *imagev1alpha1.CloudImage) error {
 		return c.Patch(ctx, image, apply(fmt.Sprintf(`{"apiVersion":"imagecatalog.dev/v1alpha1","kind":"CloudImage",
 			"metadata":{"name":%q,"uid":%q,"resourceVersion":%q}}`, image.Name, image.UID, image.ResourceVersion)), client.FieldOwner("migrator"))
@@ -77,7 +77,7 @@ func apply(object string) client.Patch {
 	return client.RawPatch("application/apply-patch+yaml", []byte(object))
 }
 
-// Those that are neither the operator nor the garbage collector, however near they come.
+// strangers are neither the operator nor the garbage collector, but have similar names.
 var strangers = []string{
 	"admin",
 	"system:serviceaccount:image-catalog-system:default",
@@ -87,7 +87,7 @@ var strangers = []string{
 	"system:node:node-1",
 }
 
-// The garbage collector's own account, and the one that it has without --use-service-account-credentials.
+// collectors are the garbage collector's own account, and the one without --use-service-account-credentials.
 var collectors = []string{"system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"}
 
 func TestOnlyTheOperatorAndTheGarbageCollectorWriteCloudImages(t *testing.T) {
@@ -144,7 +144,7 @@ func tryImageWrite(
 	}
 }
 
-// forbidden wants a refusal in which who reads it finds words.
+// forbidden expects a refusal that contains words.
 func forbidden(t *testing.T, err error, what string, words ...string) {
 	t.Helper()
 	if !apierrors.IsForbidden(err) {
@@ -158,13 +158,14 @@ func forbidden(t *testing.T, err error, what string, words ...string) {
 	}
 }
 
-// ownedBy gives an image an owner.
+// ownedBy adds an owner to an image.
 func ownedBy(image *imagev1alpha1.CloudImage, apiVersion, kind string) *imagev1alpha1.CloudImage {
 	image.OwnerReferences = append(image.OwnerReferences, metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: "query", UID: "1"})
 	return image
 }
 
-// What kubectl delete imagequery --cascade=orphan leaves, or a backup brings back, is nobody's: whoever may delete, does.
+// A CloudImage without an owner, left by kubectl delete imagequery --cascade=orphan or a restored backup, can be
+// deleted by every client with the permission.
 func TestACloudImageWithoutAQueryIsDeletedByWhoeverMay(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	untilEnforced(t, c)
@@ -185,7 +186,7 @@ func TestACloudImageWithoutAQueryIsDeletedByWhoeverMay(t *testing.T) {
 			image := newImage("img-0000001")
 			for _, owner := range tc.owners {
 				ownedBy(image, owner[0], owner[1])
-				image.OwnerReferences[len(image.OwnerReferences)-1].UID += "1" // no two the same
+				image.OwnerReferences[len(image.OwnerReferences)-1].UID += "1" // unique
 			}
 			if err := operator.Create(t.Context(), image); err != nil {
 				t.Fatal(err)
@@ -205,7 +206,7 @@ func TestACloudImageWithoutAQueryIsDeletedByWhoeverMay(t *testing.T) {
 	}
 }
 
-// statusWrites are the ways to change the status of an ImageQuery that is there.
+// statusWrites are the ways to change the status of an existing ImageQuery.
 var statusWrites = map[string]func(context.Context, client.Client, *imagev1alpha1.ImageQuery) error{
 	"update": func(ctx context.Context, c client.Client, query *imagev1alpha1.ImageQuery) error {
 		query.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: evil}}
@@ -223,7 +224,7 @@ var statusWrites = map[string]func(context.Context, client.Client, *imagev1alpha
 	},
 }
 
-// evil is the image that an attacker would have machines boot.
+// evil is an image that an attacker wants machines to boot.
 const evil = "img-0000666"
 
 func TestOnlyTheOperatorWritesTheStatusOfQueries(t *testing.T) {
@@ -262,7 +263,7 @@ func TestOnlyTheOperatorWritesTheStatusOfQueries(t *testing.T) {
 	}
 }
 
-// The operator itself comes with a token, and nobody else gets what the policy lets through: roles decide first.
+// The operator authenticates with a token. For other clients, roles apply before the policy.
 func TestTheOperatorsTokenWritesCloudImages(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	untilEnforced(t, c)
@@ -290,7 +291,7 @@ func TestTheOperatorsTokenWritesCloudImages(t *testing.T) {
 	}
 }
 
-// untilEnforced waits until the API server has read the policies, which takes it a moment.
+// untilEnforced waits until the API server has loaded the policies.
 func untilEnforced(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	admin := as(t, c, "admin")

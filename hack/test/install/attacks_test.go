@@ -22,13 +22,13 @@ import (
 
 const region = "ap-guangzhou"
 
-// victim is a catalogue at work: a query, the operator and the cloud, under the roles and policies that ship.
+// victim is a running installation: a query, the operator and the cloud, under the shipped roles and policies.
 type victim struct {
 	*testing.T
 	*cluster.Cluster
 
 	cloud *cluster.Cloud
-	// chosen are the ids that the query selected before anybody attacked.
+	// chosen are the ids that the query selected before the attack.
 	chosen []string
 }
 
@@ -66,7 +66,7 @@ func TestNobodyElseChoosesWhatMachinesBoot(t *testing.T) {
 	}
 }
 
-// unharmed wants the query to select what it did, and to be well.
+// unharmed fails unless the query's selection is unchanged and it is Ready.
 func (v *victim) unharmed() {
 	v.Helper()
 	v.Poll(attacked)
@@ -83,7 +83,7 @@ func selectedIDs(query *imagev1alpha1.ImageQuery) []string {
 	return ids
 }
 
-// triesAllWrites wants every write of the victim's CloudImages and status to be forbidden, but for those that are allowed.
+// triesAllWrites expects every write of the victim's CloudImages and status to be forbidden, except the allowed ones.
 func (v *victim) triesAllWrites(attacker client.Client, allowed []string) {
 	v.Helper()
 	image := v.Images(attacked)[region+"-"+v.chosen[0]]
@@ -97,7 +97,7 @@ func (v *victim) triesAllWrites(attacker client.Client, allowed []string) {
 	}
 }
 
-// Who may write queries would like to write what the operator says of them.
+// Users who may write queries try to write their status.
 func editorOfQueries(v *victim) {
 	v.Kubectl("", "create", "clusterrolebinding", "editor", "--clusterrole=imagequery-editor", "--user=editor")
 	editor := v.As("editor")
@@ -106,7 +106,7 @@ func editorOfQueries(v *victim) {
 	})
 	v.triesAllWrites(editor, nil)
 
-	// A status that comes with a query is the API server's to drop.
+	// The API server drops a status in a new query.
 	const editors = "editors"
 	own, wanted := newQuery(), []imagev1alpha1.SelectedImage{{ImageID: evil}}
 	own.Name, own.Status.Selected = editors, wanted
@@ -125,7 +125,8 @@ func editorOfQueries(v *victim) {
 	}
 }
 
-// GitOps and backup controllers often have a wildcard. While a query is suspended nobody would notice what they write.
+// GitOps and backup controllers often have a wildcard role. Their writes wouldn't be noticed while a query is
+// suspended.
 func wildcardAccount(v *victim) {
 	v.Apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: wildcard},
 		rules: [{apiGroups: [imagecatalog.dev], resources: ["*"], verbs: ["*"]}]}`)
@@ -150,7 +151,7 @@ func (v *victim) suspend(suspend bool) {
 	})
 }
 
-// The garbage collector has a wildcard of Kubernetes' own. It needs to let go and to delete, no more.
+// The garbage collector has a wildcard role of Kubernetes. It only needs to remove owner references and to delete.
 func garbageCollector(v *victim) {
 	collector := v.As(collectors[0])
 	v.triesAllWrites(collector, lettingGo)
@@ -161,7 +162,7 @@ func garbageCollector(v *victim) {
 	}
 }
 
-// Anybody with an account at the cloud can share images with another one, as many as they like, under any name, and take them back.
+// Any account of the cloud can share any number of images under any name with another account, and withdraw them.
 func TestWhoOnlySharesImagesNeitherChoosesNorBlocks(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	cloud := c.StartCloud("-public=false", "-private=0", "-shared=0")
@@ -170,7 +171,7 @@ func TestWhoOnlySharesImagesNeitherChoosesNorBlocks(t *testing.T) {
 	c.ApplyQuery("name: "+attacked, "region: ap-guangzhou, interval: 1h, cloudImages: {maxImages: 10}")
 	before := c.UntilSynced(attacked)
 
-	// More than the query may have, newer than any, and under the name of what is selected.
+	// More than the query may have, newer than its own, and with the name of the selected image.
 	shared := cvmtest.SharedImages(2, 12, cvmtest.StrangerUIN, cvmtest.DefaultCredential.UIN)
 	var ids []string
 	for i := range shared {
@@ -186,7 +187,7 @@ func TestWhoOnlySharesImagesNeitherChoosesNorBlocks(t *testing.T) {
 		t.Errorf("the query has %d members, and 18 are what this test is about", got)
 	}
 
-	// They are taken back while the platform team publishes a fix.
+	// They are withdrawn while the platform team publishes a fix.
 	fix := newest(cvmtest.PrivateImages(3, 1, cvmtest.DefaultCredential.UIN)[0], "fix")
 	cloud.Put(region, fix)
 	cloud.Delete(region, ids...)
@@ -199,7 +200,7 @@ func TestWhoOnlySharesImagesNeitherChoosesNorBlocks(t *testing.T) {
 	}
 }
 
-// newest is an image that can be booted, made a minute ago.
+// newest returns a NORMAL image that was created a minute ago.
 func newest(image cvmtest.Image, name string) cvmtest.Image {
 	image.ImageName, image.ImageState, image.CreatedTime = name, "NORMAL", new(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 	return image

@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// as is a client of somebody whom roles forbid nothing, so that only an admission policy can.
+// as returns a client of a user whom roles allow everything, so that only an admission policy can refuse.
 func as(t *testing.T, c *cluster.Cluster, user string) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(c.Config)
@@ -32,19 +32,19 @@ func as(t *testing.T, c *cluster.Cluster, user string) client.Client {
 	return somebody
 }
 
-// newQuery is one that asks for all that the account sees.
+// newQuery returns a query for all images that the account sees.
 func newQuery() *imagev1alpha1.ImageQuery {
 	return &imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "query"}, Spec: imagev1alpha1.ImageQuerySpec{Region: "ap-guangzhou"}}
 }
 
-// queryOf is one with more lines in its spec.
+// queryOf returns a query with more lines in its spec.
 func queryOf(t *testing.T, spec string) *unstructured.Unstructured {
 	t.Helper()
 	const head = "{apiVersion: imagecatalog.dev/v1alpha1, kind: ImageQuery, metadata: {name: query}, spec: {region: ap-guangzhou, "
 	return parse(t, head+spec+"}}")[0]
 }
 
-// newImage is a CloudImage as the operator would write it.
+// newImage returns a CloudImage like the operator's.
 func newImage(id string) *imagev1alpha1.CloudImage {
 	now := metav1.NewTime(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC))
 	return &imagev1alpha1.CloudImage{
@@ -54,7 +54,7 @@ func newImage(id string) *imagev1alpha1.CloudImage {
 	}
 }
 
-// catalogue is a query and an image of it in a cluster without an operator.
+// catalogue is a query and one of its images in a cluster without an operator.
 type catalogue struct {
 	c    *cluster.Cluster
 	uids map[client.Object]types.UID
@@ -75,7 +75,7 @@ func newCatalogue(t *testing.T, c *cluster.Cluster) *catalogue {
 	return out
 }
 
-// untouched fails the test unless both are there, and the same as in the beginning.
+// untouched fails the test unless both exist and are unchanged.
 func (k *catalogue) untouched(t *testing.T, after string) {
 	t.Helper()
 	for o, uid := range k.uids {
@@ -87,7 +87,7 @@ func (k *catalogue) untouched(t *testing.T, after string) {
 	}
 }
 
-// untilGone waits until the objects' very kinds are.
+// untilGone waits until the kinds no longer exist.
 func (k *catalogue) untilGone() {
 	k.c.Until("the catalogue is gone", func(ctx context.Context) error {
 		for o := range k.uids {

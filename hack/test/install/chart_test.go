@@ -29,18 +29,19 @@ import (
 
 var update = flag.Bool("update", false, "write the golden renderings anew")
 
-// keepCRDs is the only thing beside labels that the chart adds to an object of config.
+// keepCRDs is the only annotation that the chart adds to an object of config.
 const keepCRDs = "helm.sh/resource-policy"
 
-// nameLabel is the one that selectors have; packageLabels say what installed an object, which kustomize and Helm say differently.
+// nameLabel is used by selectors. packageLabels state what installed an object, which differs between kustomize and
+// Helm.
 const nameLabel = "app.kubernetes.io/name"
 
 var packageLabels = []string{"app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"}
 
-// oldest is the first Kubernetes that is supported.
+// oldest is the oldest supported Kubernetes.
 const oldest = "v1.31.0"
 
-// helmCommand is helm with nothing of the caller's: neither repositories nor plugins.
+// helmCommand returns helm without the caller's configuration, repositories and plugins.
 func helmCommand(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	home := t.TempDir()
@@ -49,7 +50,7 @@ func helmCommand(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// render is what helm makes of the chart with values.
+// render renders the chart with values.
 func render(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	return attempt(helmCommand(t.Context(), t, append([]string{
@@ -57,7 +58,7 @@ func render(t *testing.T, args ...string) (string, error) {
 	}, args...)...), nil)
 }
 
-// valueSets are the files of values that the chart is tested with, by name.
+// valueSets returns the files of values that the chart is tested with, by name.
 func valueSets(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(chart + "/ci/*-values.yaml")
@@ -79,7 +80,7 @@ func TestTheChartRendersWhatConfigDefaultHas(t *testing.T) {
 	}
 	want, got := parse(t, readInstaller(t)), parse(t, text)
 
-	// Helm keeps a release's own records in the namespace, so the namespace is there before the release.
+	// Helm stores a release's records in the namespace, so it must exist before the release.
 	want = slices.DeleteFunc(want, func(o *unstructured.Unstructured) bool { return key(o) == "Namespace /"+namespace })
 
 	for _, o := range got {
@@ -96,7 +97,7 @@ func TestTheChartRendersWhatConfigDefaultHas(t *testing.T) {
 	same(t, "config/default", want, got)
 }
 
-// What is off by default is the same as the folder of config that has it, too.
+// Options that are off by default render the same as the corresponding folder of config.
 func TestTheChartRendersTheFoldersOfConfig(t *testing.T) {
 	for folder, args := range map[string][]string{
 		"config/network-policy": {"--set", "networkPolicy.enabled=true"},
@@ -119,7 +120,7 @@ func TestTheChartRendersTheFoldersOfConfig(t *testing.T) {
 	}
 }
 
-// same compares objects of config with those of the chart, but for the labels of whatever installed them.
+// same compares objects of config with those of the chart, except for the labels of the installer.
 func same(t *testing.T, folder string, want, got []*unstructured.Unstructured) {
 	t.Helper()
 	for _, o := range slices.Concat(want, got) {
@@ -134,7 +135,7 @@ func same(t *testing.T, folder string, want, got []*unstructured.Unstructured) {
 	}
 }
 
-// labelPaths are where an object has labels: its own, and those of its pods.
+// labelPaths returns where an object has labels: its own, and those of its pods.
 func labelPaths(o *unstructured.Unstructured) [][]string {
 	paths := [][]string{{"metadata", "labels"}}
 	if o.GetKind() == "Deployment" {
@@ -143,9 +144,9 @@ func labelPaths(o *unstructured.Unstructured) [][]string {
 	return paths
 }
 
-// Objects are found by their labels, whoever wrote the template. What selects pods must not change with a version or a release's values.
+// Every object has the standard labels. Selectors must not change with a version or a release's values.
 func TestEveryObjectHasTheStandardLabelsAndNoSelectorDoes(t *testing.T) {
-	// null is how a value is taken back, also one that is empty.
+	// null resets a value, even an empty one.
 	if _, err := render(t, "--set", "commonLabels=null,podLabels=null"); err != nil {
 		t.Error(err)
 	}
@@ -175,7 +176,7 @@ func TestEveryObjectHasTheStandardLabelsAndNoSelectorDoes(t *testing.T) {
 	}
 }
 
-// podSelector is what an object selects pods, or the Service of the pods, by; nil if it selects nothing.
+// podSelector returns the selector of pods, or of the pods' Service, or nil.
 func podSelector(o *unstructured.Unstructured) map[string]string {
 	for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "podSelector", "matchLabels"}, {"spec", "selector"}} {
 		if selector, found, err := unstructured.NestedStringMap(o.Object, path...); found && err == nil {
@@ -189,7 +190,7 @@ func TestNamesAreThoseThatTheValuesSay(t *testing.T) {
 	for values, want := range map[string]string{
 		"":                                       "image-catalog-operator",
 		"nameOverride=images":                    "image-catalog-images",
-		"nameOverride=catalog":                   "image-catalog", // the release's name has it already
+		"nameOverride=catalog":                   "image-catalog", // contained in the release's name
 		"fullnameOverride=shanghai":              "shanghai",
 		"fullnameOverride=x,nameOverride=images": "x",
 		"nameOverride=" + strings.Repeat("x", 41): "image-catalog-" + strings.Repeat("x", 41),
@@ -217,8 +218,8 @@ func byKey(t *testing.T, objects []*unstructured.Unstructured) map[string]map[st
 	return out
 }
 
-// The golden files show in a review what a change of a template does. They leave out what is copied whole from elsewhere in config: the
-// CRDs, the alerts and the dashboard.
+// The golden files show the effect of a template change in a review. They omit what is copied unchanged from config:
+// the CRDs, the alerts and the dashboard.
 func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 	for name, file := range valueSets(t) {
 		text, err := render(t, "--values", file)
@@ -259,7 +260,7 @@ func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 	}
 }
 
-// The API server knows neither the Prometheus operator's kinds nor a kubelet; what it judges by is the least that lets them in.
+// The API server doesn't know the Prometheus operator's kinds. This is the minimal definition that admits them.
 const prometheusOperatorKind = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -310,7 +311,7 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	}
 }
 
-// admit asks the API server to take the pod of a Deployment.
+// admit asks the API server to admit the pod of a Deployment.
 func admit(c *cluster.Cluster, deployment *unstructured.Unstructured) error {
 	template, _, err := unstructured.NestedMap(deployment.Object, "spec", "template")
 	if err != nil {
@@ -321,12 +322,12 @@ func admit(c *cluster.Cluster, deployment *unstructured.Unstructured) error {
 		return err
 	}
 	pod.Namespace, pod.Name = namespace, "manager"
-	pod.Spec.ServiceAccountName = "" // that of the chart is not there, this being a rehearsal
+	pod.Spec.ServiceAccountName = "" // the chart's ServiceAccount doesn't exist in a dry run
 	pod.Spec.AutomountServiceAccountToken = new(false)
 	return c.Client.Create(c.Context(), pod, client.DryRunAll)
 }
 
-// A misspelt argument would be found by the first pod that crashes.
+// Otherwise a misspelt argument would only be found by a crashing pod.
 func TestTheManagerHasEveryFlagOfTheChart(t *testing.T) {
 	makeTarget(t, nil, "build")
 	usage, _ := exec.CommandContext(t.Context(), root+"/bin/manager", "-help").CombinedOutput()
@@ -351,7 +352,7 @@ func TestTheManagerHasEveryFlagOfTheChart(t *testing.T) {
 	}
 }
 
-// container is the manager's in a Deployment.
+// container returns the manager's container of a Deployment.
 func container(t *testing.T, deployment *unstructured.Unstructured) corev1.Container {
 	t.Helper()
 	containers, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
@@ -399,7 +400,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-// The manager would refuse it at each start.
+// The manager would refuse to start.
 func TestAnAccountIDBesideASecretIsRefused(t *testing.T) {
 	_, err := render(t, "--set-string", "defaultAccountID=100000000001")
 	if err == nil || !strings.Contains(err.Error(), "a Secret says it by its key accountID") {
@@ -407,7 +408,7 @@ func TestAnAccountIDBesideASecretIsRefused(t *testing.T) {
 	}
 }
 
-// Both have to be documented, since a value that nobody can find is none. (What config/chart/README.md says of them is made of both.)
+// The schema and the values must agree. config/chart/README.md documents both.
 func TestTheSchemaKnowsExactlyTheValues(t *testing.T) {
 	var values, schema map[string]any
 	for file, into := range map[string]*map[string]any{"values.yaml": &values, "values.schema.json": &schema} {
@@ -436,7 +437,7 @@ func compareValues(t *testing.T, parent string, values, properties map[string]an
 			t.Errorf("values.schema.json doesn't describe %s%s", parent, name)
 			continue
 		}
-		// An empty object is one that Kubernetes defines, of which the schema may know more.
+		// An empty object is defined by Kubernetes, so the schema may have more properties.
 		inner, isObject := value.(map[string]any)
 		if known, ok := property["properties"].(map[string]any); ok && isObject && len(inner) > 0 {
 			compareValues(t, parent+name+".", inner, known)
@@ -444,7 +445,7 @@ func compareValues(t *testing.T, parent string, values, properties map[string]an
 	}
 }
 
-// What Artifact Hub shows as an example is to work.
+// The examples that Artifact Hub shows must work.
 func TestTheExamplesOfTheChartAreTaken(t *testing.T) {
 	var metadata struct{ Annotations map[string]string }
 	content, err := os.ReadFile(filepath.Join(chart, "Chart.yaml"))

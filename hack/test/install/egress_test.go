@@ -22,11 +22,12 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// noEgress are the values of the chart for a cluster whose only way out is a proxy; docs/egress.md shows them.
+// noEgress has the chart's values for a cluster that reaches the internet only through a proxy; docs/egress.md shows
+// them.
 const noEgress = chart + "/ci/no-egress-values.yaml"
 
-// The cloud is behind a proxy that asks for a password, and its certificate is of an authority that only a file of the chart's values
-// names. No node runs the Deployment here, so the test runs what it would, with files where the pod has volumes.
+// The cloud is behind a proxy with a password, and only a file in the chart's values has its certificate authority.
+// There is no node, so the test runs the Deployment's process, with files in place of volumes.
 func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 	const host, user, password = "cvm.example.test", "operator", "canary-of-the-proxy"
 	certificate, _ := cvmtest.SelfSigned(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), host)
@@ -54,7 +55,8 @@ func TestTheOperatorGetsOutByAProxy(t *testing.T) {
 	}
 }
 
-// Go passes over a proxy for loopback addresses whatever NO_PROXY says, and tests have no others: Go's own rule is asked.
+// Go bypasses a proxy for loopback addresses regardless of NO_PROXY, and tests have no others, so this tests Go's own
+// rule.
 func TestNoProxyLeavesOutTheClusterAndTheVPC(t *testing.T) {
 	values := map[string]string{}
 	for _, variable := range manager(t, noEgress).Env {
@@ -82,13 +84,13 @@ func TestNoProxyLeavesOutTheClusterAndTheVPC(t *testing.T) {
 }
 
 func TestTheDocumentationShowsTheTestedValues(t *testing.T) {
-	_, values, _ := strings.Cut(readFile(t, noEgress), "\n") // the first line is the file's own comment
+	_, values, _ := strings.Cut(readFile(t, noEgress), "\n") // without the comment in the first line
 	if !strings.Contains(readFile(t, root+"/docs/egress.md"), "```yaml values\n"+values+"```\n") {
 		t.Errorf("docs/egress.md shows other values than %s, which are the tested ones:\n%s", noEgress, values)
 	}
 }
 
-// manager is the container that the chart renders with a file of values.
+// manager returns the container that the chart renders with a file of values.
 func manager(t *testing.T, values string) corev1.Container {
 	t.Helper()
 	text, err := render(t, "--values", values)
@@ -98,8 +100,8 @@ func manager(t *testing.T, values string) corev1.Container {
 	return container(t, deployment(t, parse(t, text)))
 }
 
-// environment is what the container's variables are with the values of Secrets, by name/key, and with a folder in the place of each
-// volume, which has the text as a file.
+// environment returns the container's variables with the values of Secrets by name/key. Each volume is replaced by a
+// folder with the text as a file.
 func environment(t *testing.T, manager corev1.Container, secrets, volumes map[string]string) []string {
 	t.Helper()
 	folders := map[string]string{}
@@ -123,7 +125,7 @@ func environment(t *testing.T, manager corev1.Container, secrets, volumes map[st
 	return env
 }
 
-// Values of the chart are shown in blocks of their own kind, since they are no objects.
+// Values of the chart have their own kind of code blocks, since they are no objects.
 func TestValuesInTheDocumentationRender(t *testing.T) {
 	pages, err := filepath.Glob(root + "/docs/*.md")
 	if err != nil {

@@ -32,7 +32,7 @@ func TestMetricsAreForWhoMayReadThem(t *testing.T) {
 	}{
 		"a ServiceAccount without the role": {c.Token("neighbour"), http.StatusForbidden},
 		"somebody without a token":          {"", http.StatusUnauthorized},
-		// Controller-runtime's filter answers so when the API server doesn't know a token.
+		// The answer of controller-runtime's filter if the API server doesn't know a token.
 		"somebody with a token that isn't one": {"none", http.StatusInternalServerError},
 		"somebody with a token without end":    {strings.Repeat("x", 9<<10), http.StatusUnauthorized},
 	} {
@@ -43,7 +43,7 @@ func TestMetricsAreForWhoMayReadThem(t *testing.T) {
 	}
 }
 
-// A scrape is a reader's every few seconds: the API server is asked about each of them once for a while.
+// Scrapes come every few seconds. The API server is asked about each reader only once in a while.
 func TestReadersOfMetricsAreRemembered(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true})
 	manager := c.StartManager(c.StartCloud())
@@ -62,7 +62,7 @@ func TestReadersOfMetricsAreRemembered(t *testing.T) {
 	}
 }
 
-// reviews counts what the operator has asked the API server about others since a mark.
+// reviews counts the operator's reviews of other clients since a mark.
 func reviews(c *cluster.Cluster, mark int64) map[string]int {
 	c.Helper()
 	asked := map[string]int{}
@@ -74,7 +74,7 @@ func reviews(c *cluster.Cluster, mark int64) map[string]int {
 	return asked
 }
 
-// flood sends requests, so many at a time, and counts the codes of their answers; 0 is none.
+// flood sends requests concurrently and counts the status codes; 0 means no response.
 func flood(requests int, send func(number int) int) map[int]int {
 	var mu sync.Mutex
 	var group errgroup.Group
@@ -89,7 +89,7 @@ func flood(requests int, send func(number int) int) map[int]int {
 			return nil
 		})
 	}
-	_ = group.Wait() // there are no errors
+	_ = group.Wait() // no function returns an error
 	return codes
 }
 
@@ -111,7 +111,7 @@ func TestAFloodOfBogusTokensIsNotForTheAPIServer(t *testing.T) {
 	mark, began := c.Mark(), time.Now()
 	codes := flood(480, func(number int) int {
 		if number%20 == 0 {
-			// Who is let in goes on being so.
+			// An authorized reader stays authorized.
 			if code := ask(scraper); code != http.StatusOK {
 				return code
 			}
@@ -145,7 +145,7 @@ func TestAFloodOfLargeHeadersTakesNoMemory(t *testing.T) {
 			transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 			response, err := transport.RoundTrip(request)
 			if err != nil {
-				return 0 // the connection ended while more was sent
+				return 0 // the connection was closed while sending
 			}
 			_ = response.Body.Close()
 			return response.StatusCode
@@ -159,7 +159,7 @@ func TestAFloodOfLargeHeadersTakesNoMemory(t *testing.T) {
 	}
 }
 
-// peakMemory is the most memory that a process has had, in bytes.
+// peakMemory returns the peak memory of a process in bytes.
 func peakMemory(t *testing.T, pid int) int64 {
 	t.Helper()
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -181,7 +181,7 @@ func TestMetricsAreServedOverHTTP1AndTodaysTLSOnly(t *testing.T) {
 	manager := c.StartManager(c.StartCloud())
 	url := "https://" + manager.Metrics + "/metrics"
 
-	// The server starts a moment after the probes', which say that the manager is ready.
+	// The server starts shortly after the probes, which report readiness.
 	c.Until("the metrics are served", func(context.Context) error {
 		_, _, err := get(url, "", &tls.Config{})
 		return err
@@ -208,7 +208,7 @@ func TestMetricsAreServedOverHTTP1AndTodaysTLSOnly(t *testing.T) {
 	}
 }
 
-// scrapeAsPrometheus reads the metrics by a ServiceAccount with the role that is meant for it.
+// scrapeAsPrometheus reads the metrics with a ServiceAccount that has the role for it.
 func scrapeAsPrometheus(t *testing.T, c *cluster.Cluster, m *cluster.Manager) {
 	t.Helper()
 	c.CreateServiceAccount("scraper")
@@ -225,7 +225,7 @@ func scrapeAsPrometheus(t *testing.T, c *cluster.Cluster, m *cluster.Manager) {
 	})
 }
 
-// get asks with a token, or without one. The manager makes its certificate for itself, so nobody could have signed it.
+// get requests with a token, or without one. The manager's certificate is self-signed.
 func get(url, token string, config *tls.Config) (*http.Response, string, error) {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// destination is where the operator opens a connection to.
+// destination is the address of an outgoing connection.
 type destination struct {
 	what     string
 	address  string
@@ -116,9 +116,9 @@ func typed(t *testing.T, o *unstructured.Unstructured) *networkingv1.NetworkPoli
 	return policy
 }
 
-// admits evaluates the egress rules as the NetworkPolicy API defines them: a connection is admitted if one rule has both
-// its port and its destination, and a rule without ports or without destinations has all of them. Selectors are not
-// evaluated: the policies have none in their egress rules.
+// admits evaluates the egress rules as the NetworkPolicy API defines them: a rule admits a connection if it has both
+// its port and its destination. A rule without ports or destinations has all of them. Selectors are not evaluated,
+// since the policies' egress rules have none.
 func admits(t *testing.T, policy *networkingv1.NetworkPolicy, d destination) bool {
 	t.Helper()
 	address := netip.MustParseAddr(d.address)

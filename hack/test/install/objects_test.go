@@ -19,15 +19,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// root is the top of the checkout; go test runs in the package's folder.
+// root is the top of the checkout, relative to the package's folder.
 const root = "../../.."
 
 const chart = root + "/config/chart"
 
-// namespace is the one that config/default installs into.
+// namespace is where config/default installs.
 const namespace = "image-catalog-system"
 
-// tool builds a tool of make, if it isn't there, and returns its path.
+// tool returns the path of a tool, and builds it if it doesn't exist.
 func tool(t *testing.T, name, module string) string {
 	t.Helper()
 	pinned, err := os.ReadFile(root + "/hack/tools/go.mod")
@@ -47,7 +47,7 @@ func tool(t *testing.T, name, module string) string {
 	return path
 }
 
-// makeTarget runs make in the checkout, as a person does: not as a part of the make that may have started the tests.
+// makeTarget runs make in the checkout, independent of a make that may have started the tests.
 func makeTarget(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "make", append([]string{"--silent", "--directory=" + root}, args...)...)
@@ -55,7 +55,7 @@ func makeTarget(t *testing.T, env []string, args ...string) string {
 	return run(t, cmd, env)
 }
 
-// run runs a command and returns what it printed; a failure is the test's.
+// run runs a command and returns its output. It fails the test if the command fails.
 func run(t *testing.T, cmd *exec.Cmd, env []string) string {
 	t.Helper()
 	out, err := attempt(cmd, env)
@@ -78,7 +78,7 @@ func attempt(cmd *exec.Cmd, env []string) (string, error) {
 	return out.String(), nil
 }
 
-// parse reads the objects of YAML documents.
+// parse parses YAML documents.
 func parse(t *testing.T, text string) []*unstructured.Unstructured {
 	t.Helper()
 	var objects []*unstructured.Unstructured
@@ -98,12 +98,12 @@ func parse(t *testing.T, text string) []*unstructured.Unstructured {
 	}
 }
 
-// key names an object in a sentence.
+// key returns the kind and name of an object.
 func key(o *unstructured.Unstructured) string {
 	return o.GetKind() + " " + o.GetNamespace() + "/" + o.GetName()
 }
 
-// deployment is the one among objects.
+// deployment returns the Deployment among objects.
 func deployment(t *testing.T, objects []*unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	for _, o := range objects {

@@ -18,8 +18,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// What README.md says for a cluster with nothing but kubectl is done line by line. No node runs the Deployment here, so the test runs
-// what it would: the manager, with the Deployment's arguments and variables and a token of its ServiceAccount.
+// The commands of README.md for a cluster are run line by line, with nothing but kubectl. There is no node, so the test
+// runs the Deployment's process: the manager, with its arguments, variables and a token of its ServiceAccount.
 func TestTheREADMEInstallsTheOperator(t *testing.T) {
 	makeTarget(t, nil, "installer")
 	c := cluster.Start(t, cluster.Options{Empty: true, WithoutControllers: true, WithoutAudit: true})
@@ -35,7 +35,7 @@ func TestTheREADMEInstallsTheOperator(t *testing.T) {
 	for _, line := range rest {
 		line = strings.Replace(line, "secretId=AKID...", "secretId="+keys.id, 1)
 		line = strings.Replace(line, "secretKey=...", "secretKey="+keys.key, 1)
-		sh(t, c, line) // the last one waits until the query is Ready
+		sh(t, c, line) // the last command waits until the query is Ready
 	}
 	query := &imagev1alpha1.ImageQuery{}
 	if err := c.Client.Get(t.Context(), client.ObjectKey{Name: "golden-images"}, query); err != nil {
@@ -46,7 +46,7 @@ func TestTheREADMEInstallsTheOperator(t *testing.T) {
 	}
 }
 
-// readmeCommands are the lines of the first block of commands under Installing.
+// readmeCommands returns the lines of the first block of commands in the section Installing.
 func readmeCommands(t *testing.T) []string {
 	t.Helper()
 	_, section, _ := strings.Cut(readFile(t, root+"/README.md"), "\n## Installing\n")
@@ -66,7 +66,7 @@ func readmeCommands(t *testing.T) []string {
 	return lines
 }
 
-// sh runs a line as it stands, at the top of the checkout, with kubectl in the PATH.
+// sh runs a line at the top of the checkout, with kubectl in the PATH.
 func sh(t *testing.T, c *cluster.Cluster, line string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", line)
@@ -76,7 +76,7 @@ func sh(t *testing.T, c *cluster.Cluster, line string) {
 
 type keys struct{ id, key, endpoint string }
 
-// startCloud starts a cloud, and takes its keys out of the cluster again: giving them is one of README.md's lines.
+// startCloud starts a cloud, and removes its keys from the cluster: one of README.md's commands adds them.
 func startCloud(t *testing.T, c *cluster.Cluster) keys {
 	t.Helper()
 	cloud := c.StartCloud("-public=false", "-private=5")
@@ -90,7 +90,7 @@ func startCloud(t *testing.T, c *cluster.Cluster) keys {
 	return keys{id: string(secret.Data["secretId"]), key: string(secret.Data["secretKey"]), endpoint: cloud.Endpoint}
 }
 
-// startDeployment runs the manager as the Deployment in the cluster says.
+// startDeployment runs the manager like the Deployment in the cluster.
 func startDeployment(t *testing.T, c *cluster.Cluster, endpoint string) {
 	t.Helper()
 	deployment := &unstructured.Unstructured{}

@@ -19,7 +19,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// release is the chart in a cluster, in the hands of helm.
+// release is a release of the chart in a cluster, managed with helm.
 type release struct {
 	*testing.T
 	*cluster.Cluster
@@ -30,7 +30,7 @@ func (r release) helm(args ...string) (string, error) {
 	return attempt(helmCommand(r.T.Context(), r.T, append(args, "--namespace", namespace)...), []string{"KUBECONFIG=" + r.Kubeconfig})
 }
 
-// must runs helm, which is to succeed. It isn't told to wait: there is no node to run a pod.
+// must runs helm, which must succeed. It doesn't wait, since there is no node to run a pod.
 func (r release) must(args ...string) string {
 	r.T.Helper()
 	out, err := r.helm(args...)
@@ -40,7 +40,7 @@ func (r release) must(args ...string) string {
 	return out
 }
 
-// objects are those of the release, each as it is in the cluster, and those that are not there.
+// objects returns the objects of the release as they are in the cluster, and those that are missing.
 func (r release) objects(manifest string) (there, absent []*unstructured.Unstructured) {
 	r.T.Helper()
 	for _, o := range parse(r.T, manifest) {
@@ -144,7 +144,7 @@ func TestUndeployLeavesTheCatalogue(t *testing.T) {
 	}
 	catalogue.untouched(t, "make undeploy")
 
-	// The admission policy, which forbids deleting images, is not in the way of who takes everything away.
+	// The admission policy forbids deleting images, but must not prevent an uninstall.
 	makeTarget(t, env, "deploy", "IMG=registry.example.com/operator:v1")
 	catalogue.untouched(t, "make deploy")
 	untilEnforced(t, c)

@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// What the ClusterRoles for people allow, and what no role of Kubernetes gives away by itself.
+// The ClusterRoles for people grant what they should, and Kubernetes' own roles grant nothing by themselves.
 func TestPeopleMayWhatTheirRoleSays(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
 	roles := map[string][]string{

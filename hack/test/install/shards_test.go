@@ -14,8 +14,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// Two releases of the chart, the second under names of its own, serve a region each. The policies of either bind the whole
-// cluster, so each knows both accounts, and nobody else is let through.
+// Two releases of the chart, the second with its own names, serve a region each. The policies of either apply to the
+// whole cluster, so each admits both accounts and no others.
 func TestTwoReleasesWriteSideBySide(t *testing.T) {
 	r := release{t, cluster.Start(t, cluster.Options{Empty: true, WithoutControllers: true, WithoutAudit: true})}
 	r.must("install", "guangzhou", chart, "--create-namespace", "--set", "extraArgs[0]=--regions=ap-guangzhou",
@@ -36,7 +36,7 @@ func TestTwoReleasesWriteSideBySide(t *testing.T) {
 		}
 	}
 
-	// Each release's policies guard alone, too.
+	// Each release's policies also work alone.
 	r.must("uninstall", "guangzhou")
 	if err := as(t, r.Cluster, "admin").Create(t.Context(), newImage("img-0000001"), client.DryRunAll); !apierrors.IsForbidden(err) {
 		t.Errorf("the policies of the release that is left are to forbid this, but: %v", err)
@@ -53,8 +53,7 @@ func (r release) startAs(cloud *cluster.Cloud, deployment *unstructured.Unstruct
 	r.StartManager(cloud, slices.Concat(arguments(r.T, deployment), []string{"--kubeconfig=" + r.KubeconfigOf(account, r.Config)})...)
 }
 
-// What the chart calls by its own name follows the release's, so that no two releases have an object in common. Roles for people
-// are the same for all.
+// Names of objects follow the release's name, so two releases share no object, except the identical roles for people.
 func TestReleasesWithNamesOfTheirOwnShareNoObject(t *testing.T) {
 	everything := []string{
 		"--set", "networkPolicy.enabled=true", "--set", "serviceMonitor.enabled=true",

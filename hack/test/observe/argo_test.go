@@ -28,8 +28,8 @@ const (
 	customizations = root + "/config/argocd/resource_customizations/imagecatalog.dev"
 )
 
-// runLua runs a script on an object as Argo CD does: gopher-lua with the libraries package, base and table, an os that tells the time and
-// nothing else, the global obj, and a second to return a table.
+// runLua runs a script on an object like Argo CD: gopher-lua with the libraries package, base and table, an os with
+// only the time, the global obj, and a timeout of a second.
 func runLua(t *testing.T, file string, object map[string]any) []byte {
 	t.Helper()
 	result, err := tryLua(t, file, object)
@@ -39,7 +39,7 @@ func runLua(t *testing.T, file string, object map[string]any) []byte {
 	return result
 }
 
-// tryLua is runLua for a script that may refuse to do anything.
+// tryLua is runLua for a script that may fail.
 func tryLua(t *testing.T, file string, object map[string]any) ([]byte, error) {
 	t.Helper()
 	script, err := os.ReadFile(file)
@@ -58,7 +58,7 @@ func tryLua(t *testing.T, file string, object map[string]any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	state.SetContext(ctx)
-	text, err := json.Marshal(object) // DecodeValue knows no int64, and makes nil of it
+	text, err := json.Marshal(object) // DecodeValue doesn't support int64
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func tryLua(t *testing.T, file string, object map[string]any) ([]byte, error) {
 	return luajson.Encode(result)
 }
 
-// openSafeOS is what is left of os for scripts of users.
+// openSafeOS is the restricted os library for users' scripts.
 func openSafeOS(state *lua.LState) int {
 	lua.OpenOs(state)
 	full := state.GetGlobal(lua.OsLibName).(*lua.LTable)
@@ -90,7 +90,7 @@ func openSafeOS(state *lua.LState) int {
 	return 1
 }
 
-// health is what a health.lua says.
+// health is the result of a health.lua.
 type health struct {
 	Status  string `json:"status"`
 	Message string `json:"message"`
@@ -124,7 +124,7 @@ func readObject(t *testing.T, file string) map[string]any {
 	return object
 }
 
-// The folder has the form of Argo CD's repository, and this reads health_test.yaml as its tests do.
+// The folder has the layout of Argo CD's repository, and this test reads health_test.yaml like Argo CD's tests.
 func TestArgoHealth(t *testing.T) {
 	for _, kind := range []string{"ImageQuery", "CloudImage"} {
 		folder := filepath.Join(customizations, kind)
@@ -190,7 +190,7 @@ func TestArgoActions(t *testing.T) {
 	}
 }
 
-// A token is copied whole or not at all, whatever else a message says: part of one would approve nothing and look as if it did.
+// A token is used completely or not at all, whatever the message: part of a token would silently approve nothing.
 func TestArgoApprovesWithTheTokenOfTheCommandOnly(t *testing.T) {
 	blocked := func(message string) map[string]any {
 		return map[string]any{
@@ -217,7 +217,7 @@ func TestArgoApprovesWithTheTokenOfTheCommandOnly(t *testing.T) {
 	}
 }
 
-// act runs an action and returns the object as Argo CD would write it, with a fixed time.
+// act runs an action and returns the object as Argo CD would write it, at a fixed time.
 func act(t *testing.T, action string, object map[string]any) map[string]any {
 	t.Helper()
 	result := runLua(t, filepath.Join(customizations, "ImageQuery", "actions", action, "action.lua"), object)
@@ -228,8 +228,8 @@ func act(t *testing.T, action string, object map[string]any) map[string]any {
 	return restoreEmpty(got, object).(map[string]any)
 }
 
-// restoreEmpty puts back what was an empty object before the script: a table of Lua that is empty becomes a list, and Argo CD mends it like
-// this.
+// restoreEmpty restores objects that were empty before the script: an empty Lua table becomes a list, which Argo CD
+// fixes in the same way.
 func restoreEmpty(got, before any) any {
 	switch got := got.(type) {
 	case map[string]any:
@@ -252,7 +252,7 @@ func restoreEmpty(got, before any) any {
 	return got
 }
 
-// What a cluster is given is what was tested.
+// The documented snippet contains the tested scripts.
 func TestTheSnippetForArgoHasTheScriptsOfTheFolder(t *testing.T) {
 	var config struct{ Data map[string]string }
 	readYAML(t, root+"/config/argocd/argocd-cm.yaml", &config)
@@ -291,7 +291,7 @@ func TestTheSnippetForArgoHasTheScriptsOfTheFolder(t *testing.T) {
 	}
 }
 
-// argosOwn is what Argo CD's manifests have in argocd-cm, in short.
+// argosOwn is a part of argocd-cm in Argo CD's manifests.
 const argosOwn = `apiVersion: v1
 kind: ConfigMap
 metadata: {name: argocd-cm, namespace: argocd}
@@ -347,7 +347,7 @@ func TestTheComponentForArgoReplacesNothing(t *testing.T) {
 	appendsToExclusions(t, before.Data["resource.exclusions"])
 }
 
-// appendsToExclusions checks that a list of exclusions has one more with the snippet behind it: that of CloudImages.
+// appendsToExclusions checks that the snippet adds one exclusion to a list, that of CloudImages.
 func appendsToExclusions(t *testing.T, list string) {
 	t.Helper()
 	snippet, err := os.ReadFile(root + "/config/argocd/resource-exclusions.yaml")
@@ -358,7 +358,8 @@ func appendsToExclusions(t *testing.T, list string) {
 	if err := yaml.UnmarshalStrict([]byte(list+string(snippet)), &exclusions); err != nil {
 		t.Fatal(err)
 	}
-	if len(exclusions) != 2 || !slices.Equal(exclusions[1].APIGroups, []string{"imagecatalog.dev"}) || !slices.Equal(exclusions[1].Kinds, []string{"CloudImage"}) {
+	if len(exclusions) != 2 || !slices.Equal(exclusions[1].APIGroups, []string{"imagecatalog.dev"}) ||
+		!slices.Equal(exclusions[1].Kinds, []string{"CloudImage"}) {
 		t.Errorf("with the snippet the list of exclusions is %+v", exclusions)
 	}
 }

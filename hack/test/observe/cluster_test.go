@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 )
 
-// What CI does after it has applied the samples.
+// Like CI after it has applied the samples.
 func testSamples(s *stage) {
 	s.Kubectl("", "apply", "-k", root+"/config/samples")
 	s.Kubectl("", "wait", "--for=condition=Ready", "imagequeries", "--all", "--timeout=60s")
@@ -23,7 +23,7 @@ func testSamples(s *stage) {
 	s.Kubectl("", "delete", "-k", root+"/config/samples")
 }
 
-// A record is complete when it appears: nobody has to wait for one.
+// A CloudImage is complete when it appears, so clients needn't wait for one.
 func testCloudImage(s *stage) {
 	synced(1)(s, "record", "ap-mumbai")
 	s.Kubectl("", "wait", "--for=condition=Selected", "imagequery", "record", "--timeout=60s")
@@ -45,7 +45,7 @@ func testCloudImage(s *stage) {
 	s.Kubectl("", "delete", "imagequery", "record")
 }
 
-// Tracking labels of Argo CD and Flux that reached CloudImages would make either of them prune the catalogue.
+// If tracking labels of Argo CD and Flux reached CloudImages, either would prune the catalogue.
 func testLabelsStayWhereTheyAre(s *stage) {
 	s.fill("na-toronto", 2)
 	s.ApplyQuery(`name: tracked,
@@ -68,7 +68,7 @@ func testLabelsStayWhereTheyAre(s *stage) {
 	s.Kubectl("", "delete", "imagequery", "tracked")
 }
 
-// testMetrics looks at what a running manager serves, after it has lived through every situation.
+// testMetrics checks the metrics of a running manager that has been through every situation.
 func testMetrics(s *stage) {
 	synced(2)(s, "measured", "eu-moscow")
 	var served string
@@ -108,7 +108,7 @@ func testMetrics(s *stage) {
 	promtool(s.T, ours(served), "check", "metrics")
 }
 
-// ours is what of the exposition is of our making; others' names are others' business.
+// ours returns the operator's own metrics.
 func ours(served string) string {
 	var out strings.Builder
 	for line := range strings.Lines(served) {

@@ -16,8 +16,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
-// testDocuments runs what the pages for people on call tell them to run, line by line as it stands there, and walks once through a blocked
-// removal: with what the condition says, and nothing else.
+// testDocuments runs the commands in the pages for people on call, line by line, and approves a blocked removal with
+// nothing but the text of the condition.
 func testDocuments(s *stage) {
 	const region = "ap-mumbai"
 	synced(10)(s, "tke-nodes", region)
@@ -59,7 +59,7 @@ func testDocuments(s *stage) {
 	s.Kubectl("", "delete", "imagequery", "tke-nodes")
 }
 
-// shell runs commands as a person with kubectl does.
+// shell runs commands like a user with kubectl.
 func (s *stage) shell(commands string) (string, error) {
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {

@@ -47,10 +47,10 @@ func alerts(t *testing.T) []alertRule {
 	return all
 }
 
-// expression is one place where somebody asks Prometheus.
+// expression is a PromQL expression and its location.
 type expression struct{ where, text string }
 
-// expressions are all of alerts, dashboard and documentation.
+// expressions returns all expressions in alerts, dashboard and documentation.
 func expressions(t *testing.T) []expression {
 	t.Helper()
 	var all []expression
@@ -82,7 +82,7 @@ func expressions(t *testing.T) []expression {
 	return all
 }
 
-// dashboardVariables stand for what Grafana puts in their place.
+// dashboardVariables replaces Grafana's variables.
 var dashboardVariables = strings.NewReplacer("$__rate_interval", "5m", "$query", ".*")
 
 type panel struct {
@@ -102,7 +102,7 @@ type panel struct {
 	}
 }
 
-// mapping gives numbers a word and a colour.
+// mapping maps values to a text and a colour.
 type mapping struct {
 	Options struct {
 		From, To int
@@ -139,7 +139,7 @@ func panels(t *testing.T) []panel {
 	return readDashboard(t).Panels
 }
 
-// The state of a query is a sum of four series, so each of 16 numbers needs a word, in the timeline as in the table.
+// The state of a query is a sum of four series, so each of 16 values needs a text, in the timeline and in the table.
 func TestTheDashboardHasAWordAndAColourForEachState(t *testing.T) {
 	found := map[string][]mapping{}
 	for _, p := range panels(t) {
@@ -157,9 +157,10 @@ func TestTheDashboardHasAWordAndAColourForEachState(t *testing.T) {
 			}
 		}
 	}
-	// Ready 1, RemovalBlocked 2, Stalled 4, suspended 8: what a person should know first decides.
+	// Ready 1, RemovalBlocked 2, Stalled 4, suspended 8. The most important state determines the text.
 	words := []string{
-		"Not ready", "Ready", "Not ready", "Removal blocked", "Waits for a person", "Waits for a person", "Waits for a person", "Waits for a person",
+		"Not ready", "Ready", "Not ready", "Removal blocked", "Waits for a person", "Waits for a person", "Waits for a person",
+		"Waits for a person",
 		"Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended", "Suspended",
 	}
 	for _, title := range []string{"State", "Queries"} {
@@ -172,10 +173,11 @@ func TestTheDashboardHasAWordAndAColourForEachState(t *testing.T) {
 	}
 }
 
-// Grafana takes the time of such an annotation from the value, in milliseconds.
+// Grafana uses the value, in milliseconds, as the time of such an annotation.
 func TestTheDashboardMarksChangesOfTheSelection(t *testing.T) {
 	for _, a := range readDashboard(t).Annotations.List {
-		if a.UseValueForTime && strings.Contains(a.Target.Expr, "imagequery_selection_changed_timestamp_seconds") && strings.HasSuffix(a.Target.Expr, " * 1000") {
+		if a.UseValueForTime && strings.Contains(a.Target.Expr, "imagequery_selection_changed_timestamp_seconds") &&
+			strings.HasSuffix(a.Target.Expr, " * 1000") {
 			return
 		}
 	}
@@ -198,7 +200,7 @@ func TestTheDashboardsPanelsAreWhole(t *testing.T) {
 	}
 }
 
-// selectors are what an expression asks for: names of metrics with the labels that it names of each.
+// selectors returns the metrics in an expression with the labels that it uses of each.
 func selectors(t *testing.T, e expression) map[string][]string {
 	t.Helper()
 	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(e.text)
@@ -218,7 +220,7 @@ func selectors(t *testing.T, e expression) map[string][]string {
 				labels = append(labels, matcher.Name)
 			}
 		}
-		// Only the innermost aggregation knows the metric's own labels.
+		// Only the innermost aggregation sees the metric's own labels.
 		for _, above := range slices.Backward(path) {
 			if aggregate, ok := above.(*parser.AggregateExpr); ok && !aggregate.Without {
 				labels = append(labels, aggregate.Grouping...)
@@ -252,7 +254,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	}
 }
 
-// promtool is the pinned one; make e2e builds it.
+// promtool runs the pinned promtool; make e2e builds it.
 func promtool(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	path := os.Getenv("PROMTOOL")

@@ -25,11 +25,12 @@ import (
 
 var update = flag.Bool("update", false, "write what the operator produces into config/argocd")
 
-// situation is a row of the table of conditions, produced for real. Each has a region of its own, so that faults hit it alone.
+// situation is a row of the table of conditions, produced by a running operator. Each has its own region, so that
+// faults affect it alone.
 type situation struct {
-	// produce brings the query of this name about and returns once it is there.
+	// produce creates the query with the name and returns once it is in the situation.
 	produce func(s *stage, name, region string)
-	// conditions are all of the object's, as type=status/reason.
+	// conditions are all conditions as type=status/reason.
 	conditions string
 	kstatus    status.Status
 	argo       string
@@ -44,7 +45,7 @@ func synced(images int, spec ...string) func(s *stage, name, region string) {
 	}
 }
 
-// then is what follows in a situation.
+// then runs the steps of a situation.
 func then(steps ...func(s *stage, name, region string)) func(s *stage, name, region string) {
 	return func(s *stage, name, region string) {
 		for _, step := range steps {
@@ -67,7 +68,7 @@ func created(images int, spec ...string) func(s *stage, name, region string) {
 	}
 }
 
-// polled waits for the end of one poll more.
+// polled requests a poll and waits for its end.
 func polled(s *stage, name, _ string) { s.Poll(name) }
 
 // untilReason waits for a reason of Ready or Stalled.
@@ -84,7 +85,7 @@ func edited(patch string) func(s *stage, name, region string) {
 	return func(s *stage, name, _ string) { s.Patch(name, patch) }
 }
 
-// withKey gives the query a key of its own, which the cloud knows as c.
+// withKey gives the query its own key, which the cloud knows as c.
 func withKey(c cvmtest.Credential) func(s *stage, name, region string) {
 	return func(s *stage, name, _ string) {
 		c.SecretID = "AKID" + strings.ToUpper(strings.ReplaceAll(name, "-", "")) + strings.Repeat("0", 10)
@@ -94,7 +95,7 @@ func withKey(c cvmtest.Credential) func(s *stage, name, region string) {
 	}
 }
 
-// outage has the operator come back after an hour without it, to a cloud that does not answer.
+// outage stops the operator for an hour, and starts it with a cloud that doesn't answer.
 func outage(s *stage, name, _ string) {
 	s.manager.Stop()
 	patch := `{"status":{"lastSyncTime":"2026-01-01T00:00:00Z"}}`
@@ -102,7 +103,7 @@ func outage(s *stage, name, _ string) {
 	s.manager = s.whole.RestartManager(s.manager)
 }
 
-// refused has the API server refuse the CloudImages of the region.
+// refused makes the API server reject the CloudImages of the region.
 func refused(s *stage, name, region string) {
 	s.Apply(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: ` + name + `}, spec: {
 		matchConstraints: {resourceRules: [{apiGroups: [imagecatalog.dev], apiVersions: ["*"], operations: [CREATE], resources: [cloudimages]}]},
@@ -117,15 +118,16 @@ const (
 	keyOfOwn  = `credentialsRef: {name: QUERY}`
 	suspended = `suspend: true`
 
-	// anotherQuestion can't be answered by a listing that was just made.
+	// anotherQuestion changes the request, so that a recent listing isn't shared.
 	anotherQuestion = `{"spec":{"filters":[{"name":"image-type","values":["PRIVATE_IMAGE","SHARED_IMAGE"]}]}}`
 )
 
-// situations is the table of conditions; README.md has the same in words.
+// situations is the table of conditions, as in README.md.
 var situations = map[string]situation{
 	"new-generation": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Blackhole: true}), edited(anotherQuestion), untilReason("Progressing")),
-		conditions: "Ready=Unknown/Progressing Selected=True/Selected Reconciling=True/Progressing", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=Unknown/Progressing Selected=True/Selected Reconciling=True/Progressing", kstatus: status.InProgressStatus,
+		argo: "Progressing",
 	},
 	"synced": {
 		produce:    synced(2),
@@ -141,7 +143,8 @@ var situations = map[string]situation{
 	},
 	"removal-blocked": {
 		produce:    then(synced(10), func(s *stage, _, region string) { s.cloud.Delete(region, imageIDs(region, 7)...) }, polled),
-		conditions: "Ready=True/RemovalBlocked Selected=True/Selected RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus, argo: "Healthy",
+		conditions: "Ready=True/RemovalBlocked Selected=True/Selected RemovalBlocked=True/RemovalBlocked", kstatus: status.CurrentStatus,
+		argo: "Healthy",
 	},
 	"failed-fresh": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), polled),
@@ -149,54 +152,66 @@ var situations = map[string]situation{
 	},
 	"throttled": {
 		produce:    then(failing(cvmtest.Fault{Code: "RequestLimitExceeded"}), created(2), untilReason("Throttled")),
-		conditions: "Ready=False/Throttled Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/Throttled Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus,
+		argo: "Progressing",
 	},
 	"unavailable": {
 		produce:    then(failing(cvmtest.Fault{Code: "InternalError"}), created(2), untilReason("Unavailable")),
-		conditions: "Ready=False/Unavailable Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/Unavailable Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry",
+		kstatus:    status.InProgressStatus, argo: "Progressing",
 	},
 	"incomplete-listing": {
 		produce:    then(failing(cvmtest.Fault{Unset: []string{"TotalCount"}}), created(2), untilReason("IncompleteListing")),
-		conditions: "Ready=False/IncompleteListing Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/IncompleteListing Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry",
+		kstatus:    status.InProgressStatus, argo: "Progressing",
 	},
 	"too-few-images": {
 		produce:    then(created(2, "minImages: 3"), untilReason("TooFewImages")),
-		conditions: "Ready=False/TooFewImages Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/TooFewImages Selected=Unknown/Progressing Reconciling=True/ProgressingWithRetry",
+		kstatus:    status.InProgressStatus, argo: "Progressing",
 	},
 	"write-failed": {
 		produce:    then(refused, created(2), untilReason("WriteFailed")),
-		conditions: "Ready=False/WriteFailed Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Progressing",
+		conditions: "Ready=False/WriteFailed Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus,
+		argo: "Progressing",
 	},
 	"not-fresh": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Code: "InternalError"}), outage, untilReason("Unavailable")),
-		conditions: "Ready=False/Unavailable Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus, argo: "Degraded",
+		conditions: "Ready=False/Unavailable Selected=True/Selected Reconciling=True/ProgressingWithRetry", kstatus: status.InProgressStatus,
+		argo: "Degraded",
 	},
 	"stalled-fresh": {
 		produce:    then(withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}), polled),
-		conditions: "Ready=True/Retrying Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=True/Retrying Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"stalled-not-fresh": {
 		produce: then(
 			withKey(cvmtest.Credential{}), synced(2, keyOfOwn), withKey(cvmtest.Credential{Disabled: true}),
 			outage, untilReason("AuthenticationFailed"), polled,
 		),
-		conditions: "Ready=False/AuthenticationFailed Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/AuthenticationFailed Selected=True/Selected Stalled=True/AuthenticationFailed", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"invalid-query": {
 		produce:    then(created(0, "instanceType: SA0.NOSUCH1"), untilReason("InvalidQuery")),
-		conditions: "Ready=False/InvalidQuery Selected=Unknown/Progressing Stalled=True/InvalidQuery", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/InvalidQuery Selected=Unknown/Progressing Stalled=True/InvalidQuery", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"permission-denied": {
 		produce:    then(withKey(cvmtest.Credential{Deny: true}), created(2, keyOfOwn), untilReason("PermissionDenied")),
-		conditions: "Ready=False/PermissionDenied Selected=Unknown/Progressing Stalled=True/PermissionDenied", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/PermissionDenied Selected=Unknown/Progressing Stalled=True/PermissionDenied", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"credentials-not-found": {
 		produce:    then(created(2, keyOfOwn), untilReason("CredentialsNotFound")),
-		conditions: "Ready=False/CredentialsNotFound Selected=Unknown/Progressing Stalled=True/CredentialsNotFound", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/CredentialsNotFound Selected=Unknown/Progressing Stalled=True/CredentialsNotFound",
+		kstatus:    status.FailedStatus, argo: "Degraded",
 	},
 	"too-many-images": {
 		produce:    then(created(2, tooMany), untilReason("TooManyImages")),
-		conditions: "Ready=False/TooManyImages Selected=Unknown/Progressing Stalled=True/TooManyImages", kstatus: status.FailedStatus, argo: "Degraded",
+		conditions: "Ready=False/TooManyImages Selected=Unknown/Progressing Stalled=True/TooManyImages", kstatus: status.FailedStatus,
+		argo: "Degraded",
 	},
 	"suspended": {
 		produce:    then(synced(2), edited(`{"spec":{"suspend":true}}`), untilReason("Suspended")),
@@ -211,7 +226,7 @@ var situations = map[string]situation{
 func testSituations(t *testing.T, shared *stage) {
 	t.Helper()
 	t.Run("created", func(t *testing.T) {
-		// Before the operator sees it, a query must not count as ready.
+		// A query that the operator hasn't seen yet must not count as ready.
 		s := shared.For(t)
 		s.manager.Stop()
 		s.query("created", "ap-guangzhou")
@@ -237,7 +252,7 @@ func testSituations(t *testing.T, shared *stage) {
 	}
 }
 
-// judge looks at a query as the tools do.
+// judge evaluates a query with the tools.
 func (s *stage) judge(name string, want situation) {
 	s.Helper()
 	query := s.object("ImageQuery", name)
@@ -261,7 +276,7 @@ func (s *stage) judge(name string, want situation) {
 	s.record(name, query)
 }
 
-// record compares an object with what config/argocd has of it, which its tests there are about; with -update it is written.
+// record compares an object with the one in config/argocd, which the tests there use. -update writes it.
 func (s *stage) record(name string, object *unstructured.Unstructured) {
 	s.Helper()
 	got, err := yaml.Marshal(timeless(object).Object)
@@ -289,10 +304,10 @@ func (s *stage) record(name string, object *unstructured.Unstructured) {
 	}
 }
 
-// variable is what differs from run to run: times, and the tokens of kit.Poll.
+// variable matches what differs between runs: times, and the tokens of kit.Poll.
 var variable = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|poll-[0-9]+`)
 
-// timeless is an object without what is another in each cluster.
+// timeless returns an object without the fields that differ between clusters.
 func timeless(object *unstructured.Unstructured) *unstructured.Unstructured {
 	out := object.DeepCopy()
 	out.SetManagedFields(nil)

@@ -24,7 +24,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// stage is a cluster with the operator at work, and a cloud.
+// stage is a cluster with a running operator, and a cloud.
 type stage struct {
 	*cluster.Cluster
 	*testing.T
@@ -32,11 +32,11 @@ type stage struct {
 	cloud   *cluster.Cloud
 	manager *cluster.Manager
 
-	// whole is the cluster of all subtests: what it starts outlives one of them.
+	// whole is the cluster of all subtests: processes that it starts outlive a subtest.
 	whole *cluster.Cluster
 }
 
-// For is the stage for a subtest.
+// For returns the stage for a subtest.
 func (s *stage) For(t *testing.T) *stage {
 	t.Helper()
 	bound := *s
@@ -50,7 +50,7 @@ func (s *stage) Helper()                           { s.T.Helper() }
 func (s *stage) Context() context.Context          { return s.T.Context() }
 func (s *stage) Fatalf(format string, args ...any) { s.T.Helper(); s.T.Fatalf(format, args...) }
 
-// One control plane serves all of these: starting one takes longer than most of them.
+// One control plane serves all subtests: starting one takes longer than most of them.
 func TestOnARealControlPlane(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutAudit: true})
 	cloud := c.StartCloud()
@@ -63,14 +63,15 @@ func TestOnARealControlPlane(t *testing.T) {
 	t.Run("metrics", func(t *testing.T) { testMetrics(shared.For(t)) })
 }
 
-// query creates an ImageQuery for the private images of a region, with more lines of its spec. QUERY in them is its name.
+// query creates an ImageQuery for the private images of a region, with more lines of its spec. QUERY in them is
+// replaced by its name.
 func (s *stage) query(name, region string, spec ...string) {
 	s.Helper()
 	all := append([]string{"region: " + region, "filters: [{name: image-type, values: [PRIVATE_IMAGE]}]"}, spec...)
 	s.ApplyQuery("name: "+name, strings.ReplaceAll(strings.Join(all, ", "), "QUERY", name))
 }
 
-// fill gives a region as many private images, and no others.
+// fill replaces a region's images by private ones.
 func (s *stage) fill(region string, images int) {
 	s.cloud.Clear(region)
 	for i, id := range imageIDs(region, images) {
@@ -81,7 +82,7 @@ func (s *stage) fill(region string, images int) {
 	}
 }
 
-// imageIDs are those of the images that fill makes.
+// imageIDs returns the ids of fill's images.
 func imageIDs(_ string, images int) []string {
 	var ids []string
 	for i := range images {
@@ -100,7 +101,7 @@ func (s *stage) object(kind, name string) *unstructured.Unstructured {
 	return object
 }
 
-// untilRefused waits until the API server refuses CloudImages of a region: a policy acts some time after it is written.
+// untilRefused waits until the API server rejects CloudImages of a region: a policy takes effect with a delay.
 func (s *stage) untilRefused(region string) {
 	s.Helper()
 	probe := &imagev1alpha1.CloudImage{
@@ -110,7 +111,7 @@ func (s *stage) untilRefused(region string) {
 			Presence: imagev1alpha1.PresencePresent, FirstSeenTime: metav1.Now().Rfc3339Copy(), LastChangeTime: metav1.Now().Rfc3339Copy(),
 		},
 	}
-	// As the operator: the policy that ships refuses everybody else.
+	// As the operator: the shipped policy rejects all other clients.
 	config := rest.CopyConfig(s.Config)
 	config.Impersonate.UserName = cluster.OperatorUser
 	operator, err := client.New(config, client.Options{Scheme: s.Client.Scheme()})

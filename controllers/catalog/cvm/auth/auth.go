@@ -214,7 +214,10 @@ func (p *Providers) cached(at cacheKey, name string, question Identity, fetch pr
 	defer p.mu.Unlock()
 	e, ok := p.known.Get(at)
 	if !ok || e.question() != question {
-		e = entry{question: secret.Hide(question), cached: &cached{name: name, fetch: p.ownedBy(question.AccountID, at.region, fetch), now: p.now}}
+		e = entry{
+			question: secret.Hide(question),
+			cached:   &cached{name: name, fetch: p.ownedBy(question.AccountID, at.region, fetch), now: p.now},
+		}
 		p.known.Set(at, e)
 	}
 	return e.get

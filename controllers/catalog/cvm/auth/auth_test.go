@@ -23,20 +23,34 @@ func secretString(s string) secret.String { return secret.String(s) }
 func TestEachProviderObtainsKeys(t *testing.T) {
 	for name, tc := range map[string]struct {
 		id auth.Identity
-		// uin is whose images the keys see, and actions what STS was asked.
+		// uin is the account of the keys, and actions the requests to STS.
 		uin     string
 		actions []string
 	}{
-		"keys":                             {mine(), myUIN, nil},
-		"a role":                           {mine(auth.Role{ARN: reader}), otherUIN, []string{"AssumeRole"}},
-		"a role with an external id":       {mine(auth.Role{ARN: guarded, ExternalID: "shibboleth"}), otherUIN, []string{"AssumeRole"}},
-		"a role after a role":              {mine(auth.Role{ARN: reader}, auth.Role{ARN: second}), secondUIN, []string{"AssumeRole", "AssumeRole"}},
-		"the second role only":             {mine(auth.Role{}, auth.Role{ARN: reader}), otherUIN, []string{"AssumeRole"}},
-		"the node's role":                  {node, nodeUIN, nil},
-		"a role by the node's":             {auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}, otherUIN, []string{"AssumeRole"}},
-		"the pod's identity":               {pod, podUIN, []string{"AssumeRoleWithWebIdentity"}},
-		"a role by the pod's":              {auth.Identity{Source: "secret/a", Ambient: auth.TKEOIDC, Roles: [2]auth.Role{{ARN: reader}}}, otherUIN, []string{"AssumeRoleWithWebIdentity", "AssumeRole"}},
-		"a role by keys of the node's kin": {auth.Identity{Source: "secret/b", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}, {ARN: second}}}, secondUIN, []string{"AssumeRole", "AssumeRole"}},
+		"keys":   {id: mine(), uin: myUIN, actions: nil},
+		"a role": {id: mine(auth.Role{ARN: reader}), uin: otherUIN, actions: []string{"AssumeRole"}},
+		"a role with an external id": {
+			id: mine(auth.Role{ARN: guarded, ExternalID: "shibboleth"}), uin: otherUIN, actions: []string{"AssumeRole"},
+		},
+		"a role after a role": {
+			id: mine(auth.Role{ARN: reader}, auth.Role{ARN: second}), uin: secondUIN,
+			actions: []string{"AssumeRole", "AssumeRole"},
+		},
+		"the second role only": {id: mine(auth.Role{}, auth.Role{ARN: reader}), uin: otherUIN, actions: []string{"AssumeRole"}},
+		"the node's role":      {id: node, uin: nodeUIN, actions: nil},
+		"a role by the node's": {
+			id:  auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}},
+			uin: otherUIN, actions: []string{"AssumeRole"},
+		},
+		"the pod's identity": {id: pod, uin: podUIN, actions: []string{"AssumeRoleWithWebIdentity"}},
+		"a role by the pod's": {
+			id:  auth.Identity{Source: "secret/a", Ambient: auth.TKEOIDC, Roles: [2]auth.Role{{ARN: reader}}},
+			uin: otherUIN, actions: []string{"AssumeRoleWithWebIdentity", "AssumeRole"},
+		},
+		"a role by keys of the node's kin": {
+			id:  auth.Identity{Source: "secret/b", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}, {ARN: second}}},
+			uin: secondUIN, actions: []string{"AssumeRole", "AssumeRole"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -52,7 +66,8 @@ func TestEachProviderObtainsKeys(t *testing.T) {
 				t.Fatalf("STS was asked %d times, want %d", len(requests), len(tc.actions))
 			}
 			for i, r := range requests {
-				if r.Action != tc.actions[i] || r.Region != "ap-nanjing" || r.RoleSessionName != "image-catalog-operator" || r.DurationSeconds != 3600 ||
+				if r.Action != tc.actions[i] || r.Region != "ap-nanjing" || r.RoleSessionName != "image-catalog-operator" ||
+					r.DurationSeconds != 3600 ||
 					!strings.HasSuffix(r.RequestClient, "image-catalog-operator") {
 					t.Errorf("STS was asked %+v", r)
 				}
@@ -64,7 +79,7 @@ func TestEachProviderObtainsKeys(t *testing.T) {
 	}
 }
 
-// The SDK's provider asks in ap-guangzhou, wherever the pod runs.
+// The SDK's provider uses ap-guangzhou, regardless of the pod's region.
 func TestThePodsRegionIsTheOneThatSTSIsAskedIn(t *testing.T) {
 	w := newWorld(t)
 	p := *w.options
@@ -79,7 +94,7 @@ func TestThePodsRegionIsTheOneThatSTSIsAskedIn(t *testing.T) {
 	}
 }
 
-// codeOf is the code of a failure, the cloud's or ours.
+// codeOf returns the code of a failure, the cloud's or ours.
 func codeOf(failure *auth.Error) string {
 	if failure.Code != "" {
 		return failure.Code
@@ -107,49 +122,113 @@ func TestAFailureSaysWhichProviderFailedAndHow(t *testing.T) {
 		provider string
 		code     string
 	}{
-		"a role that is not there":             {role("qcs::cam::uin/1:roleName/nobody", ""), nil, auth.AssumedRole, "InternalError.GetRoleError"},
-		"a role that doesn't trust the caller": {role(second, ""), nil, auth.AssumedRole, "UnauthorizedOperation"},
-		"no external id":                       {role(guarded, ""), nil, auth.AssumedRole, "UnauthorizedOperation"},
-		"a wrong external id":                  {role(guarded, "sibboleth"), nil, auth.AssumedRole, "UnauthorizedOperation"},
-		"sessions that are too long": {role(reader, ""), func(w *world) {
+		"a role that is not there": {
+			id: role("qcs::cam::uin/1:roleName/nobody", ""), arrange: nil, provider: auth.AssumedRole,
+			code: "InternalError.GetRoleError",
+		},
+		"a role that doesn't trust the caller": {id: role(second, ""), arrange: nil, provider: auth.AssumedRole, code: "UnauthorizedOperation"},
+		"no external id":                       {id: role(guarded, ""), arrange: nil, provider: auth.AssumedRole, code: "UnauthorizedOperation"},
+		"a wrong external id": {
+			id: role(guarded, "sibboleth"), arrange: nil, provider: auth.AssumedRole, code: "UnauthorizedOperation",
+		},
+		"sessions that are too long": {id: role(reader, ""), arrange: func(w *world) {
 			w.sts.SetRole(authtest.Role{ARN: reader, Trusts: []string{myUIN}, MaxDuration: time.Minute})
-		}, auth.AssumedRole, "InvalidParameter.OverTimeError"},
-		"wrong keys":                   {wrong, nil, auth.AssumedRole, "AuthFailure.SignatureFailure"},
-		"a throttled STS":              {role(reader, ""), sts(authtest.Fault{Code: "RequestLimitExceeded"}), auth.AssumedRole, "RequestLimitExceeded"},
-		"a broken STS":                 {role(reader, ""), sts(authtest.Fault{Code: "InternalError.SystemError"}), auth.AssumedRole, "InternalError.SystemError"},
-		"an STS that hangs up":         {role(reader, ""), sts(authtest.Fault{Drop: true}), auth.AssumedRole, "ClientError.NetworkError"},
-		"an answer without keys":       {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"x"}}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"an answer without token":      {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"keys that fit into no header": {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a\n","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"an empty answer":              {role(reader, ""), sts(authtest.Fault{Body: text(`{}`)}), auth.AssumedRole, auth.CodeNoKeys},
-		"null":                         {role(reader, ""), sts(authtest.Fault{Body: text(`null`)}), auth.AssumedRole, auth.CodePanic},
-		"keys that have ended":         {role(reader, ""), sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":1,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b","Token":"c"}}}`)}), auth.AssumedRole, auth.CodeEnding},
-		"a token that is none":         {pod, func(w *world) { w.writeToken("token") }, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
-		"a token for another audience": {pod, func(w *world) {
+		}, provider: auth.AssumedRole, code: "InvalidParameter.OverTimeError"},
+		"wrong keys": {id: wrong, arrange: nil, provider: auth.AssumedRole, code: "AuthFailure.SignatureFailure"},
+		"a throttled STS": {
+			id: role(reader, ""), arrange: sts(authtest.Fault{Code: "RequestLimitExceeded"}),
+			provider: auth.AssumedRole, code: "RequestLimitExceeded",
+		},
+		"a broken STS": {
+			id: role(reader, ""), arrange: sts(authtest.Fault{Code: "InternalError.SystemError"}),
+			provider: auth.AssumedRole, code: "InternalError.SystemError",
+		},
+		"an STS that hangs up": {
+			id: role(reader, ""), arrange: sts(authtest.Fault{Drop: true}), provider: auth.AssumedRole,
+			code: "ClientError.NetworkError",
+		},
+		"an answer without keys": {
+			id: role(reader, ""), arrange: sts(authtest.Fault{Body: text(`{"Response":{"RequestId":"x"}}`)}),
+			provider: auth.AssumedRole, code: auth.CodeNoKeys,
+		},
+		"an answer without token": {
+			id:       role(reader, ""),
+			arrange:  sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b"}}}`)}),
+			provider: auth.AssumedRole, code: auth.CodeNoKeys,
+		},
+		"keys that fit into no header": {
+			id:       role(reader, ""),
+			arrange:  sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":9999999999,"Credentials":{"TmpSecretId":"a\n","TmpSecretKey":"b","Token":"c"}}}`)}),
+			provider: auth.AssumedRole, code: auth.CodeNoKeys,
+		},
+		"an empty answer": {
+			id: role(reader, ""), arrange: sts(authtest.Fault{Body: text(`{}`)}), provider: auth.AssumedRole,
+			code: auth.CodeNoKeys,
+		},
+		"null": {
+			id: role(reader, ""), arrange: sts(authtest.Fault{Body: text(`null`)}), provider: auth.AssumedRole,
+			code: auth.CodePanic,
+		},
+		"keys that have ended": {
+			id:       role(reader, ""),
+			arrange:  sts(authtest.Fault{Body: text(`{"Response":{"ExpiredTime":1,"Credentials":{"TmpSecretId":"a","TmpSecretKey":"b","Token":"c"}}}`)}),
+			provider: auth.AssumedRole, code: auth.CodeEnding,
+		},
+		"a token that is none": {
+			id: pod, arrange: func(w *world) { w.writeToken("token") }, provider: auth.TKEOIDC,
+			code: "InvalidParameter.WebIdentityTokenError",
+		},
+		"a token for another audience": {id: pod, arrange: func(w *world) {
 			w.writeToken(issuer.Token("https://kubernetes.default.svc", subject, w.now().Add(time.Hour)))
-		}, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
-		"a token of another ServiceAccount": {pod, func(w *world) {
+		}, provider: auth.TKEOIDC, code: "InvalidParameter.WebIdentityTokenError"},
+		"a token of another ServiceAccount": {id: pod, arrange: func(w *world) {
 			w.writeToken(issuer.Token(audience, "system:serviceaccount:default:default", w.now().Add(time.Hour)))
-		}, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
-		"a token that has expired": {pod, func(w *world) { w.writeToken(w.token(-time.Second)) }, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
-		"a token of another cluster": {pod, func(w *world) {
+		}, provider: auth.TKEOIDC, code: "InvalidParameter.WebIdentityTokenError"},
+		"a token that has expired": {
+			id: pod, arrange: func(w *world) { w.writeToken(w.token(-time.Second)) }, provider: auth.TKEOIDC,
+			code: "InvalidParameter.WebIdentityTokenError",
+		},
+		"a token of another cluster": {id: pod, arrange: func(w *world) {
 			w.writeToken(authtest.NewIssuer(issuer.Name).Token(audience, subject, w.now().Add(time.Hour)))
-		}, auth.TKEOIDC, "InvalidParameter.WebIdentityTokenError"},
-		"no token":                         {pod, func(w *world) { w.writeToken(" \n") }, auth.TKEOIDC, auth.CodeNoToken},
-		"no file with a token":             {pod, func(w *world) { _ = os.Remove(w.tokenFile) }, auth.TKEOIDC, auth.CodeNoToken},
-		"a node without role":              {node, func(w *world) { w.metadata.SetRole("", "") }, auth.CVMRole, auth.CodeNoRole},
-		"a role that the node may not use": {node, func(w *world) { w.metadata.SetCode("Failed") }, auth.CVMRole, auth.CodeRoleRefused},
-		"a metadata service that fails":    {node, odd(authtest.Fault{Status: 500}), auth.CVMRole, auth.CodeMetadata},
-		"one that hangs up":                {node, odd(authtest.Fault{Drop: true}), auth.CVMRole, auth.CodeMetadata},
-		"one that is silent": {node, func(w *world) {
+		}, provider: auth.TKEOIDC, code: "InvalidParameter.WebIdentityTokenError"},
+		"no token": {
+			id: pod, arrange: func(w *world) { w.writeToken(" \n") }, provider: auth.TKEOIDC, code: auth.CodeNoToken,
+		},
+		"no file with a token": {
+			id: pod, arrange: func(w *world) { _ = os.Remove(w.tokenFile) }, provider: auth.TKEOIDC,
+			code: auth.CodeNoToken,
+		},
+		"a node without role": {
+			id: node, arrange: func(w *world) { w.metadata.SetRole("", "") }, provider: auth.CVMRole,
+			code: auth.CodeNoRole,
+		},
+		"a role that the node may not use": {
+			id: node, arrange: func(w *world) { w.metadata.SetCode("Failed") }, provider: auth.CVMRole,
+			code: auth.CodeRoleRefused,
+		},
+		"a metadata service that fails": {id: node, arrange: odd(authtest.Fault{Status: 500}), provider: auth.CVMRole, code: auth.CodeMetadata},
+		"one that hangs up":             {id: node, arrange: odd(authtest.Fault{Drop: true}), provider: auth.CVMRole, code: auth.CodeMetadata},
+		"one that is silent": {id: node, arrange: func(w *world) {
 			w.providers.SetMetadataTimeout(50 * time.Millisecond)
 			w.metadata.Inject(authtest.Fault{Hold: make(chan struct{})})
-		}, auth.CVMRole, auth.CodeMetadata},
-		"one that answers without end":   {node, odd(authtest.Fault{Body: text(strings.Repeat("x", 100<<10))}), auth.CVMRole, auth.CodeMetadata},
-		"a role that is a path":          {node, odd(authtest.Fault{Body: text("../../user-data")}), auth.CVMRole, auth.CodeMetadata},
-		"a page":                         {node, odd(authtest.Fault{Body: text("<html>")}), auth.CVMRole, auth.CodeMetadata},
-		"the node's role before another": {auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}}, func(w *world) { w.metadata.SetRole("", "") }, auth.CVMRole, auth.CodeNoRole},
-		"an identity that is none":       {auth.Identity{Ambient: "magic"}, nil, "magic", auth.CodeNoProvider},
+		}, provider: auth.CVMRole, code: auth.CodeMetadata},
+		"one that answers without end": {
+			id: node, arrange: odd(authtest.Fault{Body: text(strings.Repeat("x", 100<<10))}), provider: auth.CVMRole,
+			code: auth.CodeMetadata,
+		},
+		"a role that is a path": {
+			id: node, arrange: odd(authtest.Fault{Body: text("../../user-data")}), provider: auth.CVMRole,
+			code: auth.CodeMetadata,
+		},
+		"a page": {
+			id: node, arrange: odd(authtest.Fault{Body: text("<html>")}), provider: auth.CVMRole,
+			code: auth.CodeMetadata,
+		},
+		"the node's role before another": {
+			id:      auth.Identity{Source: "secret/a", Ambient: auth.CVMRole, Roles: [2]auth.Role{{ARN: reader}}},
+			arrange: func(w *world) { w.metadata.SetRole("", "") }, provider: auth.CVMRole, code: auth.CodeNoRole,
+		},
+		"an identity that is none": {id: auth.Identity{Ambient: "magic"}, arrange: nil, provider: "magic", code: auth.CodeNoProvider},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -167,7 +246,7 @@ func TestAFailureSaysWhichProviderFailedAndHow(t *testing.T) {
 	}
 }
 
-// of is an identity whose keys must belong to an account.
+// of returns an identity with a required account.
 func of(account string, id auth.Identity) auth.Identity {
 	id.AccountID = account
 	return id
@@ -226,8 +305,8 @@ func TestEachKeyIsAskedForItsOwnerOnce(t *testing.T) {
 	if asked := w.identityRequests(); asked != 1 {
 		t.Errorf("it was asked %d times whose the wrong keys are, want once", asked)
 	}
-	// The metadata service hands out the same keys until shortly before their end. All of it is within the five minutes for
-	// which the cloud accepts a signature.
+	// The metadata service returns the same keys until shortly before their expiry. All of this fits into the five
+	// minutes for which the cloud accepts a signature.
 	w = newWorld(t)
 	w.metadata.SetLife(4*time.Minute, 90*time.Second)
 	first := w.must(of(nodeUIN, node))
@@ -272,7 +351,10 @@ func TestTheMetadataServiceIsNotFollowedElsewhere(t *testing.T) {
 	elsewhere := authtest.NewMetadata(w.cloud, "node-role", nodeUIN)
 	t.Cleanup(elsewhere.Close)
 	for _, status := range []int{301, 302, 307, 308} {
-		w.metadata.Inject(authtest.Fault{Times: 1, Status: status, Header: map[string]string{"Location": elsewhere.URL() + "/latest/meta-data/cam/security-credentials/"}})
+		w.metadata.Inject(authtest.Fault{
+			Times: 1, Status: status,
+			Header: map[string]string{"Location": elsewhere.URL() + "/latest/meta-data/cam/security-credentials/"},
+		})
 		if failure := w.mustFail(node); failure.Code != auth.CodeMetadata {
 			t.Errorf("a redirect (%d) is %v", status, failure)
 		}
@@ -288,7 +370,9 @@ func TestThePodsIdentityIsReadFromItsEnvironment(t *testing.T) {
 		"TKE_REGION": "ap-guangzhou\n", "TKE_PROVIDER_ID": "cls-1", "TKE_WEB_IDENTITY_TOKEN_FILE": "/token", "TKE_ROLE_ARN": podRole,
 	}
 	got, err := auth.WebIdentityFrom(func(name string) string { return environment[name] })
-	if want := (auth.WebIdentity{Region: "ap-guangzhou", ProviderID: "cls-1", TokenFile: "/token", RoleARN: podRole}); err != nil || got != want {
+	if want := (auth.WebIdentity{
+		Region: "ap-guangzhou", ProviderID: "cls-1", TokenFile: "/token", RoleARN: podRole,
+	}); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for name := range environment {

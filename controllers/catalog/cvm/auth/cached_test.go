@@ -93,7 +93,7 @@ func TestAFailedRenewalIsNotTriedByEveryPage(t *testing.T) {
 	if n := len(w.sts.Requests()); n != 1 {
 		t.Errorf("STS was asked %d times at once", n)
 	}
-	// It pauses for 2 s and twice as long each time, up to 30 s.
+	// The pause is 2 s, and doubles up to 30 s.
 	for range 10 {
 		w.pass(30 * time.Second)
 		w.mustFail(pod)
@@ -115,7 +115,7 @@ func TestAFailedRenewalIsNotTriedByEveryPage(t *testing.T) {
 	w.eventually("the renewal ahead has failed", func() bool { return len(w.sts.Requests()) == 13 })
 }
 
-// The Secret that they were obtained with may be deleted.
+// Their Secret may have been deleted.
 func TestKeysThatNobodyAsksForAreForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.providers.SetIdle(50 * time.Millisecond)
@@ -171,7 +171,8 @@ func TestAWaiterLeavesWhenItsContextEnds(t *testing.T) {
 	w.eventually("STS is asked", func() bool { return len(w.sts.Requests()) == 1 })
 	cancel()
 	failure := (*auth.Error)(nil)
-	if err := <-left; !errors.As(err, &failure) || failure.Code != auth.CodeWaited || failure.Provider != auth.TKEOIDC || !errors.Is(err, context.Canceled) {
+	if err := <-left; !errors.As(err, &failure) || failure.Code != auth.CodeWaited || failure.Provider != auth.TKEOIDC ||
+		!errors.Is(err, context.Canceled) {
 		t.Errorf("the waiter left with %v", err)
 	}
 	// The renewal that it began continues for later callers.
@@ -214,7 +215,7 @@ func TestOtherKeysBehindASourceAreAnotherQuestion(t *testing.T) {
 	}
 }
 
-// The cloud refuses keys before their end when the role's sessions are revoked.
+// The cloud rejects keys before they expire if the role's sessions are revoked.
 func TestRefusedKeysAreReplacedUnlessTheyAreNew(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []auth.Identity{mine(auth.Role{ARN: reader}), pod, node} {
@@ -228,7 +229,7 @@ func TestRefusedKeysAreReplacedUnlessTheyAreNew(t *testing.T) {
 			t.Errorf("%s: keys were replaced that nobody refused", id.Source)
 		}
 		w.providers.Refused(id)
-		w.metadata.SetRole("node-role", nodeUIN) // the metadata service has others then, too
+		w.metadata.SetRole("node-role", nodeUIN) // then the metadata service has other keys, too
 		if w.must(id) == first {
 			t.Errorf("%s: refused keys were kept", id.Source)
 		}
@@ -236,7 +237,7 @@ func TestRefusedKeysAreReplacedUnlessTheyAreNew(t *testing.T) {
 	}
 }
 
-// The metadata service answers the same keys until it has others.
+// The metadata service returns the same keys until it issues new ones.
 func TestTheSameKeysAgainAreNoReasonToAskAllTheTime(t *testing.T) {
 	w := newWorld(t)
 	w.metadata.SetLife(20*time.Minute, time.Minute)
@@ -254,7 +255,7 @@ func TestTheSameKeysAgainAreNoReasonToAskAllTheTime(t *testing.T) {
 	}
 }
 
-// Where our clock is late, the end that the cloud names is later than the time that was asked for.
+// If our clock is late, the expiry returned by the cloud is later than the requested one.
 func TestALateClockDoesNotProlongKeys(t *testing.T) {
 	w := newWorld(t)
 	o := *w.options

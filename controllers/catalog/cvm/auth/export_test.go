@@ -5,11 +5,11 @@ package auth
 
 import "time"
 
-// SetMetadataTimeout shortens the wait for a metadata service that doesn't answer.
+// SetMetadataTimeout shortens the timeout of the metadata service.
 func (p *Providers) SetMetadataTimeout(d time.Duration) { p.metadata.client.Timeout = d }
 
-// SetIdle shortens the time for which keys are kept that nobody asks for.
+// SetIdle shortens how long unused keys are kept.
 func (p *Providers) SetIdle(d time.Duration) { p.known.Idle = d }
 
-// Known is for how many places keys are kept.
+// Known returns the number of cached identities.
 func (p *Providers) Known() int { return p.known.Len() }

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	myUIN    = "100000000001" // that of cvmtest.DefaultCredential
+	myUIN    = "100000000001" // of cvmtest.DefaultCredential
 	otherUIN = "100000000002"
 	nodeUIN  = "100000000003"
 	podUIN   = "100000000004"
@@ -35,14 +35,14 @@ const (
 	second    = "qcs::cam::uin/100000000005:roleName/second"
 	secondUIN = "100000000005"
 
-	// The pod's claims in a token.
+	// The claims of the pod's tokens.
 	audience, subject = "sts.cloud.tencent.com", "system:serviceaccount:image-catalog-system:image-catalog-operator"
 
-	// patience is how long a test waits for what comes by itself.
+	// patience is the maximum wait for an asynchronous effect.
 	patience = 20 * time.Second
 )
 
-// world is the cloud with all that gives keys, on one clock with what is tested.
+// world is the cloud with all services that issue keys, on the same clock as the tested code.
 type world struct {
 	*testing.T
 
@@ -82,17 +82,18 @@ func newWorld(t *testing.T) *world {
 	p.HttpProfile.Endpoint, p.HttpProfile.Scheme = strings.TrimPrefix(w.sts.URL(), "http://"), "HTTP"
 	transport := roundTripper((&http.Transport{DisableKeepAlives: true}).RoundTrip)
 	w.options = &auth.Options{
-		Profile: func(string) *profile.ClientProfile { return p }, Transport: transport, Region: "ap-nanjing", Metadata: w.metadata.URL(), Now: w.now,
+		Profile: func(string) *profile.ClientProfile { return p }, Transport: transport, Region: "ap-nanjing", Metadata: w.metadata.URL(),
+		Now:         w.now,
 		WebIdentity: auth.WebIdentity{ProviderID: "cls-1", TokenFile: w.tokenFile, RoleARN: podRole},
 	}
 	w.providers = auth.New(*w.options)
 	return w
 }
 
-// issuer is the cluster's.
+// issuer is the cluster's issuer of tokens.
 var issuer = authtest.NewIssuer("https://cls-1.example.com")
 
-// token is one of the pod that lasts for so long.
+// token returns a token of the pod with a lifetime.
 func (w *world) token(life time.Duration) string {
 	return issuer.Token(audience, subject, w.now().Add(life))
 }
@@ -103,7 +104,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
 
-// pass lets time pass. A signature carries the real time, which the cloud accepts for five minutes.
+// pass advances the clock. Signatures have the real time, which the cloud accepts for five minutes.
 func (w *world) pass(d time.Duration) { w.offset.Add(int64(d)) }
 
 func (w *world) writeToken(token string) {
@@ -113,7 +114,7 @@ func (w *world) writeToken(token string) {
 	}
 }
 
-// mine is an identity with the keys that every simulator knows.
+// mine returns an identity with the keys that every simulator knows.
 func mine(roles ...auth.Role) auth.Identity {
 	c := cvmtest.DefaultCredential
 	id := auth.Identity{Source: "secret/mine", Keys: keysOf(c)}
@@ -125,13 +126,13 @@ func keysOf(c cvmtest.Credential) auth.Keys {
 	return auth.Keys{SecretID: secretString(c.SecretID), SecretKey: secretString(c.SecretKey), Token: secretString(c.Token)}
 }
 
-// pod is the identity whose keys come without a signature, so that time may pass for it.
+// pod is an identity with unsigned requests, so that the clock may be advanced further.
 var pod = auth.Identity{Source: auth.TKEOIDC, Ambient: auth.TKEOIDC}
 
-// node is the identity of the CVM role.
+// node is the identity of the node's role.
 var node = auth.Identity{Source: auth.CVMRole, Ambient: auth.CVMRole}
 
-// must obtains keys, and checks that the cloud accepts them now.
+// must obtains keys and checks that the cloud accepts them.
 func (w *world) must(id auth.Identity) auth.Keys {
 	w.Helper()
 	keys, err := w.providers.Keys(w.Context(), id)
@@ -148,7 +149,7 @@ func (w *world) must(id auth.Identity) auth.Keys {
 	return keys
 }
 
-// mustFail asks for keys that can't be had.
+// mustFail requests keys and returns the expected error.
 func (w *world) mustFail(id auth.Identity) *auth.Error {
 	w.Helper()
 	keys, err := w.providers.Keys(w.Context(), id)
@@ -162,7 +163,7 @@ func (w *world) mustFail(id auth.Identity) *auth.Error {
 	return failure
 }
 
-// eventually tries until it holds.
+// eventually waits until the condition holds.
 func (w *world) eventually(what string, holds func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(patience); !holds(); {

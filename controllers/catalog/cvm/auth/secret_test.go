@@ -17,7 +17,7 @@ import (
 
 const canary = "canary-5e2d"
 
-// leaks reports whether text holds the canary as it is, quoted, in hex or as a list of bytes.
+// leaks reports whether text contains the canary: plain, quoted, in hex or as a list of bytes.
 func leaks(text string) bool {
 	lower := strings.ToLower(text)
 	return strings.Contains(lower, canary) || strings.Contains(lower, fmt.Sprintf("%x", canary)) ||
@@ -31,7 +31,8 @@ func TestNothingThatHoldsKeysTellsThem(t *testing.T) {
 	w := newWorld(t)
 	var err error
 	synctest.Test(t, func(t *testing.T) {
-		// Now the providers remember the identity. The bubble lets the renewal's goroutine end before they are read.
+		// Now the providers hold the identity. The bubble ensures that the renewal's goroutine has ended before they
+		// are read.
 		_, err = w.providers.Keys(t.Context(), id)
 		synctest.Wait()
 	})

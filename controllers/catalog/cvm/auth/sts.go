@@ -107,7 +107,9 @@ func credentialOf(keys Keys) common.CredentialIface {
 }
 
 // send sends one request, signed if credential is set.
-func (s sts) send(ctx context.Context, action string, credential common.CredentialIface, parameters map[string]any, answer tchttp.Response) error {
+func (s sts) send(ctx context.Context, action string, credential common.CredentialIface, parameters map[string]any,
+	answer tchttp.Response,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, stsTimeout)
 	defer cancel()
 	client := common.NewCommonClient(credential, s.region, s.profile(s.region))

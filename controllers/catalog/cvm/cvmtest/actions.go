@@ -5,8 +5,8 @@ package cvmtest
 
 import "strings"
 
-// otherActions are the actions of CVM 2017-03-12 that SDK cvm v1.1.0 has besides DescribeImages: they exist, so InvalidAction would be
-// wrong, but the simulator does not know their answers.
+// otherActions are the other actions of CVM 2017-03-12 in SDK cvm v1.1.0. They exist, so InvalidAction would be wrong,
+// but the simulator doesn't implement them.
 var otherActions = func() map[string]bool {
 	m := map[string]bool{}
 	for name := range strings.FieldsSeq(otherActionNames) {

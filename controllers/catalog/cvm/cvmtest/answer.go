@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// discard is where net/http's complaints about cut connections go.
+// discard drops net/http's log lines about cut connections.
 var discard = log.New(io.Discard, "", 0)
 
-// answer writes the response, in the fault's manner if there is one.
+// answer writes the response, with the effects of a fault if there is one.
 func (x *exchange) answer(w http.ResponseWriter) {
 	f := x.fault
 	if f == nil {
@@ -47,7 +47,7 @@ func (x *exchange) answer(w http.ResponseWriter) {
 	x.send(w, padding, body, f)
 }
 
-// shape is the body and the status that the fault asks for, and how much white space comes before the body.
+// shape returns the body and status required by the fault, and the amount of white space before the body.
 func (x *exchange) shape(f *Fault) (padding int64, body []byte, status int) {
 	body, status = x.content(), http.StatusOK
 	if f.Status != 0 {
@@ -104,7 +104,8 @@ func (x *exchange) setHeaders(h http.Header, f *Fault) {
 	}
 }
 
-// send writes the body, whole, cut or dripping. White space is never held in memory: a test may ask for more than there is.
+// send writes the body: whole, cut or dripping. White space is streamed, since a test may request more than fits in
+// memory.
 func (x *exchange) send(w http.ResponseWriter, padding int64, body []byte, f *Fault) {
 	flush := http.NewResponseController(w).Flush
 	if f.CutAfter == 0 {
@@ -130,7 +131,7 @@ func (x *exchange) send(w http.ResponseWriter, padding int64, body []byte, f *Fa
 	}
 }
 
-// sleep waits and reports false when the client or the server went away before.
+// sleep returns false if the client disconnects or the server closes first.
 func (x *exchange) sleep(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -147,7 +148,7 @@ func (x *exchange) wait(until <-chan time.Time) bool {
 	return false
 }
 
-// hangUp closes the connection, with a TCP RST if asked.
+// hangUp closes the connection, optionally with a TCP RST.
 func hangUp(w http.ResponseWriter, reset bool) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -159,7 +160,7 @@ func hangUp(w http.ResponseWriter, reset bool) {
 	_ = conn.Close()
 }
 
-// deflated is a raw deflate stream (what the SDK's reader, compress/flate, takes for Content-Encoding: deflate).
+// deflated returns a raw deflate stream, which the SDK expects for Content-Encoding: deflate (it uses compress/flate).
 func deflated(body []byte, size int64) []byte {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression)

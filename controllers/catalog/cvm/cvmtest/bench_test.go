@@ -12,14 +12,17 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// BenchmarkPages serves 50 000 images in pages of 100, as the operator's benchmarks need them.
+// BenchmarkPages serves 50 000 images in pages of 100, as for the operator's benchmarks.
 func BenchmarkPages(b *testing.B) {
 	s := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
 	defer s.Close()
 	s.Put(region, cvmtest.PrivateImages(1, 50_000, mine)...)
 	var pages []*http.Request
 	for i := range 500 {
-		pages = append(pages, call{server: s, body: fmt.Sprintf(`{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE"]}],"Offset":%d,"Limit":100}`, 100*i)}.request(b))
+		pages = append(pages, call{
+			server: s,
+			body:   fmt.Sprintf(`{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE"]}],"Offset":%d,"Limit":100}`, 100*i),
+		}.request(b))
 	}
 	tr := &http.Transport{MaxIdleConnsPerHost: 16}
 	defer tr.CloseIdleConnections()
@@ -45,7 +48,7 @@ func BenchmarkPages(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "pages/s")
 }
 
-// fresh is the request with an unread body.
+// fresh returns the request with an unread body.
 func fresh(r *http.Request) *http.Request {
 	c := *r
 	c.Body, _ = r.GetBody()

@@ -15,14 +15,15 @@ import (
 	"time"
 )
 
-// Control drives a simulator in another process through its control API. Its methods are those of Server; they panic when the
-// simulator doesn't answer or refuses, since a test can't go on then.
+// Control drives a simulator in another process through its control API. Its methods are those of Server. They panic if
+// the simulator doesn't answer or refuses, because a test can't continue then.
 type Control struct {
 	base   string
 	client *http.Client
 }
 
-// Dial returns a client for the control API at the URL that cvmsim prints ("http://127.0.0.1:12345"); it doesn't connect yet.
+// Dial returns a client for the control API at the URL that cvmsim prints, such as "http://127.0.0.1:12345". It doesn't
+// connect yet.
 func Dial(controlURL string) *Control {
 	return &Control{base: controlURL, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
 }
@@ -30,7 +31,7 @@ func Dial(controlURL string) *Control {
 // Close ends the idle connections to the simulator.
 func (c *Control) Close() { c.client.CloseIdleConnections() }
 
-// URL is the address of the simulated API.
+// URL returns the address of the simulated API.
 func (c *Control) URL() string { return get[status](c, "/status", nil).URL }
 
 // Unknown is Server.Unknown.
@@ -58,7 +59,7 @@ func (c *Control) Images(region string) []Image {
 	return get[[]Image](c, "/images", url.Values{"region": {region}})
 }
 
-// Update is Server.Update; a change that another client makes at the same time is lost.
+// Update is Server.Update. It overwrites concurrent changes by other clients.
 func (c *Control) Update(region, id string, f func(*Image)) {
 	for _, img := range c.Images(region) {
 		if img.ImageID == id {
@@ -116,7 +117,7 @@ func (c *Control) Requests() []Request { return get[[]Request](c, "/requests", n
 // ResetRequests is Server.ResetRequests.
 func (c *Control) ResetRequests() { c.call(http.MethodDelete, "/requests", nil, nil, nil) }
 
-// Call is for the routes of the cloud's other services.
+// Call sends a request to the control API, for routes of the cloud's other services.
 func (c *Control) Call(method, path string, in, out any) { c.call(method, path, nil, in, out) }
 
 func get[T any](c *Control, path string, query url.Values) T {

@@ -5,12 +5,12 @@ package cvmtest
 
 import "time"
 
-// Cloud is what a test can do to a simulated cloud, whether it runs in the test's process (Server) or in its own (Control).
+// Cloud is what a test can do with a simulated cloud, in its own process (Server) or in another (Control).
 type Cloud interface {
-	// URL is where the simulated API is.
+	// URL returns the address of the simulated API.
 	URL() string
 
-	// Put, Delete, Clear, Images, Update and Fill are about the inventory; see Server.
+	// Inventory; see Server.
 	Put(region string, images ...Image)
 	Delete(region string, ids ...string)
 	Clear(region string)
@@ -18,20 +18,20 @@ type Cloud interface {
 	Update(region, id string, f func(*Image))
 	Fill(inv Inventory)
 
-	// SetCredential and RemoveCredential are about who may ask.
+	// Keys that may send requests.
 	SetCredential(c Credential)
 	RemoveCredential(secretID string)
 
-	// SetInstanceType and RemoveInstanceType are about the types that exist.
+	// Instance types that exist.
 	SetInstanceType(t InstanceType)
 	RemoveInstanceType(name string)
 
-	// Inject, Heal and SetSkew are about what goes wrong.
+	// Faults.
 	Inject(f Fault) (remove func())
 	Heal()
 	SetSkew(d time.Duration)
 
-	// Requests, ResetRequests and Unknown are about what was asked.
+	// Log of the requests.
 	Requests() []Request
 	ResetRequests()
 	Unknown() []string

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// status is GET /status.
+// status is the answer of GET /status.
 type status struct {
 	URL     string   `json:"url"`
 	Regions []string `json:"regions"`
 	Unknown []string `json:"unknown"`
 }
 
-// injected is a fault and its number, which DELETE /faults takes.
+// injected is a fault with its id for DELETE /faults.
 type injected struct {
 	ID    int   `json:"id"`
 	Fault Fault `json:"fault"`
 }
 
-// clock is PUT /clock.
+// clock is the body of PUT /clock.
 type clock struct {
 	Skew duration `json:"skew"`
 }
@@ -179,10 +179,11 @@ func (f *faults) list() []injected {
 	return out
 }
 
-// Reading makes a handler of what takes the body's value, for routes of the cloud's other services.
+// Reading returns a handler that decodes the body and passes it to f, for routes of the cloud's other services.
 func Reading[T any](f func(T)) func(*http.Request) (any, error) { return reading(f) }
 
-// reading makes a handler of what takes the body's value. Unknown members are refused: they would do nothing.
+// reading returns a handler that decodes the body and passes it to f. It rejects unknown members, since they would have
+// no effect.
 func reading[T any](f func(T)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		body, err := io.ReadAll(r.Body)
@@ -198,7 +199,7 @@ func reading[T any](f func(T)) func(*http.Request) (any, error) {
 	}
 }
 
-// naming makes a handler of what takes one query parameter.
+// naming returns a handler that passes one query parameter to f.
 func naming(name string, f func(string)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		v, err := parameter(r, name)

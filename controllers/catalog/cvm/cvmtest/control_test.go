@@ -26,7 +26,7 @@ func dial(t *testing.T, s *cvmtest.Server) (*cvmtest.Control, string) {
 	return c, h.URL
 }
 
-// The same steps on a server and on one behind the control API end the same.
+// The same steps on a server and through the control API have the same result.
 func TestControlDoesWhatServerDoes(t *testing.T) {
 	steps := func(t *testing.T, s *cvmtest.Server, c cvmtest.Cloud) (out []any) {
 		t.Helper()

@@ -5,7 +5,8 @@ package cvmtest
 
 import "fmt"
 
-// SharedCreator is the ImageCreator of an image that another account shares. No recorded answer has one, so each is possible.
+// SharedCreator is the ImageCreator of an image shared by another account. No recorded answer has one, so any of these
+// values is possible.
 type SharedCreator string
 
 const (
@@ -17,10 +18,10 @@ const (
 	CreatorNull SharedCreator = "null"
 )
 
-// SubAccount is a user of the account in CAM. Users have uins of their own; how they are made up is ours.
+// SubAccount returns the uin of a CAM user of the account. The mapping is made up.
 func SubAccount(uin string) string { return "2" + uin }
 
-// UnmarshalText reads it from a flag.
+// UnmarshalText parses a flag value.
 func (c *SharedCreator) UnmarshalText(text []byte) error {
 	switch v := SharedCreator(text); v {
 	case CreatorAsShared, CreatorSubAccount, CreatorNull:
@@ -30,10 +31,10 @@ func (c *SharedCreator) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is none of %s, %s and %s", text, CreatorAsShared, CreatorSubAccount, CreatorNull)
 }
 
-// MarshalText writes it for a flag.
+// MarshalText formats a flag value.
 func (c SharedCreator) MarshalText() ([]byte, error) { return []byte(c), nil }
 
-// of is the answer for an image of the account.
+// of returns the creator in answers about an image of the account.
 func (c SharedCreator) of(owner string) *string {
 	if c == CreatorNull {
 		return nil

@@ -11,28 +11,28 @@ import (
 
 // Credential is a key of an account or of a CAM user in it.
 type Credential struct {
-	// SecretID names the key; it is sent with every request.
+	// SecretID identifies the key. It is sent with every request.
 	SecretID string `json:"secretID"`
-	// SecretKey signs requests; it is never sent.
+	// SecretKey signs requests. It is never sent.
 	SecretKey string `json:"secretKey"`
-	// Token makes the key a temporary one: requests must carry it as X-TC-Token.
+	// Token, if set, makes the key temporary: requests must carry it as X-TC-Token.
 	Token string `json:"token,omitempty"`
 	// UIN is the account that the key's images belong to.
 	UIN string `json:"uin"`
-	// Expires ends a temporary credential (answer AuthFailure.TokenFailure); zero means never.
+	// Expires is when a temporary credential expires (answer AuthFailure.TokenFailure). Zero means never.
 	Expires time.Time `json:"expires,omitzero"`
 	// Deny makes CAM deny cvm:DescribeImages (answer UnauthorizedOperation).
 	Deny bool `json:"deny,omitempty"`
-	// DenyImages are the ids of images that a policy in CAM doesn't allow to this key: it sees neither them in a listing nor by
-	// their ids, and gets no error (598/74104, "a user sees only the resources that the policy names"; that it is so for images is
+	// DenyImages are the ids of images that a CAM policy hides from this key, in listings and requests by id, without
+	// an error (598/74104, "a user sees only the resources that the policy names"; that this applies to images is
 	// inferred).
 	DenyImages []string `json:"denyImages,omitempty"`
-	// Disabled makes the key unusable, as a key that was disabled in the console (answer AuthFailure.SecretIdNotFound).
+	// Disabled makes the key unusable, as if it was disabled in the console (answer AuthFailure.SecretIdNotFound).
 	Disabled bool `json:"disabled,omitempty"`
 }
 
-// DefaultCredential is registered by NewServer. Its id has the form of real ones ("AKID" and 32 characters); the key is made
-// up.
+// DefaultCredential is registered by NewServer. Its id has the form of real ones ("AKID" and 32 characters). The key is
+// made up.
 var DefaultCredential = Credential{
 	SecretID:  "AKIDcvmtest0000000000000000000000000",
 	SecretKey: "cvmtest-secret-key-0000000000000",
@@ -44,7 +44,7 @@ type credentials struct {
 	m  map[string]Credential
 }
 
-// SetCredential adds the credential, or replaces the one with its SecretID.
+// SetCredential adds a credential, or replaces the one with its SecretID.
 func (s *Server) SetCredential(c Credential) {
 	s.creds.mu.Lock()
 	defer s.creds.mu.Unlock()

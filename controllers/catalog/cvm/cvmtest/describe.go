@@ -22,7 +22,7 @@ type query struct {
 	sharedCreator SharedCreator
 }
 
-// found is the part of the inventory a query asks for.
+// found is the part of the inventory that a query selects.
 type found struct {
 	all        []*entry // everything that matches, in listing order
 	from, upto int      // the page: all[from:upto]
@@ -31,13 +31,13 @@ type found struct {
 
 func (f found) page() []*entry { return f.all[f.from:f.upto] }
 
-// slice cuts the page; past the end it is empty and the total stays (inferred from every client's loop).
+// slice returns the page. Past the end it is empty and the total remains (inferred from every client's loop).
 func slice(all []*entry, offset, limit int64) found {
 	from := min(offset, int64(len(all)))
 	return found{all: all, from: int(from), upto: int(min(from+limit, int64(len(all)))), total: int64(len(all))}
 }
 
-// answer is the page of a query and its TotalCount.
+// answer returns the page of a query and its TotalCount.
 func (s *Server) answer(q query) (found, *refusal) {
 	all, no := s.describe(q)
 	got := slice(all, q.offset, q.limit)
@@ -67,7 +67,7 @@ func (s *Server) describe(q query) ([]*entry, *refusal) {
 	return q.permitted(s.search(q)), nil
 }
 
-// permitted removes what a policy denies. It copies, since the list is shared.
+// permitted removes images denied by a policy. It copies, since the list is shared.
 func (q query) permitted(found []*entry) []*entry {
 	if len(q.denied) == 0 {
 		return found
@@ -75,7 +75,7 @@ func (q query) permitted(found []*entry) []*entry {
 	return slices.DeleteFunc(slices.Clone(found), func(e *entry) bool { return slices.Contains(q.denied, e.ImageID) })
 }
 
-// byIDs finds the images among ImageIds. An unknown id is left out, without an error (packer and cb-spider rely on it).
+// byIDs returns the images among ImageIds. Unknown ids are omitted without an error (packer and cb-spider rely on it).
 func (s *Server) byIDs(q query) []*entry {
 	s.inventory.mu.RLock()
 	defer s.inventory.mu.RUnlock()
@@ -93,7 +93,7 @@ func (s *Server) byIDs(q query) []*entry {
 	return out
 }
 
-// search finds the images by filters, once per change of the inventory.
+// search returns the images that match the filters. Results are cached until the inventory changes.
 func (s *Server) search(q query) []*entry {
 	key := q.cacheKey()
 	s.inventory.mu.RLock()
@@ -123,7 +123,7 @@ func (s *Server) search(q query) []*entry {
 	return out
 }
 
-// cacheKey tells apart what can be found differently.
+// cacheKey identifies queries with the same result.
 func (q *query) cacheKey() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %d %q", q.uin, q.lang, q.instanceType)
@@ -142,7 +142,7 @@ func (p *params) asksCDC() bool {
 	return slices.ContainsFunc(p.filters, func(f filter) bool { return f.name == filterCDC || f.name == filterCDCStatus })
 }
 
-// encodePage makes the members of ImageSet.
+// encodePage encodes the members of ImageSet.
 func encodePage(q query, page []*entry) [][]byte {
 	cdc := q.asksCDC()
 	out := make([][]byte, len(page))

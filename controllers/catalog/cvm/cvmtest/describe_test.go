@@ -19,7 +19,7 @@ const (
 	theirs = "100000000002"
 )
 
-// small is an inventory in which each image is there for a reason.
+// small adds an inventory in which each image has a purpose.
 func small(s *cvmtest.Server) {
 	s.Put(region,
 		cvmtest.Image{
@@ -77,71 +77,134 @@ func TestDescribeImages(t *testing.T) {
 		"no parameters: own, public and shared with me, in listing order": {
 			wantIDs: []string{"img-000mine1", "img-000mine2", "img-00shared", "img-00000pub"},
 		},
-		"a page in the middle":             {call: call{body: `{"Offset":1,"Limit":2}`}, wantIDs: []string{"img-000mine2", "img-00shared"}, wantTotal: 4},
+		"a page in the middle": {
+			call: call{body: `{"Offset":1,"Limit":2}`}, wantIDs: []string{"img-000mine2", "img-00shared"}, wantTotal: 4,
+		},
 		"a page over the end":              {call: call{body: `{"Offset":3,"Limit":100}`}, wantIDs: []string{"img-00000pub"}, wantTotal: 4},
 		"a page past the end":              {call: call{body: `{"Offset":400}`}, wantIDs: []string{}, wantTotal: 4},
 		"another region":                   {call: call{header: map[string]string{"X-TC-Region": "ap-tokyo"}}, wantIDs: []string{}},
 		"an offset near the largest int64": {call: call{body: `{"Offset":9223372036854775807,"Limit":100}`}, wantIDs: []string{}, wantTotal: 4},
 
-		"ids":                                {call: call{body: `{"ImageIds":["img-00000pub","img-000mine1"]}`}, wantIDs: []string{"img-000mine1", "img-00000pub"}},
-		"an id that doesn't exist":           {call: call{body: `{"ImageIds":["img-000mine1","img-zzzzzzzz"]}`}, wantIDs: []string{"img-000mine1"}},
-		"only ids that don't exist":          {call: call{body: `{"ImageIds":["img-zzzzzzzz"]}`}, wantIDs: []string{}},
-		"the id of another account's image":  {call: call{body: `{"ImageIds":["img-0foreign","img-000hiden"]}`}, wantIDs: []string{}},
-		"Limit applies to ids":               {call: call{body: `{"ImageIds":["img-00000pub","img-000mine1"],"Limit":1}`}, wantIDs: []string{"img-000mine1"}, wantTotal: 2},
-		"ids with an instance type":          {call: call{body: `{"ImageIds":["img-00000pub","img-00shared"],"InstanceType":"S5.MEDIUM2"}`}, wantIDs: []string{"img-00000pub"}},
-		"a malformed id":                     {call: call{body: `{"ImageIds":["img-1"]}`}, wantCode: "InvalidImageId.Malformed"},
-		"an id in capitals":                  {call: call{body: `{"ImageIds":["IMG-00000PUB"]}`}, wantCode: "InvalidImageId.Malformed"},
-		"101 ids":                            {call: call{body: `{"ImageIds":[` + many(101, `"img-%08d"`) + `]}`}, wantCode: "InvalidParameterValue.LimitExceeded"},
-		"100 ids":                            {call: call{body: `{"ImageIds":[` + many(100, `"img-%08d"`) + `],"Limit":100}`}, wantIDs: []string{}},
-		"ids and filters":                    {call: call{body: `{"ImageIds":["img-00000pub"],` + filters("platform=Ubuntu")[1:]}, wantCode: "InvalidParameter.InvalidParameterCoexistImageIdsFilters"},
-		"Limit 101":                          {call: call{body: `{"Limit":101}`}, wantCode: "InvalidParameterValue.InvalidParameterValueLimit"},
-		"Limit -1":                           {call: call{body: `{"Limit":-1}`}, wantCode: "InvalidParameterValue.InvalidParameterValueLimit"},
-		"11 filters":                         {call: call{body: `{"Filters":[` + many(11, `{"Name":"tag:k%d","Values":["v"]}`) + `]}`}, wantCode: "InvalidParameterValue.LimitExceeded"},
-		"6 values":                           {call: call{body: filters("platform=a|b|c|d|e|f")}, wantCode: "InvalidFilterValue.LimitExceeded"},
-		"5 values":                           {call: call{body: filters("platform=1|2|3|4|Ubuntu")}, wantIDs: []string{"img-00000pub"}},
-		"a filter that doesn't exist":        {call: call{body: filters("image-family=x")}, wantCode: "InvalidFilter"},
-		"different filters: all must agree":  {call: call{body: filters("image-type=PRIVATE_IMAGE", "tag-key=team", "tag-value=db")}, wantIDs: []string{"img-000mine2"}},
-		"values of one filter: one suffices": {call: call{body: filters("image-type=PUBLIC_IMAGE|SHARED_IMAGE")}, wantIDs: []string{"img-00shared", "img-00000pub"}},
+		"ids": {
+			call:    call{body: `{"ImageIds":["img-00000pub","img-000mine1"]}`},
+			wantIDs: []string{"img-000mine1", "img-00000pub"},
+		},
+		"an id that doesn't exist": {
+			call: call{body: `{"ImageIds":["img-000mine1","img-zzzzzzzz"]}`}, wantIDs: []string{"img-000mine1"},
+		},
+		"only ids that don't exist":         {call: call{body: `{"ImageIds":["img-zzzzzzzz"]}`}, wantIDs: []string{}},
+		"the id of another account's image": {call: call{body: `{"ImageIds":["img-0foreign","img-000hiden"]}`}, wantIDs: []string{}},
+		"Limit applies to ids": {
+			call:    call{body: `{"ImageIds":["img-00000pub","img-000mine1"],"Limit":1}`},
+			wantIDs: []string{"img-000mine1"}, wantTotal: 2,
+		},
+		"ids with an instance type": {
+			call:    call{body: `{"ImageIds":["img-00000pub","img-00shared"],"InstanceType":"S5.MEDIUM2"}`},
+			wantIDs: []string{"img-00000pub"},
+		},
+		"a malformed id":    {call: call{body: `{"ImageIds":["img-1"]}`}, wantCode: "InvalidImageId.Malformed"},
+		"an id in capitals": {call: call{body: `{"ImageIds":["IMG-00000PUB"]}`}, wantCode: "InvalidImageId.Malformed"},
+		"101 ids": {
+			call:     call{body: `{"ImageIds":[` + many(101, `"img-%08d"`) + `]}`},
+			wantCode: "InvalidParameterValue.LimitExceeded",
+		},
+		"100 ids": {
+			call: call{body: `{"ImageIds":[` + many(100, `"img-%08d"`) + `],"Limit":100}`}, wantIDs: []string{},
+		},
+		"ids and filters": {
+			call:     call{body: `{"ImageIds":["img-00000pub"],` + filters("platform=Ubuntu")[1:]},
+			wantCode: "InvalidParameter.InvalidParameterCoexistImageIdsFilters",
+		},
+		"Limit 101": {call: call{body: `{"Limit":101}`}, wantCode: "InvalidParameterValue.InvalidParameterValueLimit"},
+		"Limit -1":  {call: call{body: `{"Limit":-1}`}, wantCode: "InvalidParameterValue.InvalidParameterValueLimit"},
+		"11 filters": {
+			call:     call{body: `{"Filters":[` + many(11, `{"Name":"tag:k%d","Values":["v"]}`) + `]}`},
+			wantCode: "InvalidParameterValue.LimitExceeded",
+		},
+		"6 values":                    {call: call{body: filters("platform=a|b|c|d|e|f")}, wantCode: "InvalidFilterValue.LimitExceeded"},
+		"5 values":                    {call: call{body: filters("platform=1|2|3|4|Ubuntu")}, wantIDs: []string{"img-00000pub"}},
+		"a filter that doesn't exist": {call: call{body: filters("image-family=x")}, wantCode: "InvalidFilter"},
+		"different filters: all must agree": {
+			call:    call{body: filters("image-type=PRIVATE_IMAGE", "tag-key=team", "tag-value=db")},
+			wantIDs: []string{"img-000mine2"},
+		},
+		"values of one filter: one suffices": {
+			call:    call{body: filters("image-type=PUBLIC_IMAGE|SHARED_IMAGE")},
+			wantIDs: []string{"img-00shared", "img-00000pub"},
+		},
 
-		"image-type private":                {call: call{body: filters("image-type=PRIVATE_IMAGE")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
-		"image-type public":                 {call: call{body: filters("image-type=PUBLIC_IMAGE")}, wantIDs: []string{"img-00000pub"}},
-		"image-type market":                 {call: call{body: filters("image-type=MARKET_IMAGE")}, wantIDs: []string{}},
-		"image-id":                          {call: call{body: filters("image-id=img-00000pub|img-zzzzzzzz")}, wantIDs: []string{"img-00000pub"}},
-		"image-id malformed":                {call: call{body: filters("image-id=ubuntu")}, wantCode: "InvalidImageId.Malformed"},
-		"image-name is fuzzy":               {call: call{body: filters("image-name=eb-")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
-		"image-name minds case":             {call: call{body: filters("image-name=web")}, wantIDs: []string{"img-000mine1"}},
-		"… unless told otherwise":           {call: call{body: filters("image-name=WEB")}, options: cvmtest.Options{IgnoreCase: true}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
+		"image-type private": {
+			call: call{body: filters("image-type=PRIVATE_IMAGE")}, wantIDs: []string{"img-000mine1", "img-000mine2"},
+		},
+		"image-type public":     {call: call{body: filters("image-type=PUBLIC_IMAGE")}, wantIDs: []string{"img-00000pub"}},
+		"image-type market":     {call: call{body: filters("image-type=MARKET_IMAGE")}, wantIDs: []string{}},
+		"image-id":              {call: call{body: filters("image-id=img-00000pub|img-zzzzzzzz")}, wantIDs: []string{"img-00000pub"}},
+		"image-id malformed":    {call: call{body: filters("image-id=ubuntu")}, wantCode: "InvalidImageId.Malformed"},
+		"image-name is fuzzy":   {call: call{body: filters("image-name=eb-")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
+		"image-name minds case": {call: call{body: filters("image-name=web")}, wantIDs: []string{"img-000mine1"}},
+		"… unless told otherwise": {
+			call: call{body: filters("image-name=WEB")}, options: cvmtest.Options{IgnoreCase: true},
+			wantIDs: []string{"img-000mine1", "img-000mine2"},
+		},
 		"platform is fuzzy":                 {call: call{body: filters("platform=CentOS")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
 		"the English name asked in English": {call: call{body: filters("image-name=LTS 64bit")}, wantIDs: []string{"img-00000pub"}},
 		"the Chinese name asked in English": {call: call{body: filters("image-name=64位")}, wantIDs: []string{}},
 		"the Chinese name asked in Chinese": {call: call{body: filters("image-name=64位"), header: zh}, wantIDs: []string{"img-00000pub"}},
 
-		"tag-key":                         {call: call{body: filters("tag-key=team")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
-		"tag-value":                       {call: call{body: filters("tag-value=张三|db")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
-		"a tag's key and value":           {call: call{body: filters("tag:team=web")}, wantIDs: []string{"img-000mine1"}},
-		"a tag with another value":        {call: call{body: filters("tag:team=张三")}, wantIDs: []string{}},
-		"a tag key that nobody has":       {call: call{body: filters("tag-key=team|nobody")}, wantCode: "InvalidParameterValue.TagKeyNotFound"},
-		"… in the other notation":         {call: call{body: filters("tag:nobody=x")}, wantCode: "InvalidParameterValue.TagKeyNotFound"},
-		"a tag key of another account":    {call: call{body: filters("tag-key=secret")}, wantCode: "InvalidParameterValue.TagKeyNotFound"},
-		"a tag key known elsewhere":       {call: call{body: filters("tag-key=team"), header: map[string]string{"X-TC-Region": "ap-tokyo"}}, wantIDs: []string{}},
+		"tag-key":                      {call: call{body: filters("tag-key=team")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
+		"tag-value":                    {call: call{body: filters("tag-value=张三|db")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
+		"a tag's key and value":        {call: call{body: filters("tag:team=web")}, wantIDs: []string{"img-000mine1"}},
+		"a tag with another value":     {call: call{body: filters("tag:team=张三")}, wantIDs: []string{}},
+		"a tag key that nobody has":    {call: call{body: filters("tag-key=team|nobody")}, wantCode: "InvalidParameterValue.TagKeyNotFound"},
+		"… in the other notation":      {call: call{body: filters("tag:nobody=x")}, wantCode: "InvalidParameterValue.TagKeyNotFound"},
+		"a tag key of another account": {call: call{body: filters("tag-key=secret")}, wantCode: "InvalidParameterValue.TagKeyNotFound"},
+		"a tag key known elsewhere": {
+			call:    call{body: filters("tag-key=team"), header: map[string]string{"X-TC-Region": "ap-tokyo"}},
+			wantIDs: []string{},
+		},
 		"an illegal tag key":              {call: call{body: filters("tag-key=a*")}, wantCode: "FailedOperation.IllegalTagKey"},
 		"… in the other notation, spaced": {call: call{body: filters("tag: a=x")}, wantCode: "FailedOperation.IllegalTagKey"},
 
-		"a dedicated cluster":                  {call: call{body: filters("dedicated-cluster-id=cluster-12345678")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
-		"a dedicated cluster and any status":   {call: call{body: filters("dedicated-cluster-id=cluster-12345678", "cdc-cache-status=CACHED_ALL")}, wantIDs: []string{"img-000mine1", "img-000mine2"}},
-		"a dedicated cluster and one status":   {call: call{body: filters("dedicated-cluster-id=cluster-12345678", "cdc-cache-status=CACHING")}, wantIDs: []string{"img-000mine2"}},
-		"a cache status without cluster":       {call: call{body: filters("cdc-cache-status=CACHED")}, wantCode: cvmtest.CodeUnknown},
-		"a cache status that nobody documents": {call: call{body: filters("dedicated-cluster-id=cluster-12345678", "cdc-cache-status=HOT")}, wantCode: cvmtest.CodeUnknown},
+		"a dedicated cluster": {
+			call:    call{body: filters("dedicated-cluster-id=cluster-12345678")},
+			wantIDs: []string{"img-000mine1", "img-000mine2"},
+		},
+		"a dedicated cluster and any status": {
+			call:    call{body: filters("dedicated-cluster-id=cluster-12345678", "cdc-cache-status=CACHED_ALL")},
+			wantIDs: []string{"img-000mine1", "img-000mine2"},
+		},
+		"a dedicated cluster and one status": {
+			call:    call{body: filters("dedicated-cluster-id=cluster-12345678", "cdc-cache-status=CACHING")},
+			wantIDs: []string{"img-000mine2"},
+		},
+		"a cache status without cluster": {call: call{body: filters("cdc-cache-status=CACHED")}, wantCode: cvmtest.CodeUnknown},
+		"a cache status that nobody documents": {
+			call:     call{body: filters("dedicated-cluster-id=cluster-12345678", "cdc-cache-status=HOT")},
+			wantCode: cvmtest.CodeUnknown,
+		},
 
-		"an instance type":                   {call: call{body: `{"InstanceType":"SR1.MEDIUM2"}`}, wantIDs: []string{"img-000mine1", "img-000mine2", "img-00shared"}},
-		"an instance type with filters":      {call: call{body: `{"InstanceType":"SR1.MEDIUM2",` + filters("image-type=SHARED_IMAGE")[1:]}, wantIDs: []string{"img-00shared"}},
-		"a malformed instance type":          {call: call{body: `{"InstanceType":"medium"}`}, wantCode: "InvalidInstanceType.Malformed"},
-		"an instance type that nobody sells": {call: call{body: `{"InstanceType":"S99.HUGE1"}`}, wantCode: "InvalidParameterValue.InstanceTypeNotFound"},
-		"an instance type that is sold out":  {call: call{body: `{"InstanceType":"GN7.2XLARGE32"}`}, wantCode: "ResourcesSoldOut.SpecifiedInstanceType"},
+		"an instance type": {
+			call:    call{body: `{"InstanceType":"SR1.MEDIUM2"}`},
+			wantIDs: []string{"img-000mine1", "img-000mine2", "img-00shared"},
+		},
+		"an instance type with filters": {
+			call:    call{body: `{"InstanceType":"SR1.MEDIUM2",` + filters("image-type=SHARED_IMAGE")[1:]},
+			wantIDs: []string{"img-00shared"},
+		},
+		"a malformed instance type": {call: call{body: `{"InstanceType":"medium"}`}, wantCode: "InvalidInstanceType.Malformed"},
+		"an instance type that nobody sells": {
+			call: call{body: `{"InstanceType":"S99.HUGE1"}`}, wantCode: "InvalidParameterValue.InstanceTypeNotFound",
+		},
+		"an instance type that is sold out": {
+			call: call{body: `{"InstanceType":"GN7.2XLARGE32"}`}, wantCode: "ResourcesSoldOut.SpecifiedInstanceType",
+		},
 
-		"an unknown key":                      {call: call{body: `{"NextToken":"x"}`}, wantCode: "UnknownParameter"},
-		"a known key in another case":         {call: call{body: `{"limit":1}`}, wantCode: "UnknownParameter"},
-		"an unknown key in a filter":          {call: call{body: `{"Filters":[{"Name":"platform","Values":["x"],"Exact":true}]}`}, wantCode: "UnknownParameter"},
+		"an unknown key":              {call: call{body: `{"NextToken":"x"}`}, wantCode: "UnknownParameter"},
+		"a known key in another case": {call: call{body: `{"limit":1}`}, wantCode: "UnknownParameter"},
+		"an unknown key in a filter": {
+			call:     call{body: `{"Filters":[{"Name":"platform","Values":["x"],"Exact":true}]}`},
+			wantCode: "UnknownParameter",
+		},
 		"a filter without name":               {call: call{body: `{"Filters":[{"Values":["x"]}]}`}, wantCode: "MissingParameter"},
 		"a filter without values":             {call: call{body: `{"Filters":[{"Name":"platform"}]}`}, wantCode: "MissingParameter"},
 		"a string for a number":               {call: call{body: `{"Limit":"20"}`}, wantCode: "InvalidParameter"},
@@ -275,12 +338,13 @@ func TestEveryFieldOfAnImageIsAnswered(t *testing.T) {
 		{
 			"ImageId": "img-00000002", "OsName": "", "ImageType": "MARKET_IMAGE", "ImageName": "", "ImageDescription": "", "ImageSize": "50",
 			"Architecture": "", "ImageState": "", "ImageSource": "", "CreatedTime": nil, "ImageCreator": nil, "SyncPercent": nil,
-			"IsSupportCloudinit": nil, "SnapshotSet": []any{}, "Tags": []any{map[string]any{"Key": "k", "Value": "v", "tagKey": "k", "tagValue": "v"}},
+			"IsSupportCloudinit": nil, "SnapshotSet": []any{},
+			"Tags":          []any{map[string]any{"Key": "k", "Value": "v", "tagKey": "k", "tagValue": "v"}},
 			"CreatePercent": nil, "IsSupportAutoInstallGPUDriver": false, "GPUDriverList": []any{}, "ImageFormat": "RAW",
 			"_ImageClass": "SystemImage", "isSupportCloudinit": nil,
 		},
 	}
-	for range 2 { // the second time from what the first encoded
+	for range 2 { // the second time from the cached encoding
 		if diff := cmp.Diff(want, call{server: s}.do(t).ImageSet); diff != "" {
 			t.Errorf("ImageSet (-want +got):\n%s", diff)
 		}
@@ -304,7 +368,10 @@ func TestTheResponseHeadersAreTheRecordedOnes(t *testing.T) {
 		got[k] = strings.Join(v, ",")
 	}
 	delete(got, "Date")
-	want := map[string]string{"Server": "nginx", "Content-Type": "application/json", "Connection": "keep-alive", "Content-Length": got["Content-Length"]}
+	want := map[string]string{
+		"Server": "nginx", "Content-Type": "application/json", "Connection": "keep-alive",
+		"Content-Length": got["Content-Length"],
+	}
 	if diff := cmp.Diff(want, got); diff != "" || got["Content-Length"] == "" || resp.Header.Get("Date") == "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}
@@ -317,7 +384,7 @@ func TestTheInventoryCanChangeBetweenPages(t *testing.T) {
 	added := cvmtest.Image{ImageID: "img-0000000a", Owner: mine}
 	s.OnRequest(func(r cvmtest.Request) {
 		if r.Page == 2 {
-			s.Put(region, added) // takes the first place
+			s.Put(region, added) // is listed first
 			s.Delete(region, all[5])
 		}
 	})
@@ -382,7 +449,8 @@ func TestImagesIsADeepCopy(t *testing.T) {
 
 func TestAnImageSaidToBePrivateOrSharedGetsAccounts(t *testing.T) {
 	s := start(t, cvmtest.Options{})
-	s.Put(region, cvmtest.Image{ImageID: "img-00000001", ImageType: "PRIVATE_IMAGE"}, cvmtest.Image{ImageID: "img-00000002", ImageType: "SHARED_IMAGE"})
+	s.Put(region, cvmtest.Image{ImageID: "img-00000001", ImageType: "PRIVATE_IMAGE"},
+		cvmtest.Image{ImageID: "img-00000002", ImageType: "SHARED_IMAGE"})
 	var got []any
 	for _, img := range (call{server: s}).do(t).ImageSet {
 		got = append(got, img["ImageType"])

@@ -15,8 +15,7 @@ import (
 
 const docs = "../../../../docs/simulator.md"
 
-// docs/simulator.md is where people find out what they can do: it has every fault, every request of the control API, every code that
-// only a fault produces.
+// docs/simulator.md lists every fault, every request of the control API, and every code that only a fault produces.
 func TestTheDocumentationIsComplete(t *testing.T) {
 	b, err := os.ReadFile(docs)
 	if err != nil {

@@ -3,11 +3,11 @@
 
 package cvmtest
 
-// absentOnPage are the fields that the API page's examples lack.
+// absentOnPage are the fields missing in the API page's examples.
 var absentOnPage = []string{"LicenseType", "ImageFamily", "ImageDeprecated"}
 
-// PageExample1 is the image of the API page's first example, img-9qabwvbn. It differs from PublicImages' own entry for that id, which
-// is as the service really answers: the page shows a CreatedTime and a tag.
+// PageExample1 is the image of the API page's first example, img-9qabwvbn. Unlike PublicImages' entry for that id,
+// which follows the real service, it has the page's CreatedTime and tag.
 func PageExample1() Image {
 	return Image{
 		ImageID: "img-9qabwvbn", OSName: "CentOS 7.6 64bit", OSNameZH: "CentOS 7.6 64位", ImageSize: 50, ImageType: TypePublic,
@@ -18,8 +18,8 @@ func PageExample1() Image {
 	}
 }
 
-// PageExample is the 408 private images of the API page's second example, for the DefaultCredential's account: the first is the one the
-// page shows, img-qlzp4oea, the others are generated.
+// PageExample returns the 408 private images of the API page's second example, for the DefaultCredential's account. The
+// first one is the image on the page, img-qlzp4oea; the others are generated.
 func PageExample() []Image {
 	first := Image{
 		OSName: "CentOS 7.4 64bit", OSNameZH: "CentOS 7.4 64位", ImageSize: 20, ImageType: TypePrivate, Owner: DefaultCredential.UIN,

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// apiVersion is DescribeImages' (API page, section 2).
+	// apiVersion is the version of DescribeImages (API page, section 2).
 	apiVersion = "2017-03-12"
 	// maxBody is the documented limit of a POST with signature v3: 10 MB (document 629/35338).
 	maxBody = 10 << 20
 )
 
-// exchange is one request on its way to its answer.
+// exchange is the state of one request.
 type exchange struct {
 	s    *Server
 	r    *http.Request
@@ -38,7 +38,7 @@ type exchange struct {
 	images  [][]byte
 }
 
-// serve handles one request: read, authenticate, let the test change the cloud, decide, log, answer.
+// serve handles one request: read, authenticate, call OnRequest, decide, log, answer.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{s: s, r: r, now: s.now()}
 	x.read()
@@ -51,7 +51,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x.answer(w)
 }
 
-// read takes the request in as far as it can be understood, for the log and the faults.
+// read parses the request as far as possible, for the log and the faults.
 func (x *exchange) read() {
 	h := x.r.Header
 	x.body, _ = io.ReadAll(io.LimitReader(x.r.Body, maxBody+1))
@@ -75,7 +75,7 @@ func (x *exchange) read() {
 	}
 }
 
-// enter is the gateway's door: protocol, authentication, rate.
+// enter checks protocol, authentication and rate, like the cloud's gateway.
 func (x *exchange) enter() (no *refusal) {
 	if x.lang, no = parseLanguage(x.req.Language); no != nil {
 		return no
@@ -89,7 +89,7 @@ func (x *exchange) enter() (no *refusal) {
 	return x.s.throttle(x.req.Action, x.cred.SecretID, x.now)
 }
 
-// parseLanguage knows the documented values: zh-CN (the default) and en-US.
+// parseLanguage accepts the documented values: zh-CN (the default) and en-US.
 func parseLanguage(h string) (language, *refusal) {
 	switch h {
 	case "", "zh-CN":
@@ -100,14 +100,15 @@ func parseLanguage(h string) (language, *refusal) {
 	return english, unknown("X-TC-Language " + h)
 }
 
-// knownHeaders are the X-TC headers of signature v3 ("common request headers" documentation; X-Tc-Content-Sha256: SDK common v1.3.210
-// client.go), canonicalised as net/http does.
+// knownHeaders are the X-TC headers of signature v3 ("common request headers" documentation; X-Tc-Content-Sha256: SDK
+// common v1.3.210 client.go), canonicalised like net/http's.
 var knownHeaders = []string{
 	"X-Tc-Action", "X-Tc-Version", "X-Tc-Region", "X-Tc-Timestamp", "X-Tc-Language", "X-Tc-Requestclient", "X-Tc-Token",
 	"X-Tc-Content-Sha256",
 }
 
-// checkProtocol lets POST with JSON through, the way all SDKs default to. The real service has others (GET, multipart).
+// checkProtocol accepts only POST with JSON, the default of all SDKs. The real service also accepts others (GET,
+// multipart).
 func (x *exchange) checkProtocol() *refusal {
 	switch ct := x.r.Header.Get("Content-Type"); {
 	case len(x.body) > maxBody:
@@ -127,7 +128,7 @@ func (x *exchange) checkProtocol() *refusal {
 	return nil
 }
 
-// decide makes the answer's content, from the fault if there is one for it.
+// decide computes the content of the answer, with the fault if one applies.
 func (x *exchange) decide() *refusal {
 	if x.fault != nil {
 		x.req.Fault = true
@@ -147,7 +148,10 @@ func (x *exchange) decide() *refusal {
 	if no := x.params.check(); no != nil {
 		return no
 	}
-	q := query{params: x.params, region: x.req.Region, uin: x.cred.UIN, denied: x.cred.DenyImages, lang: x.lang, sharedCreator: x.s.opts.SharedCreator}
+	q := query{
+		params: x.params, region: x.req.Region, uin: x.cred.UIN, denied: x.cred.DenyImages, lang: x.lang,
+		sharedCreator: x.s.opts.SharedCreator,
+	}
 	got, no := x.s.answer(q)
 	if no != nil {
 		return no
@@ -171,7 +175,7 @@ func (x *exchange) fill(q query, got found) {
 	x.req.TotalCount, x.req.Returned = total, len(page)
 }
 
-// checkCall checks Action, Version and Region. The codes are those of the common error codes' descriptions (inferred).
+// checkCall checks Action, Version and Region. The codes are inferred from the descriptions of the common error codes.
 func (x *exchange) checkCall() *refusal {
 	version := x.r.Header.Get("X-TC-Version")
 	switch {
@@ -218,7 +222,7 @@ func (x *exchange) finish() {
 	x.s.log.add(x.req)
 }
 
-// content is the JSON of the answer: {"Response":{"TotalCount","ImageSet","RequestId"}} or an error.
+// content returns the JSON of the answer: {"Response":{"TotalCount","ImageSet","RequestId"}} or an error.
 func (x *exchange) content() []byte {
 	if x.no != nil {
 		return x.errorContent()
@@ -247,8 +251,8 @@ func (x *exchange) content() []byte {
 	return append(e.buf, "}}"...)
 }
 
-// errorContent is {"Response":{"Error":{Code,Message},"RequestId"}}, with HTTP status 200 as for everything the service processed
-// (document 213/15694).
+// errorContent returns {"Response":{"Error":{Code,Message},"RequestId"}}. The HTTP status is 200 for everything that
+// the service processed (document 213/15694).
 func (x *exchange) errorContent() []byte {
 	b := appendString([]byte(`{"Response":{"Error":{"Code":`), x.no.code)
 	b = appendString(append(b, `,"Message":`...), x.no.message(x.lang))

@@ -3,7 +3,7 @@
 
 package cvmtest
 
-// Sign and CanonicalRequest let the tests sign requests that no SDK would send; TestPublishedSignatures proves them.
+// Sign and CanonicalRequest let tests sign requests that no SDK sends. TestPublishedSignatures verifies them.
 var (
 	Sign = func(secretKey, canonical string, timestamp int64) string {
 		return sign(tc3Service, secretKey, canonical, timestamp)

@@ -11,73 +11,76 @@ import (
 	"time"
 )
 
-// Fault is a rule that spoils answers. The first rule, in order of injection, whose every non-zero match field agrees decides; it sees
-// only requests with a valid signature that are within the rate limit. The effects can be combined where that makes sense. As JSON,
-// durations are strings such as "1.5s".
+// Fault is a rule that changes answers. The first injected rule that matches a request in all its non-zero match fields
+// applies. Rules see only requests with a valid signature within the rate limit. Effects can be combined where that
+// makes sense. In JSON, durations are strings such as "1.5s".
 type Fault struct {
-	// Region, SecretID: only requests with them.
+	// Region and SecretID match requests with these values.
 	Region   string `json:"region,omitempty"`
 	SecretID string `json:"secretID,omitempty"`
-	// Page is the 1-based number Offset/Limit + 1; FromPage is that page and all later ones.
+	// Page matches the page with this number, Offset/Limit + 1. FromPage matches that page and all later ones.
 	Page     int `json:"page,omitempty"`
 	FromPage int `json:"fromPage,omitempty"`
-	// Call: only the n-th request, from 1, that agrees with the other match fields.
+	// Call matches only the n-th request, from 1, that matches the other fields.
 	Call int `json:"call,omitempty"`
-	// ByID: only requests with ImageIds. Listing: only requests without.
+	// ByID matches only requests with ImageIds, Listing only requests without.
 	ByID    bool `json:"byID,omitempty"`
 	Listing bool `json:"listing,omitempty"`
-	// ImageID: only requests with it among their ImageIds.
+	// ImageID matches only requests with this id among their ImageIds.
 	ImageID string `json:"imageID,omitempty"`
-	// Times is how often it fires; 0 means until removed.
+	// Times is the number of requests that it applies to. 0 means until removed.
 	Times int `json:"times,omitempty"`
 
-	// Code answers an error; Message is the error's message ("" means the documented description of the code, or a generic one).
+	// Code is the error to answer with. Message is its message; "" means the documented description of the code, or a
+	// generic one.
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Status is the HTTP status. Without Code or Body, and unless KeepBody, one from 400 up comes with a gateway's HTML page.
+	// Status is the HTTP status. From 400, a gateway's HTML page is the body unless Code, Body or KeepBody is set.
 	Status int `json:"status,omitempty"`
-	// KeepBody answers the good body even with an error Status.
+	// KeepBody keeps the correct body even with an error Status.
 	KeepBody bool `json:"keepBody,omitempty"`
-	// Delay is waited before answering.
+	// Delay is the time before the answer.
 	Delay time.Duration `json:"delay,omitempty"`
-	// Blackhole never answers: it ends when the client goes away or the server closes.
+	// Blackhole never answers. It ends when the client disconnects or the server closes.
 	Blackhole bool `json:"blackhole,omitempty"`
-	// Drip sends one byte of the body per Drip.
+	// Drip is the time between two bytes of the body.
 	Drip time.Duration `json:"drip,omitempty"`
-	// Body is the whole body, verbatim.
+	// Body replaces the whole body.
 	Body *string `json:"body,omitempty"`
-	// BigBody is the size in bytes of a body of white space before the good answer, which stays valid JSON.
+	// BigBody is the number of bytes of white space before the correct answer, which stays valid JSON.
 	BigBody int64 `json:"bigBody,omitempty"`
 	// Header are headers to set, for example Content-Encoding: br.
 	Header map[string]string `json:"header,omitempty"`
-	// CutAfter closes the connection after so many bytes of a body whose Content-Length promises all.
+	// CutAfter closes the connection after this number of bytes of a body with the full Content-Length.
 	CutAfter int `json:"cutAfter,omitempty"`
-	// Hangup closes the connection without an answer; Reset does so with a TCP RST, or turns the close of CutAfter into one.
+	// Hangup closes the connection without an answer. Reset does so with a TCP RST, also for CutAfter.
 	Hangup bool `json:"hangup,omitempty"`
 	Reset  bool `json:"reset,omitempty"`
 	// Redirect answers 302 (or Status) with this Location.
 	Redirect string `json:"redirect,omitempty"`
-	// EventStream answers as text/event-stream, the good answer being one event.
+	// EventStream sends the correct answer as one event of a text/event-stream.
 	EventStream bool `json:"eventStream,omitempty"`
-	// DeflateBomb and GzipBomb are the unpacked size in bytes of a body with that Content-Encoding: white space, then the good answer.
+	// DeflateBomb and GzipBomb are the decompressed size in bytes of a body with that Content-Encoding: white space,
+	// then the correct answer.
 	DeflateBomb int64 `json:"deflateBomb,omitempty"`
 	GzipBomb    int64 `json:"gzipBomb,omitempty"`
 
-	// TotalCount is answered instead; TotalDelta is added.
+	// TotalCount replaces the total. TotalDelta is added to it.
 	TotalCount *int64 `json:"totalCount,omitempty"`
 	TotalDelta int64  `json:"totalDelta,omitempty"`
-	// DropImages leaves the first n images of the page out of it.
+	// DropImages omits the first n images of the page.
 	DropImages int `json:"dropImages,omitempty"`
-	// DuplicateImages makes the page start n images too early, so that it repeats the previous page's last ones and lacks its own last
-	// ones, as after an insertion between two pages. On page 1 its last n images are replaced by its first n.
+	// DuplicateImages makes the page start n images too early, so that it repeats the last images of the previous page
+	// and lacks its own last ones, as after an insertion between two pages. On page 1, its first n images replace its
+	// last n.
 	DuplicateImages int `json:"duplicateImages,omitempty"`
 	// NullImages replaces the first n images of the page with null.
 	NullImages int `json:"nullImages,omitempty"`
-	// IgnoreOffset answers the first page to every Offset.
+	// IgnoreOffset returns the first page for every Offset.
 	IgnoreOffset bool `json:"ignoreOffset,omitempty"`
-	// Short is the most images a page has; the server goes on serving the rest at the following Offset.
+	// Short is the maximum number of images in a page. The rest is served at the following Offset.
 	Short int `json:"short,omitempty"`
-	// Set replaces or adds members of Response ("ImageSet": null); Unset leaves members out.
+	// Set replaces or adds members of Response ("ImageSet": null). Unset omits members.
 	Set   map[string]json.RawMessage `json:"set,omitempty"`
 	Unset []string                   `json:"unset,omitempty"`
 }
@@ -94,7 +97,7 @@ type rule struct {
 	calls, fired int
 }
 
-// Inject adds a fault and returns what removes it.
+// Inject adds a fault and returns a function that removes it.
 func (s *Server) Inject(f Fault) (remove func()) {
 	id := s.faults.add(f)
 	return func() { s.faults.remove(id) }
@@ -150,7 +153,7 @@ func (f *Fault) agrees(r Request) bool {
 		(f.ImageID == "" || slices.Contains(r.ImageIDs, f.ImageID))
 }
 
-// reshape changes what page of the answer is served, and its total.
+// reshape applies the fault to the images and the total of a page.
 func (f *Fault) reshape(q query, got found) ([]*entry, int64) {
 	switch {
 	case f.IgnoreOffset:
@@ -175,7 +178,7 @@ func (f *Fault) reshape(q query, got found) ([]*entry, int64) {
 	return page, total
 }
 
-// fail is the error answer, or nil.
+// fail returns the error answer, or nil.
 func (f *Fault) fail() *refusal {
 	if f.Code == "" {
 		return nil
@@ -200,7 +203,7 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(faultJSON{plainFault: (*plainFault)(&f), Delay: duration(f.Delay), Drip: duration(f.Drip)})
 }
 
-// UnmarshalJSON reads durations as strings such as "1.5s" and refuses unknown members, which would otherwise be faults that do nothing.
+// UnmarshalJSON parses durations such as "1.5s" and rejects unknown members, since they would be faults without effect.
 func (f *Fault) UnmarshalJSON(b []byte) error {
 	j := faultJSON{plainFault: (*plainFault)(f)}
 	if err := decodeStrict(b, &j); err != nil {

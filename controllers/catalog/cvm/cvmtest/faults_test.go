@@ -23,7 +23,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// newTransport is one whose connections end with the test.
+// newTransport returns a transport with connections that end with the test.
 func newTransport(t *testing.T) *http.Transport {
 	t.Helper()
 	tr := &http.Transport{}
@@ -31,14 +31,14 @@ func newTransport(t *testing.T) *http.Transport {
 	return tr
 }
 
-// listed is what the real SDK makes of an answer.
+// listed is the SDK's result for an answer.
 type listed struct {
 	Err   string // the SDK's error code, or the beginning of another error
 	Total string // TotalCount, "nil" or "" without Response
 	IDs   string // the last character of each id, "-" for a nil image
 }
 
-// ask lists with the SDK: n images named img-00000000 and so on are there.
+// ask lists with the SDK. The cloud has n images named img-00000000 and so on.
 func ask(t *testing.T, client *cvm.Client, offset, limit uint64) (l listed) {
 	t.Helper()
 	req := cvm.NewDescribeImagesRequest()
@@ -69,7 +69,7 @@ func ask(t *testing.T, client *cvm.Client, offset, limit uint64) (l listed) {
 	return l
 }
 
-// ten are the images img-00000000 to img-00000009 in this order.
+// ten returns the images img-00000000 to img-00000009 in this order.
 func ten() (out []cvmtest.Image) {
 	for i := range 10 {
 		out = append(out, cvmtest.Image{ImageID: fmt.Sprintf("img-%08d", i), Owner: mine})
@@ -85,45 +85,77 @@ func TestFaultsSeenByTheSDK(t *testing.T) {
 		offset, limit uint64
 		want          listed
 	}{
-		"no fault":                                {want: listed{Total: "10", IDs: "0123456789"}},
-		"a business code":                         {fault: cvmtest.Fault{Code: "UnsupportedOperation"}, want: listed{Err: "UnsupportedOperation"}},
-		"a business code with a status of 400":    {fault: cvmtest.Fault{Code: "InternalError", Status: 400}, want: listed{Err: "InternalError"}},
-		"row 1: a gateway's page":                 {fault: cvmtest.Fault{Status: 502}, want: listed{Err: parse}},
-		"row 1: 300 KiB of HTML":                  {fault: cvmtest.Fault{Status: 502, Body: new("<html>" + strings.Repeat("x", 300<<10))}, want: listed{Err: parse}},
-		"row 1: a 503 with a good body":           {fault: cvmtest.Fault{Status: 503, KeepBody: true}, want: listed{Err: "ClientError.HttpStatusCodeError"}},
-		"row 3: one byte at a time":               {fault: cvmtest.Fault{Drip: time.Microsecond}, limit: 1, want: listed{Total: "10", IDs: "0"}},
-		"row 4: cut in mid-body":                  {fault: cvmtest.Fault{CutAfter: 100}, want: listed{Err: parse}},
-		"row 4: reset in mid-body":                {fault: cvmtest.Fault{CutAfter: 100, Reset: true}, want: listed{Err: parse}},
-		"row 4: reset without an answer":          {fault: cvmtest.Fault{Reset: true}, want: listed{Err: network}},
-		"row 4: closed without an answer":         {fault: cvmtest.Fault{Hangup: true}, want: listed{Err: network}},
-		"row 4: truncated JSON of full length":    {fault: cvmtest.Fault{Body: new(`{"Response":{"TotalCount":1`)}, want: listed{Err: parse}},
-		"row 8: clock skew":                       {fault: cvmtest.Fault{Code: "AuthFailure.SignatureExpire"}, want: listed{Err: "AuthFailure.SignatureExpire"}},
-		"row 9: throttled":                        {fault: cvmtest.Fault{Code: "RequestLimitExceeded.UinLimitExceeded"}, want: listed{Err: "RequestLimitExceeded.UinLimitExceeded"}},
-		"row 11: {}":                              {fault: cvmtest.Fault{Body: new(`{}`)}, want: listed{}},
-		"row 11: a null response":                 {fault: cvmtest.Fault{Body: new(`{"Response":null}`)}, want: listed{}},
-		"row 11: an empty response":               {fault: cvmtest.Fault{Unset: []string{"TotalCount", "ImageSet", "RequestId"}}, want: listed{Total: "nil"}},
-		"row 12: null":                            {fault: cvmtest.Fault{Body: new(`null`)}, want: listed{Err: "panic"}},
-		"row 13: a wrong type":                    {fault: cvmtest.Fault{Set: map[string]json.RawMessage{"TotalCount": raw(`"10"`)}}, want: listed{Err: parse}},
-		"row 13: 200 000 brackets":                {fault: cvmtest.Fault{Body: new(strings.Repeat("[", 200_000))}, want: listed{Err: parse}},
-		"row 13: duplicate keys":                  {fault: cvmtest.Fault{Body: new(`{"Response":{"TotalCount":1,"TotalCount":2,"ImageSet":[],"RequestId":"r"}}`)}, want: listed{Total: "2"}},
-		"row 14: a big body":                      {fault: cvmtest.Fault{BigBody: 1 << 20}, limit: 1, want: listed{Total: "10", IDs: "0"}},
-		"row 14: deflate":                         {fault: cvmtest.Fault{DeflateBomb: 1 << 20}, limit: 1, want: listed{Total: "10", IDs: "0"}},
-		"row 14: gzip":                            {fault: cvmtest.Fault{GzipBomb: 1 << 20}, limit: 1, want: listed{Total: "10", IDs: "0"}},
-		"row 15: an odd Content-Encoding":         {fault: cvmtest.Fault{Header: map[string]string{"Content-Encoding": "br"}}, want: listed{Err: "Content-Encoding not support: br"}},
-		"row 15: a redirect to nowhere":           {fault: cvmtest.Fault{Redirect: "http://127.0.0.1:1/"}, want: listed{Err: network}},
-		"row 17: another TotalCount":              {fault: cvmtest.Fault{TotalCount: new(int64(11))}, limit: 1, want: listed{Total: "11", IDs: "0"}},
-		"row 17: a drift":                         {fault: cvmtest.Fault{TotalDelta: -2}, limit: 1, want: listed{Total: "8", IDs: "0"}},
-		"row 18: duplicates from the page before": {fault: cvmtest.Fault{DuplicateImages: 2}, offset: 3, limit: 3, want: listed{Total: "10", IDs: "123"}},
-		"row 18: duplicates on page 1":            {fault: cvmtest.Fault{DuplicateImages: 1}, limit: 3, want: listed{Total: "10", IDs: "010"}},
-		"row 19: dropped images":                  {fault: cvmtest.Fault{DropImages: 2}, limit: 3, want: listed{Total: "10", IDs: "2"}},
-		"row 20: a short page":                    {fault: cvmtest.Fault{Short: 2}, limit: 5, want: listed{Total: "10", IDs: "01"}},
-		"row 20: … and what follows it":           {fault: cvmtest.Fault{Short: 2}, offset: 2, limit: 5, want: listed{Total: "10", IDs: "23"}},
-		"row 21: an ignored Offset":               {fault: cvmtest.Fault{IgnoreOffset: true}, offset: 6, limit: 3, want: listed{Total: "10", IDs: "012"}},
-		"row 22: TotalCount null":                 {fault: cvmtest.Fault{Set: map[string]json.RawMessage{"TotalCount": raw(`null`)}}, limit: 1, want: listed{Total: "nil", IDs: "0"}},
-		"row 22: TotalCount negative":             {fault: cvmtest.Fault{TotalCount: new(int64(-1))}, limit: 1, want: listed{Total: "-1", IDs: "0"}},
-		"row 22: TotalCount 1e12":                 {fault: cvmtest.Fault{TotalCount: new(int64(1e12))}, limit: 1, want: listed{Total: "1000000000000", IDs: "0"}},
-		"row 22: ImageSet null":                   {fault: cvmtest.Fault{Set: map[string]json.RawMessage{"ImageSet": raw(`null`)}}, want: listed{Total: "10"}},
-		"row 22: a null image":                    {fault: cvmtest.Fault{NullImages: 1}, limit: 2, want: listed{Total: "10", IDs: "-1"}},
+		"no fault": {want: listed{Total: "10", IDs: "0123456789"}},
+		"a business code": {
+			fault: cvmtest.Fault{Code: "UnsupportedOperation"}, want: listed{Err: "UnsupportedOperation"},
+		},
+		"a business code with a status of 400": {fault: cvmtest.Fault{Code: "InternalError", Status: 400}, want: listed{Err: "InternalError"}},
+		"row 1: a gateway's page":              {fault: cvmtest.Fault{Status: 502}, want: listed{Err: parse}},
+		"row 1: 300 KiB of HTML": {
+			fault: cvmtest.Fault{Status: 502, Body: new("<html>" + strings.Repeat("x", 300<<10))},
+			want:  listed{Err: parse},
+		},
+		"row 1: a 503 with a good body": {
+			fault: cvmtest.Fault{Status: 503, KeepBody: true}, want: listed{Err: "ClientError.HttpStatusCodeError"},
+		},
+		"row 3: one byte at a time":            {fault: cvmtest.Fault{Drip: time.Microsecond}, limit: 1, want: listed{Total: "10", IDs: "0"}},
+		"row 4: cut in mid-body":               {fault: cvmtest.Fault{CutAfter: 100}, want: listed{Err: parse}},
+		"row 4: reset in mid-body":             {fault: cvmtest.Fault{CutAfter: 100, Reset: true}, want: listed{Err: parse}},
+		"row 4: reset without an answer":       {fault: cvmtest.Fault{Reset: true}, want: listed{Err: network}},
+		"row 4: closed without an answer":      {fault: cvmtest.Fault{Hangup: true}, want: listed{Err: network}},
+		"row 4: truncated JSON of full length": {fault: cvmtest.Fault{Body: new(`{"Response":{"TotalCount":1`)}, want: listed{Err: parse}},
+		"row 8: clock skew": {
+			fault: cvmtest.Fault{Code: "AuthFailure.SignatureExpire"}, want: listed{Err: "AuthFailure.SignatureExpire"},
+		},
+		"row 9: throttled": {
+			fault: cvmtest.Fault{Code: "RequestLimitExceeded.UinLimitExceeded"},
+			want:  listed{Err: "RequestLimitExceeded.UinLimitExceeded"},
+		},
+		"row 11: {}":              {fault: cvmtest.Fault{Body: new(`{}`)}, want: listed{}},
+		"row 11: a null response": {fault: cvmtest.Fault{Body: new(`{"Response":null}`)}, want: listed{}},
+		"row 11: an empty response": {
+			fault: cvmtest.Fault{Unset: []string{"TotalCount", "ImageSet", "RequestId"}}, want: listed{Total: "nil"},
+		},
+		"row 12: null": {fault: cvmtest.Fault{Body: new(`null`)}, want: listed{Err: "panic"}},
+		"row 13: a wrong type": {
+			fault: cvmtest.Fault{Set: map[string]json.RawMessage{"TotalCount": raw(`"10"`)}}, want: listed{Err: parse},
+		},
+		"row 13: 200 000 brackets": {fault: cvmtest.Fault{Body: new(strings.Repeat("[", 200_000))}, want: listed{Err: parse}},
+		"row 13: duplicate keys": {
+			fault: cvmtest.Fault{Body: new(`{"Response":{"TotalCount":1,"TotalCount":2,"ImageSet":[],"RequestId":"r"}}`)},
+			want:  listed{Total: "2"},
+		},
+		"row 14: a big body": {fault: cvmtest.Fault{BigBody: 1 << 20}, limit: 1, want: listed{Total: "10", IDs: "0"}},
+		"row 14: deflate":    {fault: cvmtest.Fault{DeflateBomb: 1 << 20}, limit: 1, want: listed{Total: "10", IDs: "0"}},
+		"row 14: gzip":       {fault: cvmtest.Fault{GzipBomb: 1 << 20}, limit: 1, want: listed{Total: "10", IDs: "0"}},
+		"row 15: an odd Content-Encoding": {
+			fault: cvmtest.Fault{Header: map[string]string{"Content-Encoding": "br"}},
+			want:  listed{Err: "Content-Encoding not support: br"},
+		},
+		"row 15: a redirect to nowhere": {fault: cvmtest.Fault{Redirect: "http://127.0.0.1:1/"}, want: listed{Err: network}},
+		"row 17: another TotalCount": {
+			fault: cvmtest.Fault{TotalCount: new(int64(11))}, limit: 1, want: listed{Total: "11", IDs: "0"},
+		},
+		"row 17: a drift": {fault: cvmtest.Fault{TotalDelta: -2}, limit: 1, want: listed{Total: "8", IDs: "0"}},
+		"row 18: duplicates from the page before": {
+			fault: cvmtest.Fault{DuplicateImages: 2}, offset: 3, limit: 3, want: listed{Total: "10", IDs: "123"},
+		},
+		"row 18: duplicates on page 1":  {fault: cvmtest.Fault{DuplicateImages: 1}, limit: 3, want: listed{Total: "10", IDs: "010"}},
+		"row 19: dropped images":        {fault: cvmtest.Fault{DropImages: 2}, limit: 3, want: listed{Total: "10", IDs: "2"}},
+		"row 20: a short page":          {fault: cvmtest.Fault{Short: 2}, limit: 5, want: listed{Total: "10", IDs: "01"}},
+		"row 20: … and what follows it": {fault: cvmtest.Fault{Short: 2}, offset: 2, limit: 5, want: listed{Total: "10", IDs: "23"}},
+		"row 21: an ignored Offset":     {fault: cvmtest.Fault{IgnoreOffset: true}, offset: 6, limit: 3, want: listed{Total: "10", IDs: "012"}},
+		"row 22: TotalCount null": {
+			fault: cvmtest.Fault{Set: map[string]json.RawMessage{"TotalCount": raw(`null`)}}, limit: 1,
+			want: listed{Total: "nil", IDs: "0"},
+		},
+		"row 22: TotalCount negative": {fault: cvmtest.Fault{TotalCount: new(int64(-1))}, limit: 1, want: listed{Total: "-1", IDs: "0"}},
+		"row 22: TotalCount 1e12": {
+			fault: cvmtest.Fault{TotalCount: new(int64(1e12))}, limit: 1,
+			want: listed{Total: "1000000000000", IDs: "0"},
+		},
+		"row 22: ImageSet null": {fault: cvmtest.Fault{Set: map[string]json.RawMessage{"ImageSet": raw(`null`)}}, want: listed{Total: "10"}},
+		"row 22: a null image":  {fault: cvmtest.Fault{NullImages: 1}, limit: 2, want: listed{Total: "10", IDs: "-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, cvmtest.Options{})
@@ -158,7 +190,8 @@ func TestRow15AnEventStreamIsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.Header.Get("Content-Type") != "text/event-stream" || !strings.HasPrefix(string(b), `data: {"Response":`) || !strings.HasSuffix(string(b), "\n\n") {
+	if resp.Header.Get("Content-Type") != "text/event-stream" || !strings.HasPrefix(string(b), `data: {"Response":`) ||
+		!strings.HasSuffix(string(b), "\n\n") {
 		t.Errorf("%s: %q", resp.Header.Get("Content-Type"), b)
 	}
 }
@@ -191,7 +224,7 @@ func TestACutBodyIsShorterThanPromised(t *testing.T) {
 	}
 }
 
-// Rows 26 to 29 come from the inventory: the SDK hands odd images on as they are.
+// Rows 26 to 29 come from the inventory: the SDK passes odd images on unchanged.
 func TestOddImagesSeenByTheSDK(t *testing.T) {
 	odd := []cvmtest.Image{
 		{ImageID: ""},
@@ -221,7 +254,7 @@ func TestOddImagesSeenByTheSDK(t *testing.T) {
 		wantIDs = append(wantIDs, img.ImageID)
 		wantNames = append(wantNames, img.ImageName)
 	}
-	wantNames[5] = "\ufffd\ufffd" // encoding/json's answer to invalid UTF-8
+	wantNames[5] = "\ufffd\ufffd" // encoding/json's replacement of invalid UTF-8
 	if diff := cmp.Diff([][]string{wantIDs, wantNames}, [][]string{ids, names}); diff != "" {
 		t.Errorf("ids and names (-want +got):\n%s", diff)
 	}
@@ -239,16 +272,22 @@ func TestAFaultFiresOnlyForWhatItMatches(t *testing.T) {
 		calls []call
 		want  string // a mark per call: x for the fault
 	}{
-		"everything":                {cvmtest.Fault{}, []call{page(1), byID}, "xx"},
-		"a region":                  {cvmtest.Fault{Region: "ap-tokyo"}, []call{page(1), {header: map[string]string{"X-TC-Region": "ap-tokyo"}}}, ".x"},
-		"a credential":              {cvmtest.Fault{SecretID: "AKIDother"}, []call{{}, {credential: other}}, ".x"},
-		"a page":                    {cvmtest.Fault{Page: 2}, []call{page(1), page(2), page(3)}, ".x."},
-		"pages from one on":         {cvmtest.Fault{FromPage: 2}, []call{page(1), page(2), page(3)}, ".xx"},
-		"a call":                    {cvmtest.Fault{Call: 2}, []call{page(1), page(1), page(1)}, ".x."},
-		"the second call of a page": {cvmtest.Fault{Call: 2, Page: 2}, []call{page(1), page(2), page(1), page(2), page(2)}, "...x."},
-		"requests by id":            {cvmtest.Fault{ByID: true}, []call{page(1), byID}, ".x"},
-		"listings":                  {cvmtest.Fault{Listing: true}, []call{page(1), byID}, "x."},
-		"the first two":             {cvmtest.Fault{Times: 2}, []call{page(1), page(1), page(1)}, "xx."},
+		"everything": {fault: cvmtest.Fault{}, calls: []call{page(1), byID}, want: "xx"},
+		"a region": {
+			fault: cvmtest.Fault{Region: "ap-tokyo"},
+			calls: []call{page(1), {header: map[string]string{"X-TC-Region": "ap-tokyo"}}}, want: ".x",
+		},
+		"a credential":      {fault: cvmtest.Fault{SecretID: "AKIDother"}, calls: []call{{}, {credential: other}}, want: ".x"},
+		"a page":            {fault: cvmtest.Fault{Page: 2}, calls: []call{page(1), page(2), page(3)}, want: ".x."},
+		"pages from one on": {fault: cvmtest.Fault{FromPage: 2}, calls: []call{page(1), page(2), page(3)}, want: ".xx"},
+		"a call":            {fault: cvmtest.Fault{Call: 2}, calls: []call{page(1), page(1), page(1)}, want: ".x."},
+		"the second call of a page": {
+			fault: cvmtest.Fault{Call: 2, Page: 2}, calls: []call{page(1), page(2), page(1), page(2), page(2)},
+			want: "...x.",
+		},
+		"requests by id": {fault: cvmtest.Fault{ByID: true}, calls: []call{page(1), byID}, want: ".x"},
+		"listings":       {fault: cvmtest.Fault{Listing: true}, calls: []call{page(1), byID}, want: "x."},
+		"the first two":  {fault: cvmtest.Fault{Times: 2}, calls: []call{page(1), page(1), page(1)}, want: "xx."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, cvmtest.Options{})
@@ -297,9 +336,11 @@ func TestAFaultDoesNotHideAWrongSignature(t *testing.T) {
 
 func TestAFaultSurvivesJSON(t *testing.T) {
 	want := cvmtest.Fault{
-		Region: "r", SecretID: "s", Page: 1, FromPage: 2, Call: 3, ByID: true, Listing: true, ImageID: "i", Times: 4, Code: "c", Message: "m", Status: 500, KeepBody: true,
-		Delay: time.Second, Blackhole: true, Drip: 5 * time.Millisecond, Body: new(""), BigBody: 5, Header: map[string]string{"A": "b"}, CutAfter: 6,
-		Hangup: true, Reset: true, Redirect: "u", EventStream: true, DeflateBomb: 7, GzipBomb: 8, TotalCount: new(int64(0)), TotalDelta: 9,
+		Region: "r", SecretID: "s", Page: 1, FromPage: 2, Call: 3, ByID: true, Listing: true, ImageID: "i", Times: 4, Code: "c", Message: "m",
+		Status: 500, KeepBody: true,
+		Delay: time.Second, Blackhole: true, Drip: 5 * time.Millisecond, Body: new(""), BigBody: 5, Header: map[string]string{"A": "b"},
+		CutAfter: 6,
+		Hangup:   true, Reset: true, Redirect: "u", EventStream: true, DeflateBomb: 7, GzipBomb: 8, TotalCount: new(int64(0)), TotalDelta: 9,
 		DropImages: 10, DuplicateImages: 11, NullImages: 12, IgnoreOffset: true, Short: 13,
 		Set: map[string]json.RawMessage{"x": json.RawMessage(`null`)}, Unset: []string{"y"},
 	}
@@ -317,14 +358,17 @@ func TestAFaultSurvivesJSON(t *testing.T) {
 	if !strings.Contains(string(b), `"delay":"1s"`) || !strings.Contains(string(b), `"drip":"5ms"`) {
 		t.Errorf("durations are not readable: %s", b)
 	}
-	for name, bad := range map[string]string{"an unknown member": `{"cod":"x"}`, "a duration without unit": `{"delay":5}`, "a bad duration": `{"drip":"5 s"}`} {
+	for name, bad := range map[string]string{
+		"an unknown member": `{"cod":"x"}`, "a duration without unit": `{"delay":5}`,
+		"a bad duration": `{"drip":"5 s"}`,
+	} {
 		if err := json.Unmarshal([]byte(bad), &got); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
 }
 
-// All codes of the API page can be produced, each seen by the real SDK.
+// Each code of the API page can be produced, as seen by the real SDK.
 func TestTheBusinessCodesOfTheAPIPage(t *testing.T) {
 	natural := map[string]string{
 		"FailedOperation.IllegalTagKey":                           filters("tag-key=a*"),
@@ -335,9 +379,10 @@ func TestTheBusinessCodesOfTheAPIPage(t *testing.T) {
 		"InvalidParameter.InvalidParameterCoexistImageIdsFilters": `{"ImageIds":["img-00000001"],` + filters("platform=a")[1:],
 		"InvalidParameterValue.InstanceTypeNotFound":              `{"InstanceType":"S99.HUGE1"}`,
 		"InvalidParameterValue.InvalidParameterValueLimit":        `{"Limit":101}`,
-		"InvalidParameterValue.LimitExceeded":                     `{"Filters":[` + strings.Repeat(`{"Name":"tag:a","Values":["x"]},`, 10) + `{"Name":"tag:a","Values":["x"]}]}`,
-		"InvalidParameterValue.TagKeyNotFound":                    filters("tag-key=nobody"),
-		"ResourcesSoldOut.SpecifiedInstanceType":                  `{"InstanceType":"S1.SMALL1"}`,
+		"InvalidParameterValue.LimitExceeded": `{"Filters":[` + strings.Repeat(`{"Name":"tag:a","Values":["x"]},`, 10) +
+			`{"Name":"tag:a","Values":["x"]}]}`,
+		"InvalidParameterValue.TagKeyNotFound":   filters("tag-key=nobody"),
+		"ResourcesSoldOut.SpecifiedInstanceType": `{"InstanceType":"S1.SMALL1"}`,
 	}
 	codes := cvmtest.BusinessCodes()
 	if len(codes) != 18 {
@@ -426,7 +471,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	})
 }
 
-// A client that sends more after its request keeps net/http from seeing the connection's end.
+// A client that keeps sending after its request prevents net/http from noticing the end of the connection.
 func TestCloseEndsABlackholeWhoseClientGoesOnSending(t *testing.T) {
 	s := cvmtest.NewServer(cvmtest.Options{})
 	s.Inject(cvmtest.Fault{Blackhole: true})
@@ -479,7 +524,7 @@ func TestCloseWaitsForWhatIsGoingOn(t *testing.T) {
 	<-closed
 }
 
-// waitFor returns when there is nothing left to wait for.
+// waitFor waits until left returns "".
 func waitFor(t *testing.T, left func() string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; runtime.Gosched() {

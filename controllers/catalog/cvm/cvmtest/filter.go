@@ -10,18 +10,18 @@ import (
 	"unicode"
 )
 
-// tagPrefix starts the filter names that have a tag's key in them: "tag:<key>".
+// tagPrefix starts filter names that contain a tag key: "tag:<key>".
 const tagPrefix = "tag:"
 
-// matchers are the filters of the current documentation (API page, and SDK cvm v1.1.0 DescribeImagesRequest; the two CDC ones: SDK
-// cvm v1.1.48). The values of one filter are alternatives.
+// matchers implement the filters of the current documentation (API page, and SDK cvm v1.1.0 DescribeImagesRequest; the
+// two CDC ones: SDK cvm v1.1.48). An image matches a filter if it matches one of the values.
 var matchers = map[string]func(v *view, values []string) bool{
 	"image-id": func(v *view, values []string) bool { return slices.Contains(values, v.ImageID) },
 	"image-type": func(v *view, values []string) bool {
 		return slices.Contains(values, v.typeFor(v.rel))
 	},
-	// Fuzzy by documentation since SDK cvm v1.0.1154. That it looks at the name in the request's language is proven for en-US only
-	// (packer-plugin-tencentcloud's acceptance test).
+	// Fuzzy by documentation since SDK cvm v1.0.1154. That it matches the name in the request's language is proven for
+	// en-US only (packer-plugin-tencentcloud's acceptance test).
 	"image-name": func(v *view, values []string) bool { return v.fuzzy(v.name(v.lang), values) },
 	"platform":   func(v *view, values []string) bool { return v.fuzzy(v.Platform, values) },
 	"tag-key": func(v *view, values []string) bool {
@@ -45,7 +45,7 @@ const (
 	cdcAll = "CACHED_ALL"
 )
 
-// view is an image as one request's caller sees it.
+// view is an image as seen by the caller of one request.
 type view struct {
 	*entry
 	rel        relation
@@ -53,8 +53,8 @@ type view struct {
 	ignoreCase bool
 }
 
-// fuzzy is "contains", literally: whether the real service knows wildcards is not known, nor whether it minds case, for which there is
-// Options.IgnoreCase.
+// fuzzy reports whether s contains a value literally. Whether the real service supports wildcards is not known, nor
+// whether it ignores case; see Options.IgnoreCase.
 func (v *view) fuzzy(s string, values []string) bool {
 	return slices.ContainsFunc(values, func(value string) bool {
 		if v.ignoreCase {
@@ -78,7 +78,7 @@ func (v *view) matches(filters []filter) bool {
 	return true
 }
 
-// checkFilters refuses what doesn't depend on the inventory.
+// checkFilters makes the checks that don't depend on the inventory.
 func checkFilters(filters []filter) *refusal {
 	names := map[string]bool{}
 	for _, f := range filters {
@@ -91,7 +91,7 @@ func checkFilters(filters []filter) *refusal {
 		}
 	}
 	if names[filterCDCStatus] && !names[filterCDC] {
-		// The documentation's example has both; nothing says what one alone does.
+		// The documentation's example has both. Using only one is not documented.
 		return unknown("the filter " + filterCDCStatus + " without " + filterCDC)
 	}
 	return nil
@@ -99,7 +99,8 @@ func checkFilters(filters []filter) *refusal {
 
 func checkFilter(f filter) *refusal {
 	if len(f.values) > maxFilterValues {
-		return refuse("InvalidFilterValue.LimitExceeded", fmt.Sprintf("The number of values of Filter `%.64s` exceeds the limit %d.", f.name, maxFilterValues))
+		return refuse("InvalidFilterValue.LimitExceeded",
+			fmt.Sprintf("The number of values of Filter `%.64s` exceeds the limit %d.", f.name, maxFilterValues))
 	}
 	if slices.Contains(f.values, "") {
 		return unknown("an empty value in the filter " + f.name)
@@ -128,8 +129,8 @@ func checkFilter(f filter) *refusal {
 	return nil
 }
 
-// checkValues refuses values outside a documented list: what the service does with them is not known. MARKET_IMAGE, documented in
-// 2019, finds nothing today (terraform-provider-tencentcloud issue 334).
+// checkValues refuses values outside a documented list, since the service's reaction is not known. MARKET_IMAGE,
+// documented in 2019, finds nothing today (terraform-provider-tencentcloud issue 334).
 func checkValues(f filter, allowed ...string) *refusal {
 	for _, v := range f.values {
 		if !slices.Contains(allowed, v) {
@@ -139,11 +140,12 @@ func checkValues(f filter, allowed ...string) *refusal {
 	return nil
 }
 
-// tagPunctuation is what a tag's key may have besides letters, digits and inner spaces (document 651/13354, "使用限制").
+// tagPunctuation are the characters that tag keys may have besides letters, digits and inner spaces (document
+// 651/13354, "使用限制").
 const tagPunctuation = "+-=._:/@()[],;><＋－＝／＠（）【】："
 
-// checkTagKey refuses keys that the tag documentation forbids (651/13354); that DescribeImages refuses them with this code is inferred
-// from the code's description (标签键存在不合法字符).
+// checkTagKey refuses keys that the tag documentation forbids (651/13354). That DescribeImages uses this code for them
+// is inferred from the code's description (标签键存在不合法字符).
 func checkTagKey(key string) *refusal {
 	if key == "" {
 		return unknown("an empty tag key")
@@ -159,7 +161,7 @@ func checkTagKey(key string) *refusal {
 	return nil
 }
 
-// tagKeys are the keys the filters name.
+// tagKeys returns the tag keys in the filters.
 func tagKeys(filters []filter) []string {
 	var keys []string
 	for _, f := range filters {

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// Inventory describes a cloud by counts and a seed: the same Inventory is always the same images.
+// Inventory describes a cloud by counts and a seed. The same Inventory always gives the same images.
 type Inventory struct {
-	// Seed chooses the images.
+	// Seed seeds the generator.
 	Seed uint64 `json:"seed"`
-	// Regions to fill; none means ap-guangzhou.
+	// Regions are the regions to fill. Default: ap-guangzhou.
 	Regions []string `json:"regions,omitempty"`
 	// Public adds PublicImages to each region.
 	Public bool `json:"public,omitempty"`
-	// Private and Shared are the numbers of images, in each region, that belong to the DefaultCredential's account and that
+	// Private and Shared are the numbers of images per region that belong to the DefaultCredential's account and that
 	// StrangerUIN shares with it.
 	Private int `json:"private,omitempty"`
 	Shared  int `json:"shared,omitempty"`
 }
 
-// Fill puts the described images.
+// Fill adds the described images.
 func (s *Server) Fill(inv Inventory) {
 	regions := inv.Regions
 	if len(regions) == 0 {
@@ -42,7 +42,8 @@ func (s *Server) Fill(inv Inventory) {
 	}
 }
 
-// newest is when the first generated image was created; each following one is a little older, as private images are listed newest first.
+// newest is the creation time of the first generated image. Each following one is a little older, since private images
+// are listed newest first.
 var newest = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
 // recordedNames are names of private images in a recording (cloud-custodian test_tc_ami, October 2022).
@@ -65,9 +66,9 @@ var (
 	tagPairs = []Tag{{"team", "web"}, {"team", "data"}, {"env", "prod"}, {"env", "test"}, {"负责人", "张三"}, {"运营部门", "研发"}, {"cost-center", "42"}}
 )
 
-// PrivateImages makes n images of an account, newest first. Names are unique and Unicode, the first ones from a recording. Fields vary
-// as in recordings: CreatedTime in both notations, SnapshotSet and Tags also null, empty and absent, newer fields also absent; about
-// one image in twelve is in another state than NORMAL, never the first one.
+// PrivateImages returns n images of an account, newest first. Names are unique and Unicode, the first ones from a
+// recording. Fields vary as in recordings: CreatedTime in both notations; SnapshotSet and Tags also null, empty and
+// absent; newer fields also absent. About one image in twelve has another state than NORMAL, never the first one.
 func PrivateImages(seed uint64, n int, uin string) []Image {
 	g := newGenerator(seed, uin)
 	out := make([]Image, n)
@@ -77,8 +78,8 @@ func PrivateImages(seed uint64, n int, uin string) []Image {
 	return out
 }
 
-// SharedImages is PrivateImages of another account, shared with some; without snapshots and tags, since whether the real service shows
-// those to the recipient is not known.
+// SharedImages is like PrivateImages, for images that another account shares. They have no snapshots and tags, since it
+// is not known whether the real service shows those to the recipient.
 func SharedImages(seed uint64, n int, owner string, with ...string) []Image {
 	out := PrivateImages(seed, n, owner)
 	for i := range out {
@@ -138,7 +139,7 @@ func (g *generator) id(prefix string) string {
 	}
 }
 
-// name is unique in the account, as the real service enforces.
+// name returns a name that is unique in the account, as the real service requires.
 func (g *generator) name(i int) string {
 	if i < len(recordedNames) {
 		return recordedNames[i]
@@ -146,7 +147,7 @@ func (g *generator) name(i int) string {
 	return fmt.Sprintf("%s-%d", namePrefixes[g.IntN(len(namePrefixes))], i)
 }
 
-// createdTime has both notations: as recorded, and as in the API page's examples.
+// createdTime uses both notations, that of recordings and that of the API page's examples.
 func (g *generator) createdTime(i int) *string {
 	t := newest.Add(-time.Duration(i) * 37 * time.Minute)
 	if g.IntN(2) == 0 {
@@ -155,7 +156,7 @@ func (g *generator) createdTime(i int) *string {
 	return new(t.Format("2006-01-02T15:04:05+00:00"))
 }
 
-// newFields sets those that exist since September 2024 and may be absent.
+// newFields sets the fields that exist since September 2024 and may be absent.
 func (g *generator) newFields(img *Image) {
 	switch g.IntN(4) {
 	case 0:

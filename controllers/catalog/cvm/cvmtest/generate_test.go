@@ -54,7 +54,8 @@ func TestGeneratedPrivateImagesAreOnesTheServiceCouldHave(t *testing.T) {
 	for _, what := range []string{
 		"NORMAL", "CREATING", "CREATEFAILED", "SYNCING", "IMPORTING", "IMPORTFAILED", "x86_64", "arm", "i386", "BYOL", "EXTERNAL_IMPORT",
 		"time with Z", "time with +00:00", "non-ASCII name", "snapshots null", "snapshots empty", "snapshots absent", "data disk",
-		"tags null", "tags empty", "tags absent", "several tags", "cloudinit null", "family absent", "family empty", "deprecated absent", "deprecated",
+		"tags null", "tags empty", "tags absent", "several tags", "cloudinit null", "family absent", "family empty", "deprecated absent",
+		"deprecated",
 		"sync percent", "undocumented members", "no licence",
 	} {
 		if seen[what] == 0 {
@@ -75,7 +76,8 @@ func count(seen map[string]int, img cvmtest.Image) {
 		"time with Z":      strings.HasSuffix(*img.CreatedTime, "Z"),
 		"time with +00:00": strings.HasSuffix(*img.CreatedTime, "+00:00"),
 		"non-ASCII name":   len(img.ImageName) > utf8.RuneCountInString(img.ImageName),
-		"snapshots null":   img.SnapshotSet == nil && !slices.Contains(img.Absent, "SnapshotSet"), "snapshots empty": img.SnapshotSet != nil && len(img.SnapshotSet) == 0,
+		"snapshots null":   img.SnapshotSet == nil && !slices.Contains(img.Absent, "SnapshotSet"),
+		"snapshots empty":  img.SnapshotSet != nil && len(img.SnapshotSet) == 0,
 		"snapshots absent": slices.Contains(img.Absent, "SnapshotSet"), "data disk": len(img.SnapshotSet) == 2,
 		"tags null": img.Tags == nil && !slices.Contains(img.Absent, "Tags"), "tags empty": img.Tags != nil && len(img.Tags) == 0,
 		"tags absent": slices.Contains(img.Absent, "Tags"), "several tags": len(img.Tags) > 1,
@@ -111,8 +113,10 @@ func TestPublicImagesAreAsRecorded(t *testing.T) {
 	ids := map[string]bool{}
 	for _, img := range images {
 		ids[img.ImageID] = true
-		if !idPattern.MatchString(img.ImageID) || img.Owner != "" || img.ImageSource != "OFFICIAL" || img.ImageState != "NORMAL" || img.Platform == "" ||
-			img.CreatedTime != nil || img.ImageCreator != nil || img.SyncPercent != nil || img.OSName != img.ImageName || img.ImageDescription != img.ImageName ||
+		if !idPattern.MatchString(img.ImageID) || img.Owner != "" || img.ImageSource != "OFFICIAL" || img.ImageState != "NORMAL" ||
+			img.Platform == "" ||
+			img.CreatedTime != nil || img.ImageCreator != nil || img.SyncPercent != nil || img.OSName != img.ImageName ||
+			img.ImageDescription != img.ImageName ||
 			strings.Contains(img.ImageName, "位") || strings.Contains(img.NameZH, "bit") {
 			t.Errorf("not like a public image: %+v", img)
 		}
@@ -121,7 +125,8 @@ func TestPublicImagesAreAsRecorded(t *testing.T) {
 		t.Errorf("%d images, %d ids", len(images), len(ids))
 	}
 	i := slices.IndexFunc(images, func(img cvmtest.Image) bool { return img.ImageID == "img-pi0ii46r" })
-	if diff := cmp.Diff([]string{"Ubuntu Server 18.04 LTS 64bit", "Ubuntu Server 18.04.1 LTS 64位"}, []string{images[i].ImageName, images[i].NameZH}); diff != "" {
+	if diff := cmp.Diff([]string{"Ubuntu Server 18.04 LTS 64bit", "Ubuntu Server 18.04.1 LTS 64位"},
+		[]string{images[i].ImageName, images[i].NameZH}); diff != "" {
 		t.Errorf("the image whose names differ in digits (-want +got):\n%s", diff)
 	}
 }

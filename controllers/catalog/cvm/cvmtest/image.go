@@ -9,22 +9,26 @@ import (
 	"strconv"
 )
 
-// Image is one image of a region. Exported fields with wire names are answered as on the wire; nil and zero mean what the comment
-// says, because the real service answers some fields as null and leaves others out.
+// Image is one image of a region. Exported fields with wire names are answered as on the wire. The field comments
+// define nil and zero, because the real service answers some fields as null and omits others.
 type Image struct {
-	// ImageID is "img-" and eight characters of [0-9a-z] in every recording; nothing here enforces it, so that bad ids can be served.
+	// ImageID is "img-" and eight characters of [0-9a-z] in every recording. It isn't validated, so that invalid ids
+	// can be served.
 	ImageID string `json:"ImageId"`
 	// OSName is localised for public images; see OSNameZH.
 	OSName string `json:"OsName"`
-	// ImageType is answered verbatim if it is not one of PRIVATE_IMAGE, PUBLIC_IMAGE and SHARED_IMAGE; those three are answered
-	// from the caller's point of view instead. Put fills Owner (the DefaultCredential's account) for an image said to be
-	// private without one, and Owner and SharedWith for one said to be shared without.
+	// ImageType is PRIVATE_IMAGE, PUBLIC_IMAGE or SHARED_IMAGE from the caller's point of view. Any other value is
+	// answered unchanged. Put sets a missing Owner of a private image to the DefaultCredential's account, and missing
+	// Owner and SharedWith of a shared image.
 	ImageType string `json:"ImageType"`
-	// CreatedTime is nil (null) for public images; private ones have "2022-09-22T15:10:55Z" or "2020-09-22T00:00:00+00:00".
+	// CreatedTime is nil (null) for public images. Private ones have "2022-09-22T15:10:55Z" or
+	// "2020-09-22T00:00:00+00:00".
 	CreatedTime *string `json:"CreatedTime"`
-	// ImageName is at most 60 characters of any Unicode at the real service; localised for public images, see NameZH.
+	// ImageName has at most 60 characters of any Unicode in the real service. It is localised for public images; see
+	// NameZH.
 	ImageName string `json:"ImageName"`
-	// ImageDescription is at most 256 characters at the real service; localised for public images, see DescriptionZH.
+	// ImageDescription has at most 256 characters in the real service. It is localised for public images; see
+	// DescriptionZH.
 	ImageDescription string `json:"ImageDescription"`
 	// ImageSize is in GiB.
 	ImageSize int64 `json:"ImageSize"`
@@ -34,33 +38,33 @@ type Image struct {
 	ImageState string `json:"ImageState"`
 	// Platform is CentOS, Ubuntu, TencentOS, Windows, "Rocky Linux" and so on.
 	Platform string `json:"Platform"`
-	// ImageCreator is the uin of the creator, nil (null) for public images.
+	// ImageCreator is the uin of the creator, or nil (null) for public images.
 	ImageCreator *string `json:"ImageCreator"`
 	// ImageSource is OFFICIAL, CREATE_IMAGE or EXTERNAL_IMPORT.
 	ImageSource string `json:"ImageSource"`
-	// SyncPercent is nil (null) but while an image is copied.
+	// SyncPercent is nil (null) unless the image is being copied.
 	SyncPercent *int64 `json:"SyncPercent"`
-	// IsSupportCloudinit is nil (null) where unknown.
+	// IsSupportCloudinit is nil (null) if unknown.
 	IsSupportCloudinit *bool `json:"IsSupportCloudinit"`
-	// SnapshotSet is null when nil, [] when empty.
+	// SnapshotSet is null if nil, [] if empty.
 	SnapshotSet []Snapshot `json:"SnapshotSet"`
-	// Tags is null when nil, [] when empty.
+	// Tags is null if nil, [] if empty.
 	Tags []Tag `json:"Tags"`
-	// LicenseType is TencentCloud or BYOL; "" leaves it out of the answer, as on the API page.
+	// LicenseType is TencentCloud or BYOL. It is omitted if "", as on the API page.
 	LicenseType string `json:"LicenseType,omitempty"`
-	// ImageFamily is left out of the answer when nil, as before September 2024.
+	// ImageFamily is omitted if nil, as before September 2024.
 	ImageFamily *string `json:"ImageFamily,omitempty"`
-	// ImageDeprecated is left out of the answer when nil, as before September 2024.
+	// ImageDeprecated is omitted if nil, as before September 2024.
 	ImageDeprecated *bool `json:"ImageDeprecated,omitempty"`
-	// CdcCacheStatus is answered only to requests with CDC filters, and left out when "".
+	// CdcCacheStatus is answered only to requests with CDC filters, and omitted if "".
 	CdcCacheStatus string `json:"CdcCacheStatus,omitempty"`
 
-	// Owner is the uin of the account it belongs to; "" means a public image.
+	// Owner is the uin of the owning account. "" means a public image.
 	Owner string `json:"Owner,omitempty"`
-	// SharedWith are the uins it is shared with; they see it as SHARED_IMAGE.
+	// SharedWith are the uins of accounts that see the image as SHARED_IMAGE.
 	SharedWith []string `json:"SharedWith,omitempty"`
-	// HiddenFrom are the uins that don't see this public image: what is public depends on the account (terraform-provider-tencentcloud
-	// issue 809).
+	// HiddenFrom are the uins of accounts that don't see this public image. Which images are public depends on the
+	// account (terraform-provider-tencentcloud issue 809).
 	HiddenFrom []string `json:"HiddenFrom,omitempty"`
 	// NameZH is ImageName in answers to X-TC-Language zh-CN; "" means the same.
 	NameZH string `json:"NameZH,omitempty"`
@@ -68,20 +72,20 @@ type Image struct {
 	OSNameZH string `json:"OSNameZH,omitempty"`
 	// DescriptionZH is ImageDescription in answers to X-TC-Language zh-CN; "" means the same.
 	DescriptionZH string `json:"DescriptionZH,omitempty"`
-	// InstanceTypes are the types it can be used with; nil means all.
+	// InstanceTypes are the instance types that can use the image. nil means all.
 	InstanceTypes []string `json:"InstanceTypes,omitempty"`
-	// DedicatedClusterIDs are the CDC clusters the dedicated-cluster-id filter finds it by.
+	// DedicatedClusterIDs are the CDC clusters matched by the filter dedicated-cluster-id.
 	DedicatedClusterIDs []string `json:"DedicatedClusterIds,omitempty"`
-	// Undocumented adds the members that a recording of 2022 has and no documentation mentions (CreatePercent, GPUDriverList,
+	// Undocumented adds the undocumented members of a recording of 2022 (CreatePercent, GPUDriverList,
 	// isSupportCloudinit and so on, and tagKey and tagValue beside each tag's Key and Value).
 	Undocumented bool `json:"Undocumented,omitempty"`
-	// Absent are wire names of fields to leave out of the answer.
+	// Absent are wire names of fields to omit.
 	Absent []string `json:"Absent,omitempty"`
-	// Raw are wire fields to answer with exactly these bytes: wrong types, null, further fields ("GPUDriverList"), even invalid UTF-8.
+	// Raw has verbatim bytes for wire fields: wrong types, null, further fields ("GPUDriverList"), even invalid UTF-8.
 	Raw map[string]json.RawMessage `json:"Raw,omitempty"`
 }
 
-// Snapshot is a snapshot behind an image.
+// Snapshot is a disk snapshot of an image.
 type Snapshot struct {
 	// SnapshotID is "snap-" and eight characters.
 	SnapshotID string `json:"SnapshotId"`
@@ -97,14 +101,14 @@ type Tag struct {
 	Value string `json:"Value"`
 }
 
-// Image types as the API names them (API page, filter image-type).
+// Image types of the API (API page, filter image-type).
 const (
 	TypePrivate = "PRIVATE_IMAGE"
 	TypePublic  = "PUBLIC_IMAGE"
 	TypeShared  = "SHARED_IMAGE"
 )
 
-// language is an X-TC-Language that the simulator knows.
+// language is a value of X-TC-Language.
 type language int
 
 const (
@@ -113,7 +117,7 @@ const (
 	languages
 )
 
-// relation is how a caller sees an image.
+// relation is the relation of a caller to an image.
 type relation int
 
 const (
@@ -126,8 +130,8 @@ const (
 
 var relationTypes = [relations]string{public: TypePublic, own: TypePrivate, shared: TypeShared}
 
-// relationTo returns how the account sees the image: its own are private, official ones public, those shared with it shared;
-// others' are not visible (API page, filter image-type).
+// relationTo returns how the account sees the image: its own images are private, official ones public, those shared
+// with it shared. Other accounts' images are invisible (API page, filter image-type).
 func (i *Image) relationTo(uin string) relation {
 	switch {
 	case i.Owner == "" && slices.Contains(i.HiddenFrom, uin):
@@ -142,7 +146,7 @@ func (i *Image) relationTo(uin string) relation {
 	return invisible
 }
 
-// typeFor is the ImageType the caller sees.
+// typeFor returns the ImageType that the caller sees.
 func (i *Image) typeFor(rel relation) string {
 	switch i.ImageType {
 	case "", TypePrivate, TypePublic, TypeShared:
@@ -167,7 +171,7 @@ func (i *Image) hasTag(key string, values []string) bool {
 	})
 }
 
-// clone is a deep copy.
+// clone returns a deep copy.
 func (i *Image) clone() Image {
 	c := *i
 	c.CreatedTime, c.ImageCreator = copyPtr(i.CreatedTime), copyPtr(i.ImageCreator)
@@ -235,7 +239,7 @@ func (i *Image) encode(lang language, rel relation, cdc bool) []byte {
 	return append(e.buf, '}')
 }
 
-// imageEncoder writes an image's members.
+// imageEncoder encodes an image.
 type imageEncoder struct {
 	members
 	image *Image
@@ -303,7 +307,7 @@ func (e *imageEncoder) tags() {
 	})
 }
 
-// undocumented members with the values that all images of the recording have (cloud-custodian test_tc_ami).
+// undocumented adds members with the values that all images of the recording have (cloud-custodian test_tc_ami).
 func (e *imageEncoder) undocumented() {
 	for _, m := range [...][2]string{
 		{"CreatePercent", "null"}, {"IsSupportAutoInstallGPUDriver", "false"}, {"GPUDriverList", "[]"}, {"ImageFormat", `"RAW"`},

@@ -13,13 +13,13 @@ import (
 
 // InstanceType is an instance type that the simulated cloud offers.
 type InstanceType struct {
-	// Name is as in "S5.MEDIUM4".
+	// Name is a name such as "S5.MEDIUM4".
 	Name string `json:"name"`
 	// SoldOut makes requests with it fail with ResourcesSoldOut.SpecifiedInstanceType.
 	SoldOut bool `json:"soldOut,omitempty"`
 }
 
-// DefaultInstanceTypes are offered by a new server: some of the real families. SR1 is an Arm one.
+// DefaultInstanceTypes are the types of a new server: some of the real families. SR1 is an Arm one.
 var DefaultInstanceTypes = []string{
 	"S1.SMALL1", "S2.SMALL1", "S3.MEDIUM2", "S5.MEDIUM2", "S5.MEDIUM4", "S6.MEDIUM4", "SA2.MEDIUM2", "SA2.MEDIUM4", "SA5.MEDIUM2",
 	"GN7.2XLARGE32", "SR1.MEDIUM2", "SR1.LARGE8",
@@ -37,7 +37,7 @@ func (t *instanceTypes) init() {
 	}
 }
 
-// SetInstanceType offers a type, or changes one.
+// SetInstanceType adds or changes a type.
 func (s *Server) SetInstanceType(t InstanceType) {
 	s.types.mu.Lock()
 	defer s.types.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *Server) RemoveInstanceType(name string) {
 	delete(s.types.m, name)
 }
 
-// InstanceTypes returns the types that are offered, by name.
+// InstanceTypes returns the offered types, sorted by name.
 func (s *Server) InstanceTypes() []InstanceType {
 	s.types.mu.RLock()
 	defer s.types.mu.RUnlock()
@@ -62,10 +62,10 @@ func (s *Server) InstanceTypes() []InstanceType {
 	return out
 }
 
-// instanceTypePattern is the form of all known type names; that another form is what the service calls malformed is inferred.
+// instanceTypePattern matches all known type names. That the service calls other names malformed is inferred.
 var instanceTypePattern = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*\.[A-Z0-9]+$`)
 
-// check has the three codes of the API page about InstanceType.
+// check returns the three codes of the API page about InstanceType.
 func (t *instanceTypes) check(name string) *refusal {
 	if name == "" {
 		return nil

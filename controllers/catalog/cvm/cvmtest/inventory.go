@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// inventory holds the images of all regions. Entries are immutable, so a page is made outside the lock.
+// inventory holds the images of all regions. Entries are immutable, so pages can be encoded without the lock.
 type inventory struct {
 	mu      sync.RWMutex
 	regions map[string]*regionImages
@@ -25,14 +25,14 @@ type regionImages struct {
 	order     []*entry
 	byID      map[string]*entry
 	low, high int64
-	// matches caches what a query found, so that 500 pages are one search.
+	// matches caches results by query, so that a listing of 500 pages needs one search.
 	matches map[string][]*entry
 }
 
 // maxCachedQueries bounds regionImages.matches.
 const maxCachedQueries = 64
 
-// entry is a stored image with its JSON, made on first use, per language and relation.
+// entry is a stored image with its lazily encoded JSON per language and relation.
 type entry struct {
 	Image
 	seq  int64
@@ -48,13 +48,14 @@ func (e *entry) encoded(lang language, rel relation) []byte {
 	return b
 }
 
-// Put inserts images, or replaces those with the same ImageID in place. New private and shared images come first in listings, in the
-// order given (recordings have the newest first); new public ones last (they have a product order).
+// Put inserts images, or replaces those with the same ImageID in place. New private and shared images come first in
+// listings, in the given order (recordings have the newest first). New public ones come last (they have a product
+// order).
 func (s *Server) Put(region string, images ...Image) {
 	s.inventory.put(region, images)
 }
 
-// Delete removes the images; ids that aren't there don't matter.
+// Delete removes images. It ignores unknown ids.
 func (s *Server) Delete(region string, ids ...string) {
 	gone := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -88,7 +89,7 @@ func (s *Server) Images(region string) []Image {
 	return out
 }
 
-// Update changes one image in place; it panics when the region doesn't have it.
+// Update changes one image in place. It panics if the region doesn't have it.
 func (s *Server) Update(region, id string, f func(*Image)) {
 	if !s.inventory.update(region, id, f) {
 		panic(fmt.Sprintf("cvmtest: no image %s in %s", id, region))
@@ -114,7 +115,7 @@ func (s *Server) Regions() []string {
 	return slices.Sorted(maps.Keys(s.inventory.regions))
 }
 
-// change runs f with the lock held and drops what was cached.
+// change runs f with the lock held and invalidates the caches.
 func (inv *inventory) change(name string, f func(*regionImages)) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
@@ -153,7 +154,7 @@ func (inv *inventory) put(name string, images []Image) {
 	})
 }
 
-// insert puts new entries around the present ones.
+// insert adds new entries before and after the existing ones.
 func (r *regionImages) insert(first, last []*entry) {
 	r.low -= int64(len(first))
 	for i, e := range first {
@@ -166,7 +167,7 @@ func (r *regionImages) insert(first, last []*entry) {
 	r.order = slices.Concat(first, r.order, last)
 }
 
-// replace swaps an entry for a changed one at the same place.
+// replace replaces an entry by a changed one at the same position.
 func (r *regionImages) replace(old *entry, img Image) {
 	at, found := slices.BinarySearchFunc(r.order, old.seq, func(e *entry, seq int64) int { return cmp.Compare(e.seq, seq) })
 	if !found || r.order[at] != old {
@@ -178,7 +179,7 @@ func (r *regionImages) replace(old *entry, img Image) {
 	r.byID[img.ImageID] = r.order[at]
 }
 
-// fillOwner gives images that are said to be private or shared the accounts that make them so.
+// fillOwner sets the default Owner and SharedWith of private and shared images.
 func (i *Image) fillOwner() {
 	switch {
 	case i.Owner != "":
@@ -192,5 +193,5 @@ func (i *Image) fillOwner() {
 	}
 }
 
-// StrangerUIN is the account that Put makes the owner of a shared image without one.
+// StrangerUIN is the default owner of shared images.
 const StrangerUIN = "100000000099"

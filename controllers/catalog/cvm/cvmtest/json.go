@@ -18,15 +18,15 @@ func decodeStrict(b []byte, into any) error {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// members writes the members of an object by hand: pages are made of ready pieces, strings go out byte for byte (encoding/json would
-// replace invalid UTF-8), and a member can be missing or be something else.
+// members encodes the members of an object. encoding/json can't be used: pages consist of encoded pieces, strings must
+// be written unchanged (encoding/json replaces invalid UTF-8), and members can be missing or overridden.
 type members struct {
 	buf   []byte
 	set   map[string]json.RawMessage
 	unset []string
 }
 
-// member starts a member and reports whether its usual value follows: not when set or unset speak of it.
+// member starts a member and reports whether its usual value follows. It doesn't if set or unset overrides the member.
 func (e *members) member(name string) bool {
 	if _, ok := e.set[name]; ok || slices.Contains(e.unset, name) {
 		return false
@@ -42,7 +42,7 @@ func (e *members) key(name string) {
 	e.buf = append(appendString(e.buf, name), ':')
 }
 
-// appendList writes null for nil and [] for empty, as the real service has both.
+// appendList encodes nil as null and an empty list as [], as the real service has both.
 func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
 	if list == nil {
 		return append(b, "null"...)

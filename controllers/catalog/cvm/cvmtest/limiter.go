@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// limiter counts requests per action and credential in each clock second. The dimension and that the window is measured at the
-// server are documented (document 1278/109059); that it is a fixed window is inferred from the message's words "in a second".
+// limiter counts requests per action and credential in each second of the clock. The dimension, and that the server
+// measures the window, are documented (document 1278/109059). That it is a fixed window is inferred from the words "in
+// a second" of the message.
 type limiter struct {
 	mu     sync.Mutex
 	second int64
@@ -28,7 +29,7 @@ func (l *limiter) take(action, secretID string, now time.Time) int {
 	return l.counts[[2]string{action, secretID}]
 }
 
-// throttle answers with the real message (English: cb-spider issue 654, for CVM; Chinese: a public report of another product).
+// throttle uses the real message (English: cb-spider issue 654, for CVM; Chinese: a public report of another product).
 func (s *Server) throttle(action, secretID string, now time.Time) *refusal {
 	limit := s.opts.RateLimit
 	if limit < 0 {
@@ -40,7 +41,8 @@ func (s *Server) throttle(action, secretID string, now time.Time) *refusal {
 	}
 	return &refusal{
 		code: "RequestLimitExceeded",
-		en:   fmt.Sprintf("Your current request times equals to `%d` in a second, which exceeds the frequency limit `%d` for a second. Please reduce the frequency of calls.", n, limit),
-		zh:   fmt.Sprintf("您当前每秒请求 `%d` 次，超过了每秒频率上限 `%d`，请稍后重试。", n, limit),
+		en: fmt.Sprintf("Your current request times equals to `%d` in a second, which exceeds the frequency limit `%d` for a second. "+
+			"Please reduce the frequency of calls.", n, limit),
+		zh: fmt.Sprintf("您当前每秒请求 `%d` 次，超过了每秒频率上限 `%d`，请稍后重试。", n, limit),
 	}
 }

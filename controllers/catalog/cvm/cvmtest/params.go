@@ -18,11 +18,12 @@ const (
 	maxLimit        = 100
 	maxFilters      = 10
 	maxFilterValues = 5
-	// maxImageIDs is inferred: other id lists of CVM take 100, and clients chunk by 100; this API's maximum is not documented.
+	// maxImageIDs is inferred: other id lists of CVM accept 100, and clients chunk by 100. This API's maximum is not
+	// documented.
 	maxImageIDs = 100
 )
 
-// params are DescribeImages' own parameters (API page, section 2).
+// params are the parameters of DescribeImages (API page, section 2).
 type params struct {
 	imageIDs      []string
 	filters       []filter
@@ -35,7 +36,7 @@ type filter struct {
 	values []string
 }
 
-// parseParams reads a request body. On a refusal, params holds what was read until then, for faults and the log.
+// parseParams parses a request body. On a refusal, params contains what was parsed so far, for faults and the log.
 func parseParams(body []byte) (params, *refusal) {
 	p := params{limit: defaultLimit}
 	members, no := parseObject(body, "the body")
@@ -96,7 +97,7 @@ func readJSON(v []byte, name string, into any) *refusal {
 	return nil
 }
 
-// readList reads a list of strings; what the service does with an empty one or one with null is not known.
+// readList parses a list of strings. The service's reaction to an empty list, or one with null, is not known.
 func readList(v json.RawMessage, name string, into *[]string) *refusal {
 	var list []*string
 	if no := readJSON(v, name, &list); no != nil {
@@ -133,7 +134,7 @@ func readFilters(v json.RawMessage) ([]filter, *refusal) {
 	return out, nil
 }
 
-// readFilter reads {Name, Values}; both are required (data type Filter).
+// readFilter parses {Name, Values}. Both are required (data type Filter).
 func readFilter(v json.RawMessage, where string) (filter, *refusal) {
 	var f filter
 	members, no := parseObject(v, where)
@@ -156,12 +157,12 @@ func readFilter(v json.RawMessage, where string) (filter, *refusal) {
 	return f, noneLeft(members, where+".")
 }
 
-// imageIDPattern is the form of ids: eight characters in every recording, nine in an example of the API page DeleteImages
-// (img-34vaef8fe). That there may be more is inferred, and that fewer are malformed.
+// imageIDPattern matches ids: eight characters in every recording, nine in an example of the API page DeleteImages
+// (img-34vaef8fe). That longer ids are valid and shorter ones malformed is inferred.
 var imageIDPattern = regexp.MustCompile(`^img-[0-9a-z]{8,32}$`)
 
-// check applies the rules of the API page, section 2, that don't depend on the inventory. Which code stands for which excess is
-// inferred where the comment says so.
+// check applies the rules of the API page, section 2, that don't depend on the inventory. Some codes are inferred, as
+// the comments below state.
 func (p *params) check() *refusal {
 	switch {
 	case len(p.imageIDs) > 0 && len(p.filters) > 0:

@@ -5,10 +5,11 @@ package cvmtest
 
 import "strings"
 
-// publicTable has ids and English names of real public images: id|name|platform|architecture|GiB, "" for the two last meaning x86_64
-// and 20 (inferred). Sources: a public terraform state of February 2024 (Ubuntu), terraform-provider-tencentcloud's
-// data_source_tc_images_test.txt of July 2022 (TencentOS, one Windows), and ids in other public code and documentation. The order of
-// the families is inferred from a recording that begins with TencentOS and OpenCloudOS.
+// publicTable has ids and English names of real public images: id|name|platform|architecture|GiB. Empty architecture
+// and size mean x86_64 and 20 (inferred). Sources: a public terraform state of February 2024 (Ubuntu),
+// terraform-provider-tencentcloud's data_source_tc_images_test.txt of July 2022 (TencentOS, one Windows), and ids in
+// other public code and documentation. The order of the families is inferred from a recording that begins with
+// TencentOS and OpenCloudOS.
 const publicTable = `
 img-jle9w5at|TencentOS Server 3.2 (ARM64)|TencentOS|arm|50
 img-9qrfy1xt|TencentOS Server 3.2 (Final)|TencentOS||50
@@ -76,8 +77,8 @@ img-2tddq003|Windows Server 2012 R2 Datacenter 64bit EN|Windows||50
 img-kmzf9bvp|Windows Server 2012 R2 For Tencent|Windows||50
 `
 
-// chineseNames turns English names into the Chinese ones: seen for "64bit" and the one that differs in its digits; the English names of
-// the Windows images are inferred from their Chinese ones.
+// chineseNames translates English names to Chinese: seen for "64bit" and for the one that differs in its digits. The
+// English names of the Windows images are inferred from their Chinese ones.
 var chineseNames = strings.NewReplacer(
 	"Ubuntu Server 18.04 LTS 64bit", "Ubuntu Server 18.04.1 LTS 64位",
 	"Datacenter 64bit CN", "数据中心版 64位中文版",
@@ -85,7 +86,7 @@ var chineseNames = strings.NewReplacer(
 	"64bit", "64位", "32bit", "32位",
 )
 
-// Instance types that images of an architecture can be used with; that an Arm type takes Arm images only is inferred.
+// Instance types that can use images of an architecture. That an Arm type accepts only Arm images is inferred.
 var (
 	armTypes = []string{"SR1.MEDIUM2", "SR1.LARGE8"}
 	x86Types = []string{
@@ -94,8 +95,8 @@ var (
 	}
 )
 
-// PublicImages returns public images with real ids and names. As in recordings, and against the documentation, they have no
-// CreatedTime, ImageCreator and SyncPercent; OsName, ImageName and ImageDescription are the same and depend on the language.
+// PublicImages returns public images with real ids and names. As in recordings, and contrary to the documentation, they
+// have no CreatedTime, ImageCreator and SyncPercent. OsName, ImageName and ImageDescription are equal and localised.
 func PublicImages() []Image {
 	var out []Image
 	for line := range strings.Lines(strings.TrimPrefix(publicTable, "\n")) {

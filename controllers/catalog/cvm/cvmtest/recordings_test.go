@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// recording is a pair of a real request and its real answer; docs/simulator.md describes the format.
+// recording is a real request with its real answer. docs/simulator.md describes the format.
 type recording struct {
 	Source  string `json:"source"`
 	Request struct {
@@ -22,20 +22,20 @@ type recording struct {
 		Region   string          `json:"region"`
 		Body     json.RawMessage `json:"body"`
 	} `json:"request"`
-	// Inventory is what the simulator holds: "response" (the recorded images), or the function with that name.
+	// Inventory is the simulator's inventory: "response" (the recorded images), or the function with that name.
 	Inventory string `json:"inventory"`
-	// Owner is the account of the recorded images; "" for public ones.
+	// Owner is the account of the recorded images, or "" for public ones.
 	Owner    string `json:"owner"`
 	Response struct {
 		TotalCount int64             `json:"TotalCount"`
 		ImageSet   []json.RawMessage `json:"ImageSet"`
 		RequestID  string            `json:"RequestId"`
 	} `json:"response"`
-	// More tells that ImageSet goes on after what is recorded.
+	// More is set if ImageSet continues after the recorded part.
 	More bool `json:"more"`
-	// Ignore are members of images that the source says nothing about.
+	// Ignore are members of images that the source doesn't show.
 	Ignore []string `json:"ignore"`
-	// Inferred says, for people, what the source does not.
+	// Inferred documents what the source doesn't show.
 	Inferred []string `json:"inferred"`
 }
 
@@ -119,7 +119,7 @@ func TestRecordedAnswersAreReplayed(t *testing.T) {
 	}
 }
 
-// The recording's second image written by hand: nothing in it needs Raw.
+// The recording's second image, written by hand without Raw.
 func TestUndocumentedMembersAreTheRecordedOnes(t *testing.T) {
 	const tag = "测试人员"
 	img := cvmtest.Image{

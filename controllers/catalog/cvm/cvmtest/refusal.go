@@ -3,24 +3,25 @@
 
 package cvmtest
 
-// CodeUnknown is the code of answers to requests with an unknown real answer. It is not a code of the real service; a test that
-// meets it must be changed, or the simulator taught with a source. Server.Unknown lists what was met.
+// CodeUnknown is the error code for requests whose real answer is not known. The real service doesn't use it. A test
+// that gets it must be changed, or the simulator extended with a source. Server.Unknown lists the causes.
 const CodeUnknown = "InternalError.CvmtestUnknownBehaviour"
 
-// refusal is an error answer: code, and the message in English and Chinese (zh empty: the same).
+// refusal is an error answer: the code, and the message in English and Chinese. If zh is empty, it is the same as en.
 type refusal struct{ code, en, zh string }
 
-// refuse takes the Chinese message from the API page where it has one.
+// refuse returns a refusal with the Chinese message of the API page, if it has one.
 func refuse(code, message string) *refusal {
 	return &refusal{code: code, en: message, zh: pageMessages[code]}
 }
 
-// unknown refuses loudly what no source describes.
+// unknown refuses undocumented behaviour with CodeUnknown.
 func unknown(what string) *refusal {
 	return &refusal{code: CodeUnknown, en: "cvmtest does not know what the real service does with " + what}
 }
 
-// missing is the documented common code for an absent required parameter; that the names are those of the headers is inferred.
+// missing returns the documented common code for a missing required parameter. That the names are those of the headers
+// is inferred.
 func missing(name string) *refusal {
 	return &refusal{
 		code: "MissingParameter",
@@ -58,5 +59,6 @@ var pageMessages = map[string]string{
 	"UnsupportedOperation":                                    "操作不支持。",
 }
 
-// BusinessCodes are the codes of the API page, section 6. Each can be produced: most by a request, the rest by a Fault.
+// BusinessCodes returns the codes of the API page, section 6. Each can be produced: most by a request, the others by a
+// Fault.
 func BusinessCodes() []string { return sortedKeys(pageMessages) }

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// edgeRegion is the form of edge regions (ap-xian-ec and so on).
+// edgeRegion matches edge regions such as ap-xian-ec.
 var edgeRegion = regexp.MustCompile(`^ap-[a-z]+-ec$`)
 
-// regionForm is the form of all regions.
+// regionForm matches all regions.
 var regionForm = regexp.MustCompile(`^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$`)
 
-// closedRegions exist and are not for everybody, which is what UnsupportedRegion says (tencentcloud-sdk-php issue 46). That this is such
-// a region is inferred.
+// closedRegions exist but aren't available to every account; the answer is UnsupportedRegion (tencentcloud-sdk-php
+// issue 46). That this region is one of them is inferred.
 var closedRegions = map[string]bool{"ap-shanghai-adc": true}
 
-// knownRegions are those seen in documentation and in other clients. Any other is refused by InvalidParameterValue that names Region
-// (tencentcloud-sdk-python issue 21) or InvalidParameter that names X-TC-Region (terraform-provider-tencentcloud issue 1364). Which of
-// the two comes when is inferred.
+// knownRegions are the regions in documentation and in other clients. Any other is refused with InvalidParameterValue
+// for Region (tencentcloud-sdk-python issue 21) or InvalidParameter for X-TC-Region (terraform-provider-tencentcloud
+// issue 1364). When each of them is used is inferred.
 var knownRegions = map[string]bool{
 	"ap-guangzhou": true, "ap-shanghai": true, "ap-beijing": true, "ap-nanjing": true, "ap-chengdu": true, "ap-chongqing": true,
 	"ap-hongkong": true, "ap-singapore": true, "ap-bangkok": true, "ap-jakarta": true, "ap-seoul": true, "ap-tokyo": true,
@@ -33,9 +33,9 @@ var knownRegions = map[string]bool{
 	"ap-mumbai": true, "na-toronto": true, "eu-moscow": true,
 }
 
-// isAt says whether a region answers at a host: a finance region at its own, such as cvm.ap-shanghai-fsi.tencentcloudapi.com,
-// and at no other, and no other region there (document 1021/34191, "finance regions are isolated; the host must be the
-// region's"). That the answer is UnsupportedRegion then is inferred.
+// isAt reports whether a region is served at a host: a finance region only at its own host, such as
+// cvm.ap-shanghai-fsi.tencentcloudapi.com, and no other region there (document 1021/34191, "finance regions are
+// isolated; the host must be the region's"). That the answer is UnsupportedRegion otherwise is inferred.
 func isAt(region, host string) bool {
 	for label := range strings.SplitSeq(host, ".") {
 		if slices.Contains(financeRegions, label) {

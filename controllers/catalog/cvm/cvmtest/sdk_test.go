@@ -17,7 +17,8 @@ import (
 
 const region = "ap-guangzhou"
 
-// start is a server without a rate limit (Options{} has the documented 40 per second), closed at the end of the test.
+// start starts a server without a rate limit (Options{} has the documented 40 per second). It is closed at the end of
+// the test.
 func start(t *testing.T, o cvmtest.Options) *cvmtest.Server {
 	t.Helper()
 	if o.RateLimit == 0 {
@@ -28,7 +29,7 @@ func start(t *testing.T, o cvmtest.Options) *cvmtest.Server {
 	return s
 }
 
-// sdk is the real SDK's client for the server.
+// sdk returns the real SDK's client for the server.
 func sdk(t *testing.T, s *cvmtest.Server, c cvmtest.Credential, language string) *cvm.Client {
 	t.Helper()
 	p := profile.NewClientProfile()
@@ -96,12 +97,20 @@ func TestSDKErrors(t *testing.T) {
 		fault      *cvmtest.Fault
 		want       string
 	}{
-		"a good request":                {credential: cvmtest.DefaultCredential},
-		"a wrong key":                   {credential: wrongKey, want: "AuthFailure.SignatureFailure"},
-		"an unknown id":                 {credential: cvmtest.Credential{SecretID: "AKIDnobody", SecretKey: "x"}, want: "AuthFailure.SecretIdNotFound"},
-		"an injected code":              {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Code: "InternalError"}, want: "InternalError"},
-		"an injected body":              {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Body: new("{}")}},
-		"a gateway's page with its 502": {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Status: 502}, want: "ClientError.ParseJsonError"},
+		"a good request": {credential: cvmtest.DefaultCredential},
+		"a wrong key":    {credential: wrongKey, want: "AuthFailure.SignatureFailure"},
+		"an unknown id": {
+			credential: cvmtest.Credential{SecretID: "AKIDnobody", SecretKey: "x"},
+			want:       "AuthFailure.SecretIdNotFound",
+		},
+		"an injected code": {
+			credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Code: "InternalError"}, want: "InternalError",
+		},
+		"an injected body": {credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Body: new("{}")}},
+		"a gateway's page with its 502": {
+			credential: cvmtest.DefaultCredential, fault: &cvmtest.Fault{Status: 502},
+			want: "ClientError.ParseJsonError",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, cvmtest.Options{})

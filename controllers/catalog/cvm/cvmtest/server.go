@@ -17,26 +17,26 @@ import (
 // DefaultRateLimit is the documented default of DescribeImages in requests per second (API page, "默认接口请求频率限制:40次/秒").
 const DefaultRateLimit = 40
 
-// Options configures how a Server differs from the real service's defaults.
+// Options configures a Server.
 type Options struct {
-	// Addr is the TCP address to listen on; empty means "127.0.0.1:0", a free loopback port.
+	// Addr is the TCP address to listen on. Default: "127.0.0.1:0", a free loopback port.
 	Addr string
-	// Now is the server's clock, used for the ±300 s window of signatures, the expiry of temporary credentials, the rate limit's
-	// seconds and the log; nil means time.Now.
+	// Now is the server's clock, used for the ±300 s window of signatures, the expiry of temporary credentials, the
+	// seconds of the rate limit, and the log. Default: time.Now.
 	Now func() time.Time
-	// RateLimit is the number of requests answered per clock second for each action and credential; 0 means DefaultRateLimit,
-	// negative means unlimited.
+	// RateLimit is the number of requests per second for each action and credential. 0 means DefaultRateLimit, negative
+	// means unlimited.
 	RateLimit int
 	// Latency is added to every answer.
 	Latency time.Duration
-	// IgnoreCase makes the image-name and platform filters case-insensitive. Whether the real ones are is not known, so code that
-	// works with both settings is right.
+	// IgnoreCase makes the filters image-name and platform case-insensitive. It is not known whether the real ones are,
+	// so clients must work with both settings.
 	IgnoreCase bool
-	// CountBeforeInstanceType lets TotalCount count what matches without InstanceType. Whether the real one does is not known.
+	// CountBeforeInstanceType makes TotalCount ignore InstanceType. It is not known whether the real one does.
 	CountBeforeInstanceType bool
-	// SharedCreator is the ImageCreator of images that another account shares. The real value is not known.
+	// SharedCreator is the ImageCreator of images shared by other accounts. The real value is not known.
 	SharedCreator SharedCreator
-	// TLS, when set, makes the server speak HTTPS with it; see SelfSigned.
+	// TLS, if set, makes the server use HTTPS; see SelfSigned.
 	TLS *tls.Config
 }
 
@@ -59,7 +59,7 @@ type Server struct {
 	log       requestLog
 }
 
-// NewServer starts a server and panics when it can't listen, like httptest.NewServer. Close it when done.
+// NewServer starts a server. Like httptest.NewServer, it panics if it can't listen. Call Close when done.
 func NewServer(o Options) *Server {
 	s, err := Start(o)
 	if err != nil {
@@ -68,7 +68,7 @@ func NewServer(o Options) *Server {
 	return s
 }
 
-// Start is NewServer for programs that want to report the error.
+// Start is NewServer for programs that report the error.
 func Start(o Options) (*Server, error) {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
@@ -122,8 +122,8 @@ func (s *Server) trackConn(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// Close ends every connection, also those that are blackholed, delayed or dripping, and returns when they are gone. An OnRequest
-// hook that blocks keeps Close waiting.
+// Close ends all connections, including blackholed, delayed and dripping ones, and waits until they are closed. A
+// blocking OnRequest hook blocks Close.
 func (s *Server) Close() {
 	s.once.Do(func() {
 		close(s.closed)
@@ -134,8 +134,8 @@ func (s *Server) Close() {
 	s.conns.Wait()
 }
 
-// URL is the server's address as "http://127.0.0.1:12345" ("https://" with Options.TLS). The SDK's profile.Endpoint wants it without
-// the scheme.
+// URL returns the server's address, such as "http://127.0.0.1:12345" ("https://" with Options.TLS). The SDK's
+// profile.Endpoint needs it without the scheme.
 func (s *Server) URL() string {
 	if s.opts.TLS != nil {
 		return "https://" + s.Host()
@@ -143,11 +143,11 @@ func (s *Server) URL() string {
 	return "http://" + s.Host()
 }
 
-// SetSkew puts the server's clock ahead of Options.Now by d, or behind when negative: beyond ±5 minutes requests fail with
-// AuthFailure.SignatureExpire.
+// SetSkew sets the server's clock ahead of Options.Now by d, or behind if negative. Beyond ±5 minutes, requests fail
+// with AuthFailure.SignatureExpire.
 func (s *Server) SetSkew(d time.Duration) { s.skew.Store(int64(d)) }
 
 func (s *Server) now() time.Time { return s.opts.Now().Add(time.Duration(s.skew.Load())) }
 
-// Host is the server's address as "127.0.0.1:12345", what the SDK's HttpProfile.Endpoint wants.
+// Host returns the server's address, such as "127.0.0.1:12345", for the SDK's HttpProfile.Endpoint.
 func (s *Server) Host() string { return s.listener.Addr().String() }

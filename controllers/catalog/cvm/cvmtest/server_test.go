@@ -53,12 +53,16 @@ func TestTheLogHasWhatTheSDKSent(t *testing.T) {
 	}
 	got := s.Requests()
 	for i := range got {
-		if got[i].RequestID == "" || !strings.HasPrefix(got[i].UserAgent, "Go-http-client/") || !strings.HasSuffix(got[i].RequestClient, "image-catalog-test") {
+		if got[i].RequestID == "" || !strings.HasPrefix(got[i].UserAgent, "Go-http-client/") ||
+			!strings.HasSuffix(got[i].RequestClient, "image-catalog-test") {
 			t.Errorf("request %+v", got[i])
 		}
 		got[i].RequestID, got[i].UserAgent, got[i].RequestClient = "", "", ""
 	}
-	base := cvmtest.Request{Time: now, Action: "DescribeImages", Region: region, Language: "en-US", SecretID: cvmtest.DefaultCredential.SecretID}
+	base := cvmtest.Request{
+		Time: now, Action: "DescribeImages", Region: region, Language: "en-US",
+		SecretID: cvmtest.DefaultCredential.SecretID,
+	}
 	want := []cvmtest.Request{base, base, base}
 	want[0].Filters, want[0].InstanceType = map[string][]string{"image-type": {"PRIVATE_IMAGE"}}, "S5.MEDIUM2"
 	want[0].Offset, want[0].Limit, want[0].Page, want[0].TotalCount, want[0].Returned = 6, 3, 3, 10, 3
@@ -79,7 +83,7 @@ func TestALatencyDelaysEveryAnswer(t *testing.T) {
 	}
 }
 
-// Row 5: certificates a client must refuse.
+// Row 5: certificates that a client must reject.
 func TestTLS(t *testing.T) {
 	now := time.Now()
 	for name, tc := range map[string]struct {

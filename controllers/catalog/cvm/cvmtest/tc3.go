@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// maxSkew is how far X-TC-Timestamp may be from the server's clock ("Signature v3" documentation: SignatureExpire when the difference
-// exceeds five minutes).
+// maxSkew is the maximum difference between X-TC-Timestamp and the server's clock ("Signature v3" documentation:
+// SignatureExpire if the difference exceeds five minutes).
 const maxSkew = 300 * time.Second
 
 const (
@@ -32,7 +32,7 @@ type authorization struct {
 	signature               string
 }
 
-// parseAuthorization reads the header as the SDK writes it (SDK common v1.3.210 client.go).
+// parseAuthorization parses the header in the form that the SDK writes (SDK common v1.3.210 client.go).
 func parseAuthorization(h string) (authorization, bool) {
 	rest, ok := strings.CutPrefix(h, tc3Algorithm+" ")
 	if !ok {
@@ -59,8 +59,8 @@ func parseAuthorization(h string) (authorization, bool) {
 	return a, slices.Contains(a.signedHeaders, "host") && slices.Contains(a.signedHeaders, "content-type")
 }
 
-// canonicalRequest is built from the names the client says it signed, since the SDK signs content-type;host while the
-// documentation's example also signs x-tc-action. The URI is always "/", whatever the endpoint's path.
+// canonicalRequest uses the headers that the client declares as signed: the SDK signs content-type;host, while the
+// documentation's example also signs x-tc-action. The URI is always "/", regardless of the endpoint's path.
 func canonicalRequest(r *http.Request, body []byte, signedHeaders []string) string {
 	var headers strings.Builder
 	for _, name := range slices.Sorted(slices.Values(signedHeaders)) {
@@ -79,7 +79,7 @@ func canonicalRequest(r *http.Request, body []byte, signedHeaders []string) stri
 	}, "\n")
 }
 
-// sign computes the signature of a canonical request at a Unix time; the scope's date is that time's UTC date.
+// sign computes the signature of a canonical request at a Unix time. The scope has the UTC date of that time.
 func sign(service, secretKey, canonical string, timestamp int64) string {
 	date := time.Unix(timestamp, 0).UTC().Format(time.DateOnly)
 	scope := date + "/" + service + "/" + tc3Request
@@ -101,8 +101,8 @@ func hmacSHA256(key []byte, s string) []byte {
 	return h.Sum(nil)
 }
 
-// Authenticate is for the simulators of the cloud's other services: it finds out who sent a request to one, such as
-// sts, by this server's keys and clock. A refused request has the code and the message of its answer.
+// Authenticate identifies the sender of a request to another simulated service, such as sts, by this server's keys and
+// clock. For a refused request it returns the code and message of the answer.
 func (s *Server) Authenticate(service string, r *http.Request, body []byte) (c Credential, code, message string) {
 	c, no := s.authenticate(service, r, body, s.now())
 	if no != nil {
@@ -111,32 +111,37 @@ func (s *Server) Authenticate(service string, r *http.Request, body []byte) (c C
 	return c, "", ""
 }
 
-// Now is the server's clock, for the simulators of the cloud's other services.
+// Now returns the server's time, for simulators of the cloud's other services.
 func (s *Server) Now() time.Time { return s.now() }
 
-// authenticate finds out who sent the request. The order of the checks is inferred: header, key, time, signature, token.
+// authenticate identifies the sender of a request. The order of the checks is inferred: header, key, time, signature,
+// token.
 func (s *Server) authenticate(service string, r *http.Request, body []byte, now time.Time) (Credential, *refusal) {
 	auth, ok := parseAuthorization(r.Header.Get("Authorization"))
 	if !ok {
-		return Credential{}, refuse("AuthFailure.InvalidAuthorization", "The Authorization header is missing or not a "+tc3Algorithm+" one that signs content-type and host.")
+		return Credential{}, refuse("AuthFailure.InvalidAuthorization",
+			"The Authorization header is missing or not a "+tc3Algorithm+" one that signs content-type and host.")
 	}
 	cred, ok := s.creds.get(auth.secretID)
 	if !ok || cred.Disabled {
 		// Message as seen in public bug reports.
-		return Credential{SecretID: auth.secretID}, refuse("AuthFailure.SecretIdNotFound", "The SecretId is not found, please ensure that your SecretId is correct.")
+		return Credential{SecretID: auth.secretID}, refuse("AuthFailure.SecretIdNotFound",
+			"The SecretId is not found, please ensure that your SecretId is correct.")
 	}
 	timestamp, no := parseTimestamp(r)
 	if no != nil {
 		return cred, no
 	}
 	if d := now.Sub(time.Unix(timestamp, 0)); d > maxSkew || d < -maxSkew {
-		return cred, refuse("AuthFailure.SignatureExpire", "The signature has expired: the difference between X-TC-Timestamp and the server's time is more than five minutes.")
+		return cred, refuse("AuthFailure.SignatureExpire",
+			"The signature has expired: the difference between X-TC-Timestamp and the server's time is more than five minutes.")
 	}
 	want := sign(service, cred.SecretKey, canonicalRequest(r, body, auth.signedHeaders), timestamp)
 	date := time.Unix(timestamp, 0).UTC().Format(time.DateOnly)
 	if auth.date != date || auth.service != service || !hmac.Equal([]byte(want), []byte(auth.signature)) {
 		// Message as seen in public bug reports.
-		return cred, refuse("AuthFailure.SignatureFailure", "The provided credentials could not be validated. Please check your signature is correct.")
+		return cred, refuse("AuthFailure.SignatureFailure",
+			"The provided credentials could not be validated. Please check your signature is correct.")
 	}
 	// TokenFailure for a wrong token is asserted by the SDK's own integration test (temp_credentials_test.go); that a missing,
 	// expired or needless token gets the same code is inferred.

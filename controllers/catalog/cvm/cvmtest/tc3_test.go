@@ -66,7 +66,7 @@ func sum(s string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// call is a raw request; its zero value but for server is a correct DescribeImages.
+// call is a raw request. The zero value with a server is a correct DescribeImages.
 type call struct {
 	server        *cvmtest.Server
 	method        string
@@ -76,13 +76,13 @@ type call struct {
 	at            time.Time
 	signedHeaders string
 	header        map[string]string      // "" removes
-	afterwards    func(*http.Request)    // changes what was signed
+	afterwards    func(*http.Request)    // changes the signed request
 	authorization func(id string) string // replaces the header
 }
 
 type answer struct {
 	Error *struct{ Code, Message string }
-	// TotalCount is -1 when missing.
+	// TotalCount is -1 if missing.
 	TotalCount int64
 	ImageSet   []map[string]any
 	RequestID  string `json:"RequestId"`
@@ -158,7 +158,8 @@ func (c call) request(tb testing.TB) *http.Request {
 	for k, v := range c.header {
 		c.set(r, k, v)
 	}
-	signature := cvmtest.Sign(c.credential.SecretKey, cvmtest.CanonicalRequest(r, []byte(c.body), strings.Split(c.signedHeaders, ";")), c.at.Unix())
+	signature := cvmtest.Sign(c.credential.SecretKey, cvmtest.CanonicalRequest(r, []byte(c.body), strings.Split(c.signedHeaders, ";")),
+		c.at.Unix())
 	r.Header.Set("Authorization", "TC3-HMAC-SHA256 Credential="+c.credential.SecretID+"/"+c.at.UTC().Format(time.DateOnly)+
 		"/cvm/tc3_request, SignedHeaders="+c.signedHeaders+", Signature="+signature)
 	if c.authorization != nil {
@@ -192,54 +193,98 @@ func TestAuthentication(t *testing.T) {
 		call
 		want string
 	}{
-		"a correct request":                        {call{}, ""},
-		"x-tc-action signed too":                   {call{signedHeaders: "content-type;host;x-tc-action"}, ""},
-		"an unsigned payload":                      {call{header: map[string]string{"X-TC-Content-SHA256": "UNSIGNED-PAYLOAD"}}, ""},
-		"an unsigned payload that was changed":     {call{header: map[string]string{"X-TC-Content-SHA256": "UNSIGNED-PAYLOAD"}, afterwards: otherBody(`{"Limit":1}`)}, ""},
-		"a charset in the content type":            {call{header: map[string]string{"Content-Type": "application/json; charset=utf-8"}}, ""},
-		"no Authorization":                         {call{authorization: func(string) string { return "" }}, "AuthFailure.InvalidAuthorization"},
-		"another algorithm":                        {call{authorization: replace("TC3-HMAC-SHA256", "TC3-HMAC-SM3")}, "AuthFailure.InvalidAuthorization"},
-		"an Authorization without signature":       {call{authorization: replace("Signature=", "Sig=")}, "AuthFailure.InvalidAuthorization"},
-		"a scope without its end":                  {call{authorization: replace("/tc3_request", "")}, "AuthFailure.InvalidAuthorization"},
-		"host not signed":                          {call{signedHeaders: "content-type"}, "AuthFailure.InvalidAuthorization"},
-		"content-type not signed":                  {call{signedHeaders: "host"}, "AuthFailure.InvalidAuthorization"},
-		"an unknown id":                            {call{credential: with(temporary, func(c *cvmtest.Credential) { c.SecretID = "AKIDwho" })}, "AuthFailure.SecretIdNotFound"},
-		"a disabled key":                           {call{credential: disabled}, "AuthFailure.SecretIdNotFound"},
-		"no timestamp":                             {call{header: map[string]string{"X-TC-Timestamp": ""}}, "MissingParameter"},
-		"signed 300 s ago":                         {call{at: now.Add(-300 * time.Second)}, ""},
-		"signed 301 s ago":                         {call{at: now.Add(-301 * time.Second)}, "AuthFailure.SignatureExpire"},
-		"signed in 300 s":                          {call{at: now.Add(300 * time.Second)}, ""},
-		"signed in 301 s":                          {call{at: now.Add(301 * time.Second)}, "AuthFailure.SignatureExpire"},
-		"the wrong key":                            {call{credential: with(cvmtest.DefaultCredential, func(c *cvmtest.Credential) { c.SecretKey += "\n" })}, "AuthFailure.SignatureFailure"},
-		"the date of another day than the time's":  {call{authorization: replace("2026-08-01", "2026-07-31")}, "AuthFailure.SignatureFailure"},
-		"another service":                          {call{authorization: replace("/cvm/", "/cbs/")}, "AuthFailure.SignatureFailure"},
-		"a body other than the signed one":         {call{afterwards: otherBody(`{"Limit":1}`)}, "AuthFailure.SignatureFailure"},
-		"a content type other than the signed one": {call{afterwards: func(r *http.Request) { r.Header.Set("Content-Type", "application/json; x") }}, "AuthFailure.SignatureFailure"},
-		"a host other than the signed one":         {call{afterwards: func(r *http.Request) { r.Host = "cvm.tencentcloudapi.com" }}, "AuthFailure.SignatureFailure"},
-		"a temporary key with its token":           {call{credential: temporary}, ""},
-		"a temporary key without token":            {call{credential: with(temporary, func(c *cvmtest.Credential) { c.Token = "" })}, "AuthFailure.TokenFailure"},
-		"a temporary key with another token":       {call{credential: with(temporary, func(c *cvmtest.Credential) { c.Token = "x" })}, "AuthFailure.TokenFailure"},
-		"an expired token":                         {call{credential: expired}, "AuthFailure.TokenFailure"},
-		"a token with a permanent key":             {call{credential: with(cvmtest.DefaultCredential, func(c *cvmtest.Credential) { c.Token = "x" })}, "AuthFailure.TokenFailure"},
-		"no action":                                {call{header: map[string]string{"X-TC-Action": ""}}, "MissingParameter"},
-		"no version":                               {call{header: map[string]string{"X-TC-Version": ""}}, "MissingParameter"},
-		"no region":                                {call{header: map[string]string{"X-TC-Region": ""}}, "MissingParameter"},
-		"another version":                          {call{header: map[string]string{"X-TC-Version": "2099-01-01"}}, "NoSuchVersion"},
-		"an action that doesn't exist":             {call{header: map[string]string{"X-TC-Action": "DescribeImagez"}}, "InvalidAction"},
-		"an action that isn't simulated":           {call{header: map[string]string{"X-TC-Action": "DescribeInstances"}}, cvmtest.CodeUnknown},
-		"a region that is not for everybody":       {call{header: map[string]string{"X-TC-Region": "ap-shanghai-adc"}}, "UnsupportedRegion"},
-		"no form of a region":                      {call{header: map[string]string{"X-TC-Region": "gz"}}, "InvalidParameter"},
-		"an unknown region":                        {call{header: map[string]string{"X-TC-Region": "ap-atlantis"}}, "InvalidParameterValue"},
-		"an edge region":                           {call{header: map[string]string{"X-TC-Region": "ap-xian-ec"}}, ""},
-		"a CAM denial":                             {call{credential: denied}, "UnauthorizedOperation"},
-		"GET":                                      {call{method: http.MethodGet}, cvmtest.CodeUnknown},
-		"another path":                             {call{target: "/v2"}, cvmtest.CodeUnknown},
-		"a query string":                           {call{target: "/?a=b"}, cvmtest.CodeUnknown},
-		"a form":                                   {call{header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, cvmtest.CodeUnknown},
-		"a language that nobody documents":         {call{header: map[string]string{"X-TC-Language": "fr-FR"}}, cvmtest.CodeUnknown},
-		"a header that nobody documents":           {call{header: map[string]string{"X-TC-Canary": "1"}}, cvmtest.CodeUnknown},
-		"a timestamp that isn't a number":          {call{header: map[string]string{"X-TC-Timestamp": "now"}}, cvmtest.CodeUnknown},
-		"more than 10 MB":                          {call{body: `{"X":"` + strings.Repeat("x", 10<<20) + `"}`}, "RequestSizeLimitExceeded"},
+		"a correct request":      {call: call{}, want: ""},
+		"x-tc-action signed too": {call: call{signedHeaders: "content-type;host;x-tc-action"}, want: ""},
+		"an unsigned payload":    {call: call{header: map[string]string{"X-TC-Content-SHA256": "UNSIGNED-PAYLOAD"}}, want: ""},
+		"an unsigned payload that was changed": {
+			call: call{header: map[string]string{"X-TC-Content-SHA256": "UNSIGNED-PAYLOAD"}, afterwards: otherBody(`{"Limit":1}`)},
+			want: "",
+		},
+		"a charset in the content type": {
+			call: call{header: map[string]string{"Content-Type": "application/json; charset=utf-8"}}, want: "",
+		},
+		"no Authorization": {
+			call: call{authorization: func(string) string { return "" }}, want: "AuthFailure.InvalidAuthorization",
+		},
+		"another algorithm": {
+			call: call{authorization: replace("TC3-HMAC-SHA256", "TC3-HMAC-SM3")},
+			want: "AuthFailure.InvalidAuthorization",
+		},
+		"an Authorization without signature": {
+			call: call{authorization: replace("Signature=", "Sig=")}, want: "AuthFailure.InvalidAuthorization",
+		},
+		"a scope without its end": {
+			call: call{authorization: replace("/tc3_request", "")}, want: "AuthFailure.InvalidAuthorization",
+		},
+		"host not signed":         {call: call{signedHeaders: "content-type"}, want: "AuthFailure.InvalidAuthorization"},
+		"content-type not signed": {call: call{signedHeaders: "host"}, want: "AuthFailure.InvalidAuthorization"},
+		"an unknown id": {
+			call: call{credential: with(temporary, func(c *cvmtest.Credential) { c.SecretID = "AKIDwho" })},
+			want: "AuthFailure.SecretIdNotFound",
+		},
+		"a disabled key":   {call: call{credential: disabled}, want: "AuthFailure.SecretIdNotFound"},
+		"no timestamp":     {call: call{header: map[string]string{"X-TC-Timestamp": ""}}, want: "MissingParameter"},
+		"signed 300 s ago": {call: call{at: now.Add(-300 * time.Second)}, want: ""},
+		"signed 301 s ago": {call: call{at: now.Add(-301 * time.Second)}, want: "AuthFailure.SignatureExpire"},
+		"signed in 300 s":  {call: call{at: now.Add(300 * time.Second)}, want: ""},
+		"signed in 301 s":  {call: call{at: now.Add(301 * time.Second)}, want: "AuthFailure.SignatureExpire"},
+		"the wrong key": {
+			call: call{credential: with(cvmtest.DefaultCredential, func(c *cvmtest.Credential) { c.SecretKey += "\n" })},
+			want: "AuthFailure.SignatureFailure",
+		},
+		"the date of another day than the time's": {
+			call: call{authorization: replace("2026-08-01", "2026-07-31")}, want: "AuthFailure.SignatureFailure",
+		},
+		"another service":                  {call: call{authorization: replace("/cvm/", "/cbs/")}, want: "AuthFailure.SignatureFailure"},
+		"a body other than the signed one": {call: call{afterwards: otherBody(`{"Limit":1}`)}, want: "AuthFailure.SignatureFailure"},
+		"a content type other than the signed one": {
+			call: call{afterwards: func(r *http.Request) { r.Header.Set("Content-Type", "application/json; x") }},
+			want: "AuthFailure.SignatureFailure",
+		},
+		"a host other than the signed one": {
+			call: call{afterwards: func(r *http.Request) { r.Host = "cvm.tencentcloudapi.com" }},
+			want: "AuthFailure.SignatureFailure",
+		},
+		"a temporary key with its token": {call: call{credential: temporary}, want: ""},
+		"a temporary key without token": {
+			call: call{credential: with(temporary, func(c *cvmtest.Credential) { c.Token = "" })},
+			want: "AuthFailure.TokenFailure",
+		},
+		"a temporary key with another token": {
+			call: call{credential: with(temporary, func(c *cvmtest.Credential) { c.Token = "x" })},
+			want: "AuthFailure.TokenFailure",
+		},
+		"an expired token": {call: call{credential: expired}, want: "AuthFailure.TokenFailure"},
+		"a token with a permanent key": {
+			call: call{credential: with(cvmtest.DefaultCredential, func(c *cvmtest.Credential) { c.Token = "x" })},
+			want: "AuthFailure.TokenFailure",
+		},
+		"no action":                    {call: call{header: map[string]string{"X-TC-Action": ""}}, want: "MissingParameter"},
+		"no version":                   {call: call{header: map[string]string{"X-TC-Version": ""}}, want: "MissingParameter"},
+		"no region":                    {call: call{header: map[string]string{"X-TC-Region": ""}}, want: "MissingParameter"},
+		"another version":              {call: call{header: map[string]string{"X-TC-Version": "2099-01-01"}}, want: "NoSuchVersion"},
+		"an action that doesn't exist": {call: call{header: map[string]string{"X-TC-Action": "DescribeImagez"}}, want: "InvalidAction"},
+		"an action that isn't simulated": {
+			call: call{header: map[string]string{"X-TC-Action": "DescribeInstances"}}, want: cvmtest.CodeUnknown,
+		},
+		"a region that is not for everybody": {
+			call: call{header: map[string]string{"X-TC-Region": "ap-shanghai-adc"}}, want: "UnsupportedRegion",
+		},
+		"no form of a region": {call: call{header: map[string]string{"X-TC-Region": "gz"}}, want: "InvalidParameter"},
+		"an unknown region":   {call: call{header: map[string]string{"X-TC-Region": "ap-atlantis"}}, want: "InvalidParameterValue"},
+		"an edge region":      {call: call{header: map[string]string{"X-TC-Region": "ap-xian-ec"}}, want: ""},
+		"a CAM denial":        {call: call{credential: denied}, want: "UnauthorizedOperation"},
+		"GET":                 {call: call{method: http.MethodGet}, want: cvmtest.CodeUnknown},
+		"another path":        {call: call{target: "/v2"}, want: cvmtest.CodeUnknown},
+		"a query string":      {call: call{target: "/?a=b"}, want: cvmtest.CodeUnknown},
+		"a form": {
+			call: call{header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},
+			want: cvmtest.CodeUnknown,
+		},
+		"a language that nobody documents": {call: call{header: map[string]string{"X-TC-Language": "fr-FR"}}, want: cvmtest.CodeUnknown},
+		"a header that nobody documents":   {call: call{header: map[string]string{"X-TC-Canary": "1"}}, want: cvmtest.CodeUnknown},
+		"a timestamp that isn't a number":  {call: call{header: map[string]string{"X-TC-Timestamp": "now"}}, want: cvmtest.CodeUnknown},
+		"more than 10 MB":                  {call: call{body: `{"X":"` + strings.Repeat("x", 10<<20) + `"}`}, want: "RequestSizeLimitExceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, cvmtest.Options{Now: func() time.Time { return now }})
@@ -292,12 +337,26 @@ func TestMessagesSeenInPublicReports(t *testing.T) {
 		call
 		want string
 	}{
-		{"unknown id", call{credential: cvmtest.Credential{SecretID: "AKIDwho", SecretKey: "k"}}, "The SecretId is not found, please ensure that your SecretId is correct."},
-		{"wrong key", call{credential: wrong}, "The provided credentials could not be validated. Please check your signature is correct."},
-		{"the first in its second", call{}, ""},
-		{"the second", call{}, "Your current request times equals to `2` in a second, which exceeds the frequency limit `1` for a second. Please reduce the frequency of calls."},
-		{"the third, in Chinese", call{header: zh}, "您当前每秒请求 `3` 次，超过了每秒频率上限 `1`，请稍后重试。"},
-		{"CAM", call{credential: denied}, "[request id:ID]you are not authorized to perform operation (cvm:DescribeImages)\nresource (qcs::cvm:ap-guangzhou:uin/100000000007:image/*) has no permission\n"},
+		{
+			name: "unknown id", call: call{credential: cvmtest.Credential{SecretID: "AKIDwho", SecretKey: "k"}},
+			want: "The SecretId is not found, please ensure that your SecretId is correct.",
+		},
+		{
+			name: "wrong key", call: call{credential: wrong},
+			want: "The provided credentials could not be validated. Please check your signature is correct.",
+		},
+		{name: "the first in its second", call: call{}, want: ""},
+		{
+			name: "the second", call: call{},
+			want: "Your current request times equals to `2` in a second, which exceeds the frequency limit `1` for a second. Please reduce " +
+				"the frequency of calls.",
+		},
+		{name: "the third, in Chinese", call: call{header: zh}, want: "您当前每秒请求 `3` 次，超过了每秒频率上限 `1`，请稍后重试。"},
+		{
+			name: "CAM", call: call{credential: denied},
+			want: "[request id:ID]you are not authorized to perform operation (cvm:DescribeImages)\nresource " +
+				"(qcs::cvm:ap-guangzhou:uin/100000000007:image/*) has no permission\n",
+		},
 	} {
 		tc.server, tc.at = s, now
 		a, got := tc.do(t), ""

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// SelfSigned makes a certificate for the hosts (names or IP addresses) that signs itself, valid in the given time, and the pool that
-// trusts it: use it in Options.TLS, expired or for another name to see a client refuse it.
+// SelfSigned returns a self-signed certificate for hosts (names or IP addresses) with the given validity, and a pool
+// that trusts it. Use it in Options.TLS, for example expired or for another name.
 func SelfSigned(notBefore, notAfter time.Time, hosts ...string) (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -17,8 +17,8 @@ var wireFields = []string{
 	"ImageDeprecated", "CdcCacheStatus",
 }
 
-// ImageFromWire makes an image of a recorded member of ImageSet, so that the owner (uin; "" for a public image) gets exactly the same
-// members back.
+// ImageFromWire converts a recorded member of ImageSet to an image, such that the owner (uin; "" for a public image)
+// gets exactly the same members back.
 func ImageFromWire(recorded []byte, owner string) (Image, error) {
 	img := Image{Owner: owner}
 	var members map[string]json.RawMessage
@@ -43,7 +43,7 @@ func ImageFromWire(recorded []byte, owner string) (Image, error) {
 	return img, img.keepRaw(members)
 }
 
-// keepRaw sets Raw for the members that the fields alone would not answer.
+// keepRaw sets Raw for members that the fields don't reproduce.
 func (i *Image) keepRaw(members map[string]json.RawMessage) error {
 	var mine map[string]any
 	if err := json.Unmarshal(i.encode(english, i.relationTo(i.Owner), true), &mine); err != nil {

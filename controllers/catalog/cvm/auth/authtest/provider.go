@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Provider is an identity provider that is registered in CAM (598/58323): a cluster whose ServiceAccounts may assume roles.
+// Provider is an identity provider registered in CAM (598/58323): a cluster with ServiceAccounts that may assume roles.
 type Provider struct {
 	// ID is the id in requests.
 	ID string `json:"id"`
