@@ -44,7 +44,7 @@ func newPage() *cobra.Command {
 		Long: "Shows what is selected now, what waits for approval, what changed, and all images, to people with a browser.\n" +
 			"The page reads with the rights of the kubeconfig's user, writes nothing, and listens on a loopback address only.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runPage(c.Context(), c.OutOrStdout(), &o) },
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
 	}
 	o.bind(c)
 	return c
@@ -76,8 +76,9 @@ func (o *pageOptions) validate() error {
 	return nil
 }
 
-// runPage serves until ctx is done, or exports.
-func runPage(ctx context.Context, out io.Writer, o *pageOptions) error {
+// run serves until the command's context is done, or exports.
+func (o *pageOptions) run(c *cobra.Command) error {
+	ctx := c.Context()
 	if err := o.validate(); err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func runPage(ctx context.Context, out io.Writer, o *pageOptions) error {
 	if o.export != "" {
 		return exportPage(ctx, mgr, s, o.export)
 	}
-	return servePage(ctx, mgr, s, out, o)
+	return servePage(ctx, mgr, s, c.OutOrStdout(), o)
 }
 
 // servePage serves until ctx is done.

@@ -33,7 +33,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, parameters, text string) {
 		s := scene{Catalogue: stored(t, text), now: noon}
 		server := &Server{Watches: NewWatches(time.Now)}
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.URL.RawQuery = parameters
 		for name, show := range map[string]func(scene, url.Values) (screen, pager){
 			"now": nowScreen, "waiting": waitingScreen, "changes": changesScreen, "images": imagesScreen,

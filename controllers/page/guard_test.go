@@ -19,7 +19,7 @@ func TestOnlyAllowedHostsAreServed(t *testing.T) {
 		"": 421, "evil.example": 421, "evil.example:8090": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "10.0.0.1:8090": 421,
 		"images.example.com.evil.example": 421, "0.0.0.0": 421, "[::]": 421, "[::ffff:10.0.0.1]": 421, "x@localhost": 421, "localhost:80:80": 421,
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Host = host
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
@@ -32,7 +32,7 @@ func TestOnlyAllowedHostsAreServed(t *testing.T) {
 func TestOnlyReadingMethodsAreServed(t *testing.T) {
 	handler := guard(nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"} {
-		r := httptest.NewRequest(method, "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
 		r.Host = "localhost"
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
@@ -46,7 +46,7 @@ func TestOnlyReadingMethodsAreServed(t *testing.T) {
 func TestEveryAnswerIsProtected(t *testing.T) {
 	handler := guard(nil, http.NotFoundHandler())
 	for _, host := range []string{"localhost", "evil.example"} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Host = host
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)

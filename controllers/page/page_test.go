@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -112,7 +113,7 @@ func (s *site) start(objects ctrlcache.Cache) {
 			s.Errorf("the cache ended: %v", err)
 		}
 	})
-	if !objects.WaitForCacheSync(s.T.Context()) {
+	if !objects.WaitForCacheSync(s.Context()) {
 		s.Fatal("the cache doesn't sync")
 	}
 }
@@ -129,16 +130,8 @@ func (s *site) clean(ctx context.Context) {
 // get asks for an address of the page.
 func (s *site) get(path string) (int, string) {
 	s.Helper()
-	response, err := http.Get(s.address + path)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return response.StatusCode, string(body)
+	status, _, body := s.request(path, nil)
+	return status, body
 }
 
 // untilShown waits until a screen has a text, and returns the screen.
@@ -163,7 +156,7 @@ func (s *site) query(name string, status imagev1alpha1.ImageQueryStatus) {
 	}
 	s.Create(query)
 	query.Status = status
-	if err := s.Client.Status().Update(s.T.Context(), query); err != nil {
+	if err := s.Client.Status().Update(s.Context(), query); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -233,11 +226,11 @@ func testScreens(s *site) {
 // request asks for an address with headers, and returns the answer's status, headers and body.
 func (s *site) request(path string, header http.Header) (int, http.Header, string) {
 	s.Helper()
-	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, s.address+path, nil)
+	r, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.address+path, nil)
 	if err != nil {
 		s.Fatal(err)
 	}
-	r.Header = header
+	maps.Copy(r.Header, header)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		s.Fatal(err)
@@ -273,7 +266,7 @@ func testFeed(s *site) {
 	query := s.Query("golden")
 	query.Status.LastSyncTime = new(metav1.NewTime(query.Status.LastSyncTime.Add(time.Hour)))
 	query.Status.Conditions[0].Message = "Polled again."
-	if err := s.Client.Status().Update(s.T.Context(), query); err != nil {
+	if err := s.Client.Status().Update(s.Context(), query); err != nil {
 		s.Fatal(err)
 	}
 	s.untilShown("/queries/golden", "Polled again.")

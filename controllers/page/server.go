@@ -223,5 +223,5 @@ func serveAsset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	http.ServeFileFS(w, r, assetFiles, "assets/"+name)
+	http.ServeFileFS(w, r, assetFiles, "assets/"+name) //nolint:gosec // it is one of assets
 }

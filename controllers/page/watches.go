@@ -24,7 +24,9 @@ func NewWatches(now func() time.Time) *Watches { return &Watches{now: now} }
 func (w *Watches) Wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(r)
-		w.note(err == nil && response.StatusCode < http.StatusBadRequest || r.Context().Err() != nil)
+		if r.Context().Err() == nil { // else nobody waits for the answer any more, so it tells nothing
+			w.note(err == nil && response.StatusCode < http.StatusBadRequest)
+		}
 		return response, err
 	})
 }

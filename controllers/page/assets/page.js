@@ -28,7 +28,7 @@ function addCopyButtons(within) {
 
 // Whoever is reading, typing or marking something isn't interrupted.
 function busy(main) {
-  return document.hidden || !getSelection().isCollapsed || main.contains(document.activeElement) && document.activeElement !== main;
+  return document.hidden || !getSelection().isCollapsed || ![document.body, main].includes(document.activeElement);
 }
 
 async function refresh() {

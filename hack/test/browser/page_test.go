@@ -4,6 +4,7 @@
 package browser
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
@@ -47,32 +49,39 @@ func TestInABrowser(t *testing.T) {
 	w := newWorld(t)
 	for name, test := range map[string]func(*testing.T, *world){
 		"text": testTextIsTheStatus, "accessibility": testAccessibility, "keyboard": testKeyboard, "without script": testWithoutScript,
+		"refresh": testRefresh, "copy": testCopy,
 		"screenshots": testScreenshots, "rights": testRights, "renovate": testRenovate, "flux": testFlux,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, w) })
 	}
+	t.Run("without an API server", func(t *testing.T) { testWithoutAPIServer(t, w) })
 }
 
-// testScreenshots writes what a person should look at, and finds what is wider than its screen.
 func testScreenshots(t *testing.T, w *world) {
 	t.Helper()
-	folder := os.Getenv("SCREENSHOTS")
-	if folder == "" {
-		folder = t.TempDir()
-	}
 	b := openTab(t, w.page)
 	for name, path := range screens {
-		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int64{1280, 390} {
-				b.look(w.page+path, scheme, width)
-				shot := got(b, chromedp.FullScreenshot(100))
-				file := filepath.Join(folder, fmt.Sprintf("%s-%s-%d.png", name, scheme, width))
-				if err := os.WriteFile(file, shot, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > width {
-					t.Errorf("%s is %d pixels wide on a screen of %d", path, wide, width)
-				}
+		b.shoot(w, name, path)
+	}
+}
+
+// shoot writes what a person should look at, and finds what is wider than its screen.
+func (b *tab) shoot(w *world, name, path string) {
+	b.Helper()
+	folder := os.Getenv("SCREENSHOTS")
+	if folder == "" {
+		folder = b.TempDir()
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 390} {
+			b.look(w.page+path, scheme, width)
+			shot := got(b, chromedp.FullScreenshot(100))
+			file := filepath.Join(folder, fmt.Sprintf("%s-%s-%d.png", name, scheme, width))
+			if err := os.WriteFile(file, shot, 0o600); err != nil {
+				b.Fatal(err)
+			}
+			if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > width {
+				b.Errorf("%s is %d pixels wide on a screen of %d", path, wide, width)
 			}
 		}
 	}
@@ -251,4 +260,67 @@ func testWithoutScript(t *testing.T, w *world) {
 	b.contains(got(b, chromedp.Text("main")), "img-node1305")
 	b.do(chromedp.Click("tbody th a"), chromedp.WaitVisible("#facts"))
 	b.contains(got(b, chromedp.Text("h1")), "node-v1.30.5")
+}
+
+// A page that stays open shows what changes meanwhile.
+func testRefresh(t *testing.T, w *world) {
+	t.Helper()
+	b := openTab(t, w.page)
+	b.look(w.page+"/?q=later", "light", 1280)
+	b.contains(eval[string](b, `document.querySelector("main").innerText`), "No query matches")
+	w.query("later", "ap-qingyuan")
+	const refreshed = `refresh().then(() => document.querySelector("main").innerText)`
+	w.Eventually(func() error {
+		if text := eval[string](b, refreshed); !strings.Contains(text, "later") || strings.Contains(text, "No query matches") {
+			return fmt.Errorf("the page has %q", text)
+		}
+		return nil
+	})
+	// Who types isn't interrupted.
+	w.Delete(&imagev1alpha1.ImageQuery{ObjectMeta: metav1.ObjectMeta{Name: "later"}})
+	w.Eventually(func() error {
+		if _, body, err := get(t.Context(), w.page+"/?q=later"); err != nil || !strings.Contains(string(body), "No query matches") {
+			return errors.Join(errors.New("the query is still there"), err)
+		}
+		return nil
+	})
+	b.do(chromedp.Focus("input[name=q]"))
+	b.contains(eval[string](b, refreshed), "ap-qingyuan")
+	eval[bool](b, "document.activeElement.blur(), true")
+	b.contains(eval[string](b, refreshed), "No query matches")
+}
+
+func testCopy(t *testing.T, w *world) {
+	t.Helper()
+	b := openTab(t, w.page)
+	b.look(w.page+"/waiting", "light", 1280)
+	b.do(chromedp.Click(".command .copy-button"), chromedp.WaitVisible(".command .copy-button"))
+	said := eval[string](b, `new Promise(done => setTimeout(() => done(document.querySelector(".command .copy-button").innerText), 200))`)
+	if said != "Copied" && said != "Press Ctrl+C" {
+		t.Errorf("the button is %q after a click", said)
+	}
+	if marked := eval[string](b, "getSelection().toString()"); said == "Press Ctrl+C" && !strings.HasPrefix(marked, "kubectl annotate imagequery ") {
+		t.Errorf("what is marked to be copied is %q", marked)
+	}
+}
+
+// When the API server is gone the page says so, and goes on showing what it had.
+func testWithoutAPIServer(t *testing.T, w *world) {
+	t.Helper()
+	w.KillAPIServer()
+	const banner = "The API server doesn’t answer since"
+	page := func(wanted bool) func() error {
+		return func() error {
+			_, body, err := get(t.Context(), w.page+"/")
+			if err == nil && (strings.Contains(string(body), banner) != wanted || !strings.Contains(string(body), "img-node1305")) {
+				err = fmt.Errorf("the banner is not as wanted (%v): %.2000s", wanted, body)
+			}
+			return err
+		}
+	}
+	w.Eventually(page(true))
+	b := openTab(t, w.page)
+	b.shoot(w, "now-broken", "/?q=tke-nodes")
+	w.StartAPIServer()
+	w.Eventually(page(false))
 }
