@@ -31,7 +31,7 @@ func Main(program string, args []string) int {
 
 // execute runs the command until the context ends. Results go to out, and what is for people only to errOut.
 func execute(ctx context.Context, program string, args []string, out, errOut io.Writer) int {
-	root := newRoot(program)
+	root := newRoot(program) //nolint:contextcheck // the commands have it from ExecuteContext
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
