@@ -94,7 +94,7 @@ func (r *Reconciler) sweep(ctx context.Context, request ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("reading a CloudImage without owners: %w", err)
 	}
 	desired := cloudimage.Unowned(current.CloudImage, now)
-	if err := a.Write(ctx, current, desired); writer.IsStale(err) {
+	if _, err := a.Write(ctx, current, desired); writer.IsStale(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	} else if apierrors.IsInvalid(err) {
 		ctrl.LoggerFrom(ctx).Error(err, "The API server rejected a CloudImage without owners as invalid; retrying much later")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -46,6 +47,7 @@ type Reconciler struct {
 	Shard Shard
 
 	images   cache.Cache
+	queries  toolscache.Store
 	requests writer.Requests
 	started  time.Time
 	states   pollStates

@@ -26,8 +26,8 @@ type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // missing marks queries due when another client deleted their CloudImages or removed all owners.
 func (r *Reconciler) missing() handler.Funcs {
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, queue requestQueue) { r.disowned(e.Object, queue) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue requestQueue) { r.disowned(e.ObjectNew, queue) },
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue requestQueue) { r.seen(e.Object, queue) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue requestQueue) { r.seen(e.ObjectNew, queue) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue requestQueue) { r.deleted(e.Object, queue) },
 	}
 }
@@ -47,11 +47,15 @@ func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
 	}
 }
 
-// disowned marks queries due that have a label on an object without owners. If the image is their member, they adopt
-// the object.
-func (r *Reconciler) disowned(o client.Object, queue requestQueue) {
+// seen marks queries due that have a label on an object without owners. If the image is their member, they adopt the
+// object.
+func (r *Reconciler) seen(o client.Object, queue requestQueue) {
 	image, ok := o.(*cloudimage.Entry)
-	if !ok || !cloudimage.Ownerless(image.CloudImage) {
+	if !ok {
+		return
+	}
+	r.requests.Seen(image)
+	if !cloudimage.Ownerless(image.CloudImage) {
 		return
 	}
 	for label := range image.Labels {

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -60,7 +59,7 @@ func (r *Reconciler) markPeersDue(ctx context.Context, c cloudimage.Claim, o *po
 func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error) {
 	peers := map[string]*imagev1alpha1.ImageQuery{}
 	for _, image := range existing {
-		if err := r.addPeers(ctx, peers, image); err != nil {
+		if err := r.addPeers(ctx, peers, image.CloudImage); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +68,7 @@ func (r *Reconciler) peersOf(ctx context.Context, existing map[string]*cloudimag
 
 // morePeers adds the queries that a newer version of an object names. Queries known not to exist are looked up again, since
 // they may have been created meanwhile.
-func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry,
+func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage,
 ) (map[string]*imagev1alpha1.ImageQuery, error) {
 	if image == nil {
 		return known, nil
@@ -79,8 +78,8 @@ func (r *Reconciler) morePeers(ctx context.Context, known map[string]*imagev1alp
 	return peers, r.addPeers(ctx, peers, image)
 }
 
-func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *cloudimage.Entry) error {
-	for name := range cloudimage.NamesIn(image.CloudImage) {
+func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alpha1.ImageQuery, image *imagev1alpha1.CloudImage) error {
+	for name := range cloudimage.NamesIn(image) {
 		if _, known := peers[name]; known {
 			continue
 		}
@@ -93,16 +92,19 @@ func (r *Reconciler) addPeers(ctx context.Context, peers map[string]*imagev1alph
 	return nil
 }
 
+// peer returns a query, or nil if there is none. It is shared with the cache: read only. A client of the same cache would
+// copy it with its status, of which hundreds of images are nothing here.
 func (r *Reconciler) peer(ctx context.Context, name string) (*imagev1alpha1.ImageQuery, error) {
-	for _, reader := range []client.Reader{r.Client, r.APIReader} {
-		peer := &imagev1alpha1.ImageQuery{}
-		err := reader.Get(ctx, types.NamespacedName{Name: name}, peer)
-		if err == nil {
-			return peer, nil
-		}
-		if !apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("looking for the ImageQuery %s: %w", name, err)
-		}
+	if cached, found, err := r.queries.GetByKey(name); err == nil && found {
+		return cached.(*imagev1alpha1.ImageQuery), nil
 	}
-	return nil, nil //nolint:nilnil // nil means not found
+	peer := &imagev1alpha1.ImageQuery{}
+	err := r.APIReader.Get(ctx, types.NamespacedName{Name: name}, peer)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // nil means not found
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the ImageQuery %s: %w", name, err)
+	}
+	return peer, nil
 }

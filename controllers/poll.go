@@ -111,7 +111,7 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 		return nil, err
 	}
 	a := r.writer()
-	a.Images.Written = r.states.of(c.Query).written
+	a.Tracker = r.states.of(c.Query).written
 	refused, err := a.Apply(ctx, c, p.Keep)
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 }
 
 func (r *Reconciler) writer() writer.Writer {
-	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Peers: r.morePeers}
+	return writer.Writer{Images: r.requests, APIReader: r.APIReader, Cached: r.images.Get, Peers: r.morePeers}
 }
 
 // existing returns the CloudImages affected by a poll result, by name: those that refer to the query, and those of other

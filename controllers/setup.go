@@ -10,6 +10,7 @@ import (
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	r.requeue = make(chan event.GenericEvent, 1024)
 	var err error
 	if r.images, err = cache.New(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
+	if r.queries, err = storeOfQueries(ctx, mgr); err != nil {
 		return err
 	}
 	if r.requests, err = writer.NewRequests(mgr, r.Metrics.cloudImageWritten); err != nil {
@@ -124,4 +128,17 @@ func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reco
 		}
 	}
 	return requests
+}
+
+// storeOfQueries returns the cached queries. They are shared with the cache: read only.
+func storeOfQueries(ctx context.Context, mgr ctrl.Manager) (toolscache.Store, error) {
+	got, err := mgr.GetCache().GetInformer(ctx, &imagev1alpha1.ImageQuery{})
+	if err != nil {
+		return nil, fmt.Errorf("watching ImageQueries: %w", err)
+	}
+	informer, ok := got.(toolscache.SharedIndexInformer)
+	if !ok {
+		return nil, fmt.Errorf("watching ImageQueries: the cache has a %T, which has no store", got)
+	}
+	return informer.GetStore(), nil
 }

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -48,19 +47,11 @@ func (w *written) reconciled(query *imagev1alpha1.ImageQuery) {
 	w.query = later(w.query, query.ResourceVersion)
 }
 
-// Stored records the API server's answer to a write.
-func (w *written) Stored(answer []byte) {
-	var object struct {
-		Metadata struct {
-			ResourceVersion string `json:"resourceVersion"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(answer, &object) != nil {
-		return // it is stored anyway; at worst the next plan is made too early
-	}
+// Stored records the resourceVersion that a write gave a CloudImage.
+func (w *written) Stored(resourceVersion string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.image = later(w.image, object.Metadata.ResourceVersion)
+	w.image = later(w.image, resourceVersion)
 }
 
 // Deleted records a deletion.

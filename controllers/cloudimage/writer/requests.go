@@ -5,10 +5,12 @@ package writer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,7 +26,7 @@ const maxDeleted = 32768
 
 // Tracker is notified of successful writes.
 type Tracker interface {
-	Stored(answer []byte)
+	Stored(resourceVersion string)
 	Deleted(image *imagev1alpha1.CloudImage)
 }
 
@@ -39,8 +41,7 @@ type Requests struct {
 	// Deleted has the UIDs of objects that this process deleted, until the watch reports the deletion.
 	Deleted *lru.Cache
 
-	// Written, if set, is notified of successful writes.
-	Written Tracker
+	queues *queues
 }
 
 func NewRequests(mgr ctrl.Manager, count func(operation string, err error)) (Requests, error) {
@@ -49,15 +50,24 @@ func NewRequests(mgr ctrl.Manager, count func(operation string, err error)) (Req
 	if err != nil {
 		return Requests{}, fmt.Errorf("preparing to write CloudImages: %w", err)
 	}
-	return Requests{api: api, count: count, Deleted: lru.New(maxDeleted)}, nil
+	return Requests{api: api, count: count, Deleted: lru.New(maxDeleted), queues: newQueues()}, nil
 }
 
-func (w Requests) create(ctx context.Context, image *imagev1alpha1.CloudImage) error {
-	return w.store(ctx, "create", w.api.Post().Body(cloudimage.WithDerived(image)))
+// Seen is called with each object that the watch reports.
+func (w Requests) Seen(image *cloudimage.Entry) {
+	if w.queues.newest(image.Name, image) == image {
+		w.queues.latest.Remove(image.Name)
+	}
 }
 
-func (w Requests) update(ctx context.Context, image *imagev1alpha1.CloudImage) error {
-	return w.store(ctx, "update", w.api.Put().Name(image.Name).Body(cloudimage.WithDerived(image)))
+// create creates an object, and returns it as stored.
+func (w Requests) create(ctx context.Context, image *imagev1alpha1.CloudImage) (*imagev1alpha1.CloudImage, error) {
+	return w.store(ctx, "create", w.api.Post(), image)
+}
+
+// update replaces an object, and returns it as stored.
+func (w Requests) update(ctx context.Context, image *imagev1alpha1.CloudImage) (*imagev1alpha1.CloudImage, error) {
+	return w.store(ctx, "update", w.api.Put().Name(image.Name), image)
 }
 
 // delete deletes the object unless it changed since it was read.
@@ -65,21 +75,31 @@ func (w Requests) delete(ctx context.Context, image *imagev1alpha1.CloudImage) e
 	asRead := &metav1.Preconditions{UID: &image.UID, ResourceVersion: &image.ResourceVersion}
 	w.Deleted.Add(image.UID, nil)
 	_, err := w.do(ctx, "delete", w.api.Delete().Name(image.Name).Body(&metav1.DeleteOptions{Preconditions: asRead}))
-	switch {
-	case err != nil:
+	if err != nil {
 		w.Deleted.Remove(image.UID)
-	case w.Written != nil:
-		w.Written.Deleted(image)
 	}
 	return err
 }
 
-func (w Requests) store(ctx context.Context, operation string, request *rest.Request) error {
-	answer, err := w.do(ctx, operation, request)
-	if err == nil && w.Written != nil {
-		w.Written.Stored(answer)
+func (w Requests) store(ctx context.Context, operation string, request *rest.Request, image *imagev1alpha1.CloudImage,
+) (*imagev1alpha1.CloudImage, error) {
+	answer, err := w.do(ctx, operation, request.Body(cloudimage.WithDerived(image)))
+	if err != nil {
+		return nil, err
 	}
-	return err
+	var stored struct {
+		Metadata struct {
+			UID               types.UID   `json:"uid"`
+			ResourceVersion   string      `json:"resourceVersion"`
+			CreationTimestamp metav1.Time `json:"creationTimestamp"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(answer, &stored); err != nil {
+		return nil, fmt.Errorf("reading the API server's answer: %w", err)
+	}
+	written, m := *image, stored.Metadata
+	written.UID, written.ResourceVersion, written.CreationTimestamp = m.UID, m.ResourceVersion, m.CreationTimestamp
+	return &written, nil
 }
 
 // do sends a request and returns the API server's raw answer.

@@ -32,8 +32,14 @@ type Writer struct {
 	Images    Requests
 	APIReader client.Reader
 
+	// Cached returns an object from the cache, or nil.
+	Cached func(name string) *cloudimage.Entry
+
+	// Tracker, if set, is notified of successful writes.
+	Tracker Tracker
+
 	// Peers adds the queries that an object names to those that a claim knows.
-	Peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *cloudimage.Entry) (map[string]*imagev1alpha1.ImageQuery, error)
+	Peers func(context.Context, map[string]*imagev1alpha1.ImageQuery, *imagev1alpha1.CloudImage) (map[string]*imagev1alpha1.ImageQuery, error)
 }
 
 // Refusals counts the writes that the API server rejected. A rejected object doesn't block the others.
@@ -48,13 +54,18 @@ type Refusals struct {
 
 // Apply executes every step and reports which were rejected. It returns an error only if ctx ends.
 func (a Writer) Apply(ctx context.Context, c cloudimage.Claim, steps []cloudimage.Step) (Refusals, error) {
-	failures := make([]error, len(steps))
+	requests, failures := make([]request, len(steps)), make([]error, len(steps))
+	for i := range steps {
+		requests[i] = request{claim: c, step: &steps[i], tracker: a.Tracker}
+		a.Images.queues.join(&requests[i])
+	}
 	group := errgroup.Group{}
 	group.SetLimit(maxConcurrentWrites)
 	for i := range steps {
 		group.Go(func() error {
+			defer a.Images.queues.leave(&requests[i])
 			if ctx.Err() == nil {
-				failures[i] = a.applyOne(ctx, c, &steps[i])
+				failures[i] = a.execute(ctx, &requests[i])
 			}
 			return nil
 		})
@@ -98,32 +109,101 @@ func refusalReason(err error) string {
 	return "Unreachable"
 }
 
-// applyOne brings one object to its desired state. Each write carries the resourceVersion that was read, so an outdated
-// cache leads to a conflict and a new read, and no change is lost. Giving up is an error.
-func (a Writer) applyOne(ctx context.Context, c cloudimage.Claim, s *cloudimage.Step) error {
-	current := s.Current
+// execute executes a request, and together with it those of other queries that wait for the same object.
+func (a Writer) execute(ctx context.Context, own *request) error {
+	return a.Images.queues.execute(own, func(batch []*request) int {
+		executed, err := a.apply(ctx, batch)
+		if err != nil && executed > 1 {
+			executed, err = a.apply(ctx, batch[:1]) // another one may be the reason
+		}
+		for _, r := range batch[:executed] {
+			r.done, r.err = true, err
+		}
+		return executed
+	})
+}
+
+// apply executes the first of some requests for the same object in one write, and returns how many. Each write carries the
+// resourceVersion that was read, so an outdated cache leads to a conflict and a new read, and no change is lost. Giving up
+// is an error.
+func (a Writer) apply(ctx context.Context, batch []*request) (executed int, err error) {
+	name, executed := batch[0].step.Name, 1
+	current := a.Images.queues.newest(name, a.cached(name))
 	var conflict error
-	err := wait.ExponentialBackoffWithContext(ctx, conflictBackoff, func(ctx context.Context) (bool, error) {
+	err = wait.ExponentialBackoffWithContext(ctx, conflictBackoff, func(ctx context.Context) (bool, error) {
 		if conflict != nil {
-			var err error
-			if current, err = a.Read(ctx, s.Name); err != nil {
-				return false, err
-			}
-			if c.Peers, err = a.Peers(ctx, c.Peers, current); err != nil {
+			a.Images.queues.latest.Remove(name)
+			if current, err = a.Read(ctx, name); err != nil {
 				return false, err
 			}
 		}
-		s.Result = s.Desire(c, current.Object())
-		conflict = a.Write(ctx, current, s.Result)
+		var desired *imagev1alpha1.CloudImage
+		if desired, executed, err = a.desire(ctx, batch, current); err != nil {
+			return false, err
+		}
+		var stored *imagev1alpha1.CloudImage
+		stored, conflict = a.Write(ctx, current, desired)
 		if kindMissing := current == nil && apierrors.IsNotFound(conflict); IsStale(conflict) && !kindMissing {
 			return false, nil
+		}
+		if conflict == nil && !current.IsAt(desired) {
+			a.written(current, stored, batch[:executed])
 		}
 		return true, conflict
 	})
 	if wait.Interrupted(err) && conflict != nil {
-		return conflict
+		return executed, conflict
 	}
-	return err
+	return executed, err
+}
+
+// cached returns an object as the cache has it. A terminating object counts as absent.
+func (a Writer) cached(name string) *cloudimage.Entry {
+	current := a.Cached(name)
+	if current != nil && current.DeletionTimestamp != nil {
+		return nil
+	}
+	return current
+}
+
+// desire applies the claims of requests to an object, one after the other, and returns how many were applied. It ends with a
+// claim that deletes the object.
+func (a Writer) desire(ctx context.Context, batch []*request, current *cloudimage.Entry) (*imagev1alpha1.CloudImage, int, error) {
+	desired := current.Object()
+	for i, r := range batch {
+		before, claim := desired, r.claim
+		if before != r.step.Current.Object() {
+			var err error
+			if claim.Peers, err = a.Peers(ctx, claim.Peers, before); err != nil {
+				return desired, max(i, 1), err
+			}
+		}
+		desired = r.step.Desire(claim, before)
+		r.step.Result = desired
+		if desired == nil && before != nil {
+			return nil, i + 1, nil
+		}
+	}
+	return desired, len(batch), nil
+}
+
+// written records a write, for the next one and for the queries that asked for it. stored is nil if current was deleted.
+func (a Writer) written(current *cloudimage.Entry, stored *imagev1alpha1.CloudImage, executed []*request) {
+	name := executed[0].step.Name
+	if stored == nil {
+		a.Images.queues.latest.Remove(name)
+	} else {
+		a.Images.queues.latest.Add(name, &cloudimage.Entry{CloudImage: stored, DerivedIntact: true})
+	}
+	for _, r := range executed {
+		switch {
+		case r.tracker == nil:
+		case stored == nil:
+			r.tracker.Deleted(current.CloudImage)
+		default:
+			r.tracker.Stored(stored.ResourceVersion)
+		}
+	}
 }
 
 // IsStale reports whether a write failed because the object changed since it was read.
@@ -143,16 +223,18 @@ func (a Writer) Read(ctx context.Context, name string) (*cloudimage.Entry, error
 	return cloudimage.NewEntry(image), err
 }
 
-func (a Writer) Write(ctx context.Context, current *cloudimage.Entry, desired *imagev1alpha1.CloudImage) error {
+// Write creates, replaces or deletes an object, and returns it as stored; nil if it was deleted. Nothing happens if it is as
+// desired.
+func (a Writer) Write(ctx context.Context, current *cloudimage.Entry, desired *imagev1alpha1.CloudImage) (*imagev1alpha1.CloudImage, error) {
 	switch {
 	case current.IsAt(desired):
-		return nil
+		return desired, nil
 	case current != nil && current.Partial:
-		return errPartial
+		return nil, errPartial
 	case current == nil:
 		return a.Images.create(ctx, desired)
 	case desired == nil:
-		return a.Images.delete(ctx, current.CloudImage)
+		return nil, a.Images.delete(ctx, current.CloudImage)
 	}
 	return a.Images.update(ctx, desired)
 }

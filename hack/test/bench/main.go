@@ -43,6 +43,7 @@ var scenarios = []scenario{
 	{name: "unchanged", run: unchangedPoll, sizes: []int{1000, 10000}, quick: []int{1000}},
 	{name: "changed", run: changedPoll, sizes: []int{1000, 10000}, quick: []int{1000}},
 	{name: "queries", run: manyQueries, sizes: []int{1000}, quick: []int{200}},
+	{name: "shared", run: sharedObjects, sizes: []int{2, 10, 40}, quick: []int{4}},
 	{name: "fairness", run: fairness, sizes: []int{10000}, quick: []int{2000}},
 	{name: "throttled", run: throttled, sizes: []int{20}, quick: []int{20}},
 	{name: "restart", run: restart, sizes: []int{10000}, quick: []int{1000}},
