@@ -26,9 +26,6 @@ func (l links) Image(name string) string { return l.root + "images/" + url.PathE
 func (l links) Feed(query string) string { return l.root + "feed/" + url.PathEscape(query) + ".json" }
 func (l links) Asset(name string) string { return l.root + "assets/" + name + "?v=" + assetVersion }
 func (l links) ImagesOf(q string) string { return l.Images() + "?" + url.Values{"query": {q}}.Encode() }
-func (l links) ChangesOf(q string) string {
-	return l.Changes() + "?" + url.Values{"query": {q}}.Encode()
-}
 
 func (l links) screen(served, file string) string {
 	switch {

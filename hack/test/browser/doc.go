@@ -8,5 +8,7 @@
 //	world_test.go    the cluster: a query in each state
 //	browser_test.go  chromium, and what it must never do: print an error, ask another host
 //	page_test.go     the tests
+//	rights_test.go   what the page's token may do, and what the page asked for
+//	load_test.go     10 000 images and 200 viewers: time, bytes, memory, requests
 //	feed_test.go     what programs make of the feed
 package browser
