@@ -52,9 +52,9 @@ func TestInABrowser(t *testing.T) {
 		"refresh": testRefresh, "copy": testCopy,
 		"screenshots": testScreenshots, "rights": testRights, "renovate": testRenovate, "flux": testFlux,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, w) })
+		t.Run(name, func(t *testing.T) { test(t, w.For(t)) })
 	}
-	t.Run("without an API server", func(t *testing.T) { testWithoutAPIServer(t, w) })
+	t.Run("without an API server", func(t *testing.T) { testWithoutAPIServer(t, w.For(t)) })
 }
 
 func testScreenshots(t *testing.T, w *world) {

@@ -28,6 +28,13 @@ type world struct {
 	page  string // its address
 }
 
+// For is the same world for a subtest: what fails, fails that.
+func (w *world) For(t *testing.T) *world {
+	bound := *w
+	bound.Cluster = w.Cluster.For(t)
+	return &bound
+}
+
 // newWorld has the operator make the states, and stops it: what the page shows stays the same then.
 func newWorld(t *testing.T) *world {
 	t.Helper()
