@@ -30,6 +30,7 @@ type world struct {
 
 // For is the same world for a subtest: what fails, fails that.
 func (w *world) For(t *testing.T) *world {
+	t.Helper()
 	bound := *w
 	bound.Cluster = w.Cluster.For(t)
 	return &bound
