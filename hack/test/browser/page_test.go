@@ -308,7 +308,7 @@ func testCopy(t *testing.T, w *world) {
 func testWithoutAPIServer(t *testing.T, w *world) {
 	t.Helper()
 	w.KillAPIServer()
-	const banner = "The API server doesn’t answer since"
+	const banner = "The API server hasn’t answered since"
 	page := func(wanted bool) func() error {
 		return func() error {
 			_, body, err := get(t.Context(), w.page+"/")
