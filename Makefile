@@ -100,6 +100,15 @@ e2e: build controlplane $(PROMTOOL) ## Runs bin/manager from outside: shipped ro
 		go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install ./observe ./publish
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -short -run='TestFault(16|24|31|39|40|42|47|60|65)|TestTheTable' ./faults
 
+# npm must find what package-lock.json pins; nothing of it runs when it is installed.
+.PHONY: browser
+browser: build controlplane ## Looks at the page in a real browser, which needs chromium and npm; screenshots go to bin/screenshots.
+	@command -v npm >/dev/null || { echo "npm is missing: it brings axe-core and jsonata, which judge the page and its feed." >&2; exit 1; }
+	@cd hack/test/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@mkdir -p "$(BIN)/screenshots"
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" SCREENSHOTS="$(BIN)/screenshots" \
+		go test -count=1 $(TESTFLAGS) ./browser
+
 .PHONY: faults
 faults: build controlplane ## Breaks the operator's world from outside, row by row of docs/reliability.md, and says how many hold.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -timeout=90m $(or $(TESTFLAGS),-v) ./faults

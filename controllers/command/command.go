@@ -80,7 +80,7 @@ func newRoot(program string) *cobra.Command {
 // commands returns the commands besides the operator: add one here. A command that reads the cluster gets its flags, and a client's
 // configuration, by bindKubeconfig.
 func commands() []*cobra.Command {
-	return []*cobra.Command{newPreview(), newRecord(), newStatus(), newWhy(), newID(), newApprove()}
+	return []*cobra.Command{newPreview(), newRecord(), newStatus(), newWhy(), newID(), newApprove(), newPage()}
 }
 
 // isPlugin says whether the program is called as kubectl calls a plugin.
