@@ -46,7 +46,10 @@ const (
 )
 
 // apiServer is the real API server that all tests of the package share, one after the other.
-var apiServer *rest.Config
+var (
+	apiServer       *rest.Config
+	adminKubeconfig []byte
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -72,7 +75,7 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "stopping the control plane:", err)
 		}
 	}()
-	apiServer.QPS = -1
+	apiServer.QPS, adminKubeconfig = -1, environment.KubeConfig
 	return m.Run()
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,6 +40,13 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 		return err
 	}
 	defer cloud.Close()
+	releases := cvmtest.Releases(time.Now(), cvmtest.DefaultCredential.UIN)
+	if err := control(func() {
+		cloud.Put(region, releases...)
+		cloud.Put(region, cvmtest.SharedReleases(time.Now(), cvmtest.PlatformAccount, cvmtest.DefaultCredential.UIN)...)
+	}); err != nil {
+		return err
+	}
 	if err := cl.giveCredentials(c.ctx, cloud); err != nil {
 		return err
 	}
@@ -64,9 +72,16 @@ func playSimulated(c *children, cl *cluster, s settings, say *story) error {
 	if err := changeCloud(c.ctx, cl, cloud, say, private); err != nil {
 		return err
 	}
+	if err := replaceAndPromote(c.ctx, cl, cloud, say, releases); err != nil {
+		return err
+	}
+	deletion := "deletes its CloudImages, too; config/samples brings them back"
+	if !has(s.assets, garbageCollector) {
+		deletion = "its CloudImages stay, since there is no garbage collector here"
+	}
 	return stay(c, cl, s, say,
 		"kubectl get cloudimages --watch",
-		"kubectl delete imagequery "+private.Name+"    # takes its images with it, and config/samples brings them back",
+		"kubectl delete imagequery "+private.Name+"    # "+deletion,
 		fmt.Sprintf("curl -X DELETE '%s/images?region=%s&id=%s'    # an image leaves the cloud", cloud.Address, region, private.Status.Images[0].ImageID))
 }
 
