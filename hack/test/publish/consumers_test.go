@@ -173,7 +173,10 @@ var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 func (r *recipes) substitute(kustomization *unstructured.Unstructured, manifest string) string {
 	r.t.Helper()
 	sources, _, _ := unstructured.NestedSlice(kustomization.Object, "spec", "postBuild", "substituteFrom")
-	variables := map[string]string{}
+	variables, _, _ := unstructured.NestedStringMap(kustomization.Object, "spec", "postBuild", "substitute")
+	if len(variables) == 0 {
+		r.t.Error("Flux substitutes nothing as long as there is no variable at all, as before a query's first selection")
+	}
 	for _, source := range sources {
 		for key, value := range read(r.Cluster, kustomization.GetNamespace(), source.(map[string]any)["name"].(string)).Data {
 			if !variableName.MatchString(key) {
