@@ -212,7 +212,7 @@ func TestWhatIsRecordedIsPreviewedWithoutTheCloud(t *testing.T) {
 	call(t, "manager", "record --query "+files).expect(t, 1, "", "manager record: asking the cloud: the keys are missing")
 }
 
-// What is asked by id is asked by record --against; without that it counts as gone, and preview says so.
+// What is asked by id is asked by record --against; without that it counts as gone, and preview prints that.
 func TestAbsenceThatNobodyAskedAboutIsAssumed(t *testing.T) {
 	cloud := cvmtest.NewServer(cvmtest.Options{})
 	t.Cleanup(cloud.Close)
