@@ -83,12 +83,12 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{newPreview(), newRecord(), newStatus(), newWhy(), newID(), newApprove(), newPage()}
 }
 
-// isPlugin says whether the program is called as kubectl calls a plugin.
+// isPlugin reports whether the program has the name of the plugin.
 func isPlugin(program string) bool {
 	return strings.TrimSuffix(filepath.Base(program), ".exe") == plugin
 }
 
-// operates says whether the arguments are the operator's: they name no command. The operator's flags are of package flag, which
+// operates reports whether the arguments are the operator's: they name no command. The operator's flags are of package flag, which
 // also takes them with one dash.
 func operates(root *cobra.Command, args []string) bool {
 	return root.Name() != plugin && (len(args) == 0 || strings.HasPrefix(args[0], "-"))
@@ -109,7 +109,7 @@ func (e exitError) Error() string {
 
 func (e exitError) Unwrap() error { return e.err }
 
-// exitCode is the exit code that tells of an error: 1, unless it asks for another one.
+// exitCode returns the exit code for an error: 1, unless it asks for another one.
 func exitCode(err error) int {
 	exit := exitError{}
 	switch {

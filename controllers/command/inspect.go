@@ -59,8 +59,8 @@ func newID() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "id NAME",
 		Short: "Prints the id of the image to use, for scripts",
-		Long: "Prints the id of the first image that a query selects, of an architecture if one is given. If there is none, it says so and\n" +
-			"ends with the exit code 4.",
+		Long: "Prints the id of the first image that a query selects, of an architecture if one is given. If there is none, it prints\n" +
+			"a sentence to stderr and ends with the exit code 4.",
 		Example: `  # Boot what web selects for amd64
   IMAGE=$(kubectl imgq id web --arch amd64)`,
 		Args: cobra.ExactArgs(1),
@@ -113,7 +113,7 @@ func (o *clusterOptions) bind(c *cobra.Command, printsJSON bool) {
 	}
 }
 
-// asJSON says whether the result is for programs.
+// asJSON reports whether the result is for programs.
 func (o *clusterOptions) asJSON() (bool, error) {
 	if o.output != "table" && o.output != "json" {
 		return false, fmt.Errorf("-o must be table or json, got %q", o.output)
@@ -190,7 +190,7 @@ func (o *clusterOptions) id(ctx context.Context, c *cobra.Command, name string) 
 	}
 	image, found := imagev1alpha1.Selected(query, imagev1alpha1.Architecture(o.architecture))
 	if !found {
-		return exitError{code: preview.ExitNothing, err: fmt.Errorf("%s selects no image%s; %s says why", name, forArchitecture(o.architecture),
+		return exitError{code: preview.ExitNothing, err: fmt.Errorf("%s selects no image%s; %s shows why", name, forArchitecture(o.architecture),
 			"kubectl imgq status "+name)}
 	}
 	_, err = fmt.Fprintln(c.OutOrStdout(), image.ImageID)

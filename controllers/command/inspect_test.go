@@ -242,7 +242,7 @@ func TestAViewerMayAskEverything(t *testing.T) {
 	c.as(t, "viewer", "status nobody").expect(t, 1, "", "kubectl imgq status: there is no ImageQuery nobody")
 	c.as(t, "viewer", "id web").expect(t, 0, "img-web00002\n", "")
 	c.as(t, "viewer", "id web --arch amd64").expect(t, 0, "img-web00002\n", "")
-	c.as(t, "viewer", "id web --arch arm64").expect(t, 4, "", "web selects no image for arm64; kubectl imgq status web says why")
+	c.as(t, "viewer", "id web --arch arm64").expect(t, 4, "", "web selects no image for arm64; kubectl imgq status web shows why")
 	var names bytes.Buffer
 	execute(t.Context(), "kubectl-imgq", []string{"__complete", "status", "--kubeconfig", c.kubeconfigs["viewer"], ""}, &names, io.Discard)
 	if names.String() != "new\nweb\n:4\n" {

@@ -155,7 +155,7 @@ func (o *previewOptions) preview(ctx context.Context, c *cobra.Command) error {
 	return nil
 }
 
-// failureOf is what stderr says of queries that the operator would fail.
+// failureOf returns what stderr gets about queries that the operator would fail; nil if there are none.
 func failureOf(reports *preview.Reports) error {
 	var failures []error
 	for _, r := range reports.Queries {

@@ -191,7 +191,8 @@ func TestWhatIsRecordedIsPreviewedWithoutTheCloud(t *testing.T) {
 	t.Setenv("TENCENTCLOUD_TOKEN", "")
 	cloud.Fill(cvmtest.Inventory{Private: 230, Public: true})
 	samples := "../../config/samples/"
-	// The cloud refuses a request because of an id that belongs to no image: the ids are asked for one by one then.
+	// A request that the cloud refuses because of one of its ids is bisected.
+	cloud.Inject(cvmtest.Fault{ImageID: "img-nobody00", Code: "InvalidImageId.NotFound"})
 	ids := strings.Replace(web, "  filters:\n  - {name: \"tag:role\", values: [web]}\n  match: {nameRegex: '^web-'}\n",
 		"  imageIDs: [img-487zeit5, img-nobody00, img-mmytdhbn]\n", 1)
 	ids = strings.Replace(ids, "{minAge: 1h}", "{orderBy: Name}", 1)
@@ -211,7 +212,7 @@ func TestWhatIsRecordedIsPreviewedWithoutTheCloud(t *testing.T) {
 	call(t, "manager", "record --query "+files).expect(t, 1, "", "manager record: asking the cloud: the keys are missing")
 }
 
-// What is asked by id is asked by record --against; without that it counts as gone, and preview says so.
+// What is asked by id is asked by record --against; without that it counts as gone, and preview prints that.
 func TestAbsenceThatNobodyAskedAboutIsAssumed(t *testing.T) {
 	cloud := cvmtest.NewServer(cvmtest.Options{})
 	t.Cleanup(cloud.Close)

@@ -1,7 +1,7 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inspect answers questions about queries from what the cluster says of them.
+// Package inspect answers questions about queries from their status and their CloudImages.
 //
 //	status.go   one query on one screen
 //	why.go      why an image is selected, or isn't

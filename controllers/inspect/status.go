@@ -191,7 +191,7 @@ func colourOf(c metav1.Condition) terminal.Colour {
 	return terminal.Good
 }
 
-// polls says when the cloud was asked and will be.
+// polls returns when the cloud was asked and will be.
 func (s Status) polls(now time.Time) string {
 	switch {
 	case s.LastWritten == nil:

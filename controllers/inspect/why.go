@@ -29,11 +29,11 @@ type Why struct {
 	Selected bool                           `json:"selected"`
 	Verdict  imagev1alpha1.SelectionVerdict `json:"verdict,omitempty"`
 
-	// Sentence says it all.
+	// Sentence explains it to people.
 	Sentence string `json:"sentence"`
 }
 
-// Explain reads what the cluster tells of an image of a query.
+// Explain explains an image of a query, with its CloudImage if there is one.
 func Explain(ctx context.Context, cluster client.Reader, query *imagev1alpha1.ImageQuery, id string) (Why, error) {
 	object := &imagev1alpha1.CloudImage{}
 	key := client.ObjectKey{Name: cloudimage.ObjectName(selection.ScopeOf(query), id)}
@@ -46,7 +46,7 @@ func Explain(ctx context.Context, cluster client.Reader, query *imagev1alpha1.Im
 	return explain(query, id, object), nil
 }
 
-// explain says why an image is selected, or isn't. The object may be nil.
+// explain returns why an image is selected, or isn't. The object may be nil.
 func explain(query *imagev1alpha1.ImageQuery, id string, object *imagev1alpha1.CloudImage) Why {
 	w := Why{ImageID: id, Selected: slices.Contains(selection.SelectedIDs(query.Status.Selected), id)}
 	if object != nil {
@@ -78,7 +78,7 @@ func memberSentence(query *imagev1alpha1.ImageQuery, at int) string {
 	return fmt.Sprintf("%s, not selected: %s; %s", member, image.Selection, because)
 }
 
-// because says what the verdict of a member means.
+// because returns what the verdict of a member means.
 func because(query *imagev1alpha1.ImageQuery, at int) string {
 	s, image := &query.Spec.Selection, &query.Status.Images[at]
 	switch image.Selection {
@@ -109,7 +109,7 @@ func because(query *imagev1alpha1.ImageQuery, at int) string {
 	return "the operator has a verdict that this command doesn't know; use the operator's version of it"
 }
 
-// place says why the selected one is.
+// place returns why a selected image is selected.
 func place(query *imagev1alpha1.ImageQuery, image *imagev1alpha1.ImageSummary) string {
 	if slices.Contains(query.Spec.Selection.Pin, imagev1alpha1.ImageID(image.ImageID)) {
 		return "selection.pin names it"
@@ -124,7 +124,7 @@ func tooYoung(minAge time.Duration, image *imagev1alpha1.ImageSummary) string {
 	return fmt.Sprintf("old enough for selection.minAge from %s", image.CreatedTime.Add(minAge).UTC().Format(time.RFC3339))
 }
 
-// newer says which images come before one. Status tells the order by creation time and the architecture, no other order or group.
+// newer returns which images come before one. Status has the order by creation time and the architecture, no other order or group.
 func newer(query *imagev1alpha1.ImageQuery, at int) string {
 	status, image := &query.Status, query.Status.Images[at]
 	by, groups := query.Spec.Selection.GetOrderBy(), query.Spec.Selection.GetGroupBy()
@@ -173,7 +173,7 @@ func outsideSentence(query *imagev1alpha1.ImageQuery, id string, object *imagev1
 	return "no member: " + excludedBy(query, object)
 }
 
-// excludedBy says what of a spec leaves out an image that another query has.
+// excludedBy returns which part of a spec excludes an image that another query has.
 func excludedBy(query *imagev1alpha1.ImageQuery, object *imagev1alpha1.CloudImage) string {
 	matcher, err := selection.NewMatcher(&query.Spec.Match)
 	if err != nil {

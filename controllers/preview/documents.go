@@ -118,7 +118,7 @@ func nameOf(content map[string]any) string {
 	return name
 }
 
-// object is one document of a file. One that is no YAML, or says a thing twice, is refused.
+// object is one document of a file. One that is no YAML, or has a key twice, is refused.
 type object struct {
 	content map[string]any
 	refusal error

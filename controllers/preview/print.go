@@ -93,7 +93,7 @@ func cleanLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// place is where a query asks, and with whose keys.
+// place returns the region and the credentials.
 func (r *Report) place() string {
 	if r.Credentials == "" {
 		return r.Region + ", default credentials"
@@ -129,7 +129,7 @@ func (r *Report) funnel() [][]terminal.Cell {
 	return rows
 }
 
-// verdict is the line that says what would be selected. What it names is quoted.
+// verdict returns the line with what would be selected. The names in it are quoted.
 func (r *Report) verdict(in func(terminal.Colour, string) string, quote func(string) string) string {
 	exit := ""
 	if r.ExitCode > 0 {

@@ -68,7 +68,7 @@ func (r Request) key() string {
 	return string(encoded)
 }
 
-// byID says whether images are asked for by id alone.
+// byID reports whether images are asked for by id alone.
 func (r Request) byID() bool { return len(r.ImageIDs) > 0 && r.InstanceType == "" }
 
 func (a Answer) listing() catalog.Listing {
@@ -258,7 +258,7 @@ func (p *Player) askedByID(request Request) (found map[string]catalog.Image, ask
 	return found, asked
 }
 
-// askedForAll says whether each id of a request was asked for, if only alone, since the cloud refused them together.
+// askedForAll reports whether each id of a request was asked for, if only alone, since the cloud refused them together.
 func (p *Player) askedForAll(request Request) bool {
 	_, asked := p.askedByID(request)
 	return !slices.ContainsFunc(request.ImageIDs, func(id string) bool { return !asked[id] })

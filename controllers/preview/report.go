@@ -37,7 +37,7 @@ type Report struct {
 	Region      string `json:"region,omitempty"`
 	Credentials string `json:"credentials,omitempty"`
 
-	// Error says why the API server would refuse the query, or why the operator would publish nothing of the listing. Reason is the
+	// Error is why the API server would refuse the query, or why the operator would publish nothing of the listing. Reason is the
 	// condition's in the second case.
 	Error  string `json:"error,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -84,7 +84,7 @@ type Image struct {
 	Platform   string `json:"platform,omitempty"`
 	Deprecated bool   `json:"deprecated,omitempty"`
 
-	// WasSelected says that it is selected now. Replaces are the selected images of its architecture that it would replace.
+	// WasSelected is set if it is selected now. Replaces are the selected images of its architecture that it would replace.
 	WasSelected bool     `json:"wasSelected,omitempty"`
 	Replaces    []string `json:"replaces,omitempty"`
 

@@ -45,7 +45,7 @@ func New(out io.Writer) *Printer {
 	return &Printer{out: out, coloured: colours(IsTerminal(out), os.Getenv)}
 }
 
-// colours says whether an output is coloured (https://no-color.org).
+// colours reports whether an output is coloured (https://no-color.org).
 func colours(isTerminal bool, getenv func(string) string) bool {
 	return isTerminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }

@@ -161,7 +161,7 @@ func inOrder(faults field.ErrorList) field.ErrorList {
 	return faults
 }
 
-// blocksRules says whether a fault keeps the API server from evaluating CEL rules.
+// blocksRules reports whether a fault keeps the API server from evaluating CEL rules.
 func blocksRules(fault *field.Error) bool {
 	return slices.Contains([]field.ErrorType{
 		field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
