@@ -146,7 +146,7 @@ func (r *Reconciler) publish(ctx context.Context, request ctrl.Request) error {
 	return nil
 }
 
-// write updates a ConfigMap as it was read: if somebody changed it meanwhile, it is a conflict.
+// write updates a ConfigMap as it was read. It is a conflict if another client changed it meanwhile.
 func (r *Reconciler) write(ctx context.Context, configMap *corev1.ConfigMap, want desired) error {
 	before := configMap.Annotations[imagev1alpha1.AnnotationPublishState]
 	configMap.Data = maps.Clone(want.data)

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +40,7 @@ func desiredOf(configMap *corev1.ConfigMap, query *imagev1alpha1.ImageQuery) des
 	want, problem := valuesOf(next)
 	switch {
 	case len(next.Images) == 0 && old.Query == "":
-		// What somebody wrote into the keys before the first selection is replaced by it, not by nothing.
+		// Values from before the first selection are replaced by it, and not removed.
 		return desired{data: configMap.Data, state: nothingSelected(query)}
 	case len(next.Images) == 0:
 		problem = nothingSelected(query)
@@ -70,7 +69,8 @@ func nothingSelected(query *imagev1alpha1.ImageQuery) string {
 	if query.Spec.Suspend {
 		return fmt.Sprintf("The ImageQuery %s selects no image, and it is suspended. Set its spec.suspend to false.", query.Name)
 	}
-	return fmt.Sprintf("The ImageQuery %s selects no image; its condition Selected says why. The keys appear with its first selection.", query.Name)
+	return fmt.Sprintf("The ImageQuery %s selects no image; its condition Selected has the reason. The keys appear with its first selection.",
+		query.Name)
 }
 
 // valuesOf returns the values of the keys for a record's images, and a sentence about keys that are left out.
@@ -85,18 +85,17 @@ func valuesOf(r record) (values map[string]string, problem string) {
 	}
 	var ambiguous []string
 	for _, architecture := range architectures {
-		of := slices.DeleteFunc(slices.Clone(r.Images), func(i imagev1alpha1.SelectedImage) bool { return i.Architecture != string(architecture) })
-		switch len(of) {
+		switch ids := r.idsOf(architecture); len(ids) {
 		case 0:
 		case 1:
-			values[imagev1alpha1.KeyImageIDOf(architecture)] = of[0].ImageID
+			values[imagev1alpha1.KeyImageIDOf(architecture)] = ids[0]
 		default:
 			ambiguous = append(ambiguous, imagev1alpha1.KeyImageIDOf(architecture))
 		}
 	}
 	if len(ambiguous) > 0 {
-		problem = fmt.Sprintf("Left out: %s, because the ImageQuery %s selects several images of that architecture. Set its selection.limit to 1 "+
-			"and group by Architecture only, or read %s.", strings.Join(ambiguous, ", "), r.Query, imagev1alpha1.KeySelectedJSON)
+		problem = fmt.Sprintf("Left out: %s, because the ImageQuery %s selects several images of that architecture. "+
+			"Set its selection.limit to 1 and group by Architecture only, or read %s.", strings.Join(ambiguous, ", "), r.Query, imagev1alpha1.KeySelectedJSON)
 	}
 	return values, problem
 }
@@ -124,7 +123,8 @@ func within(configMap *corev1.ConfigMap, values map[string]string, state string)
 		return desired{data: configMap.Data, state: "The ConfigMap is immutable, so its data can't follow the selection. " +
 			"Delete it and create it again without immutable."}
 	case len(left) > 0:
-		state = "Not written: " + strings.Join(left, ", ") + ". Take these keys out of the manifest that is applied; the operator fills them in then."
+		state = "Not written: " + strings.Join(left, ", ") +
+			". Take these keys out of the manifest that is applied; the operator fills them in then."
 	}
 	return desired{data: data, state: state}
 }

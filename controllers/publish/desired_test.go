@@ -29,7 +29,7 @@ func queryThat(images ...[2]string) *imagev1alpha1.ImageQuery {
 	return query
 }
 
-// filled returns a labelled ConfigMap with what the operator writes for a query, and a key of somebody else.
+// filled returns a labelled ConfigMap with what the operator writes for a query, and a key of another client.
 func filled(query *imagev1alpha1.ImageQuery) *corev1.ConfigMap {
 	configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{imagev1alpha1.LabelSelectionOf: "nodes"}}}
 	configMap.Data = map[string]string{"mine": "1"}

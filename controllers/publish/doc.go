@@ -12,7 +12,7 @@
 //	controller.go  Reconciler and Reconcile: one pass over one ConfigMap; watches
 //	namespaces.go  the namespaces of the flag, and one cache for each of labelled ConfigMaps
 //	desired.go     what a ConfigMap should have; pure
-//	record.go      the key selected_json, which also says what the data was made from
+//	record.go      the key selected_json, which also records what the data was made from
 //	owners.go      keys that another client keeps applying
 //	metrics.go     ConfigMaps by state, namespaces that can't be read
 //

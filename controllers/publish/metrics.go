@@ -21,7 +21,7 @@ const (
 
 var (
 	descConfigMaps = prometheus.NewDesc("imagecatalog_published_configmaps",
-		"Labelled ConfigMaps by state: Current, Kept, Problem (the annotation publish-state says which) or Failed (the last read or write was refused).",
+		"Labelled ConfigMaps by state: Current, Kept, Problem (see the annotation publish-state) or Failed (a read or write was refused).",
 		[]string{"namespace", "state"}, nil)
 	descReadable = prometheus.NewDesc("imagecatalog_publish_namespace_readable",
 		"1 while the operator can read the labelled ConfigMaps of a namespace of --publish-namespaces, else 0.", []string{"namespace"}, nil)

@@ -11,8 +11,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
-// record is the value of selected_json. It says what the data was made from, so that what stays can be judged after a
-// restart, too.
+// record is the value of selected_json. It records what the data was made from: after a restart, too, an image that an edit
+// ruled out is known from one that the cloud lost.
 type record struct {
 	Query         string                        `json:"query"`
 	Region        string                        `json:"region"`
@@ -35,6 +35,17 @@ func (r record) String() string {
 		panic(err) // strings and times only
 	}
 	return string(text)
+}
+
+// idsOf returns the ids of the images of an architecture.
+func (r record) idsOf(architecture imagev1alpha1.Architecture) []string {
+	var ids []string
+	for _, image := range r.Images {
+		if image.Architecture == string(architecture) {
+			ids = append(ids, image.ImageID)
+		}
+	}
+	return ids
 }
 
 // next returns the record of what the query selects now, and whether images stay in it that the query doesn't select.

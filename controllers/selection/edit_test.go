@@ -115,7 +115,7 @@ func TestRulesOut(t *testing.T) {
 			},
 			want: true,
 		},
-		"a spec that can't work tells nothing": {edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "(" }},
+		"a spec that can't work": {edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "(" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := &imagev1alpha1.ImageQuerySpec{}

@@ -21,8 +21,8 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// publishing are n ConfigMaps, ten in each namespace, that all get one query's selection: from the status that has another image until the last
-// ConfigMap has it, and a poll that finds nothing new. Updates are counted by the API server.
+// publishing are n ConfigMaps, ten in each namespace, that all get one query's selection: from the status that has another image until
+// the last ConfigMap has it, and a poll that finds nothing new. Updates are counted by the API server.
 func publishing(b *bench, n int) *result {
 	r := &result{N: n}
 	namespaces := b.consumers(n)
@@ -71,8 +71,8 @@ func (b *bench) current(m *cluster.Manager) int {
 	return int(b.scrape(m.Metrics).sum("imagecatalog_published_configmaps", "state", imagev1alpha1.PublishCurrent))
 }
 
-// untilFollowed asks for a poll, and returns the time from the query's selection of an image to the last of n ConfigMaps that has it. It watches
-// both.
+// untilFollowed asks for a poll, and returns the time from the query's selection of an image to the last of n ConfigMaps that has it. It
+// watches both.
 func (b *bench) untilFollowed(n int, id string, round int) time.Duration {
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()

@@ -142,13 +142,13 @@ func untilData(c *cluster.Cluster, what string, want map[string]string) {
 
 func untilReason(c *cluster.Cluster, want string) {
 	c.Helper()
-	c.Until("the ConfigMap says "+want, func(ctx context.Context) error {
+	c.Until("the ConfigMap has the reason "+want, func(ctx context.Context) error {
 		got := &corev1.ConfigMap{}
 		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "nodes"}, got); err != nil {
 			return err
 		}
 		if reason := got.Annotations[consumer.Annotation]; reason != want {
-			return fmt.Errorf("it says %q", reason)
+			return fmt.Errorf("it has %q", reason)
 		}
 		return nil
 	})

@@ -25,7 +25,7 @@ const (
 	// elsewhere has few images, and beside the query with a short interval.
 	elsewhere, beside = "ap-shanghai", "ap-beijing"
 
-	// consented is a namespace whose labelled ConfigMaps the operator fills.
+	// consented is a namespace in which the operator fills labelled ConfigMaps.
 	consented = "team-a"
 )
 

@@ -88,7 +88,7 @@ func TestConsumers(t *testing.T) {
 // What docs/consumers.md calls things.
 const docsNamespace, docsQuery, docsConfigMap = "default", "tke-nodes", "images"
 
-// lasting is a test whose processes outlive it.
+// lasting starts processes that outlive the subtest.
 type lasting struct {
 	*testing.T
 	all cluster.T
@@ -166,7 +166,8 @@ func (r *recipes) equal(what, got, want string) {
 	}
 }
 
-// variableName is what Flux takes as the name of a variable (fluxcd/pkg/kustomize, kustomize_varsub.go). One that isn't fails the whole Kustomization.
+// variableName is what Flux takes as the name of a variable (fluxcd/pkg/kustomize, kustomize_varsub.go). Another one fails the whole
+// Kustomization.
 var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 
 // substitute does to a manifest what a Kustomization asks for by postBuild.substituteFrom, with Flux's own library, strictly.
@@ -246,7 +247,8 @@ func nextEvent(t *testing.T, events watch.Interface, amd64 string) time.Time {
 	}
 }
 
-// argo compares what Argo CD has with what is there, by both ways to apply. kubectl diff has the same semantics: exit code 1 is a difference.
+// argo compares what Argo CD has with what is there, by both ways to apply. kubectl diff has the same semantics: exit code 1 is a
+// difference.
 func (r *recipes) argo() {
 	r.apply(r.block("Argo CD", "yaml", 0))
 	manifest := r.block("A ConfigMap with the selection", "yaml", 0)
@@ -277,7 +279,8 @@ func (r *recipes) helm() {
 	if err != nil || !strings.Contains(out, "imageID: "+r.amd64()) {
 		r.t.Errorf("helm install: %v\n%s", err, out)
 	}
-	if out, err := helm("template", "workers", chart); err == nil || !strings.Contains(out, "the ConfigMap images has no key image_id_amd64") {
+	const refusal = "the ConfigMap images has no key image_id_amd64"
+	if out, err := helm("template", "workers", chart); err == nil || !strings.Contains(out, refusal) {
 		r.t.Errorf("helm template, which Argo CD runs, must fail rather than leave the image out: %v\n%s", err, out)
 	}
 
@@ -369,8 +372,8 @@ func (r *recipes) evaluate(text, blockType string, attributes ...string) []strin
 	return values
 }
 
-// terraformData is what the data sources kubernetes_config_map and kubernetes_resource of hashicorp/kubernetes give: data is a map of texts, object
-// is the object as the API server has it. The function one is Terraform's, not the language's.
+// terraformData is what the data sources kubernetes_config_map and kubernetes_resource of hashicorp/kubernetes give: data is a map of
+// texts, object is the object as the API server has it. The function one is Terraform's, not the language's.
 func (r *recipes) terraformData() *hcl.EvalContext {
 	r.t.Helper()
 	query := []byte(r.Kubectl("", "get", "imagequery", docsQuery, "-o", "json"))

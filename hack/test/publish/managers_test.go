@@ -35,7 +35,8 @@ func apply(c *cluster.Cluster, manager, manifest string) {
 	}
 }
 
-// Flux and Argo CD apply the ConfigMap again and again, each for itself. Neither takes the data away, and the operator has nothing to write.
+// Flux and Argo CD apply the ConfigMap again and again, each for itself. Neither takes the data away, and the operator has nothing to
+// write.
 func TestGitOpsControllersAndTheOperatorShareAConfigMap(t *testing.T) {
 	c, cloud := start(t)
 	c.StartManager(cloud, "--publish-namespaces="+consented)
@@ -86,7 +87,7 @@ func TestGitOpsControllersAndTheOperatorShareAConfigMap(t *testing.T) {
 	untilHas(c, "images", "image_id_amd64", "img-amd00002")
 }
 
-// Somebody writes a key of their own between the operator's read and its write. Both stay.
+// Another client writes a key of its own between the operator's read and its write. Both stay.
 func TestAConflictIsReadAgain(t *testing.T) {
 	c, cloud := start(t)
 	proxy := apiproxy.Start(t, c.Config)

@@ -28,8 +28,8 @@ const (
 
 func image(id, architecture string, day int) cvmtest.Image {
 	return cvmtest.Image{
-		ImageID: id, ImageName: "node-" + id, ImageType: "PRIVATE_IMAGE", ImageState: "NORMAL", Architecture: architecture, Platform: "TencentOS",
-		CreatedTime: new(fmt.Sprintf("2026-08-%02dT08:00:00Z", day)),
+		ImageID: id, ImageName: "node-" + id, ImageType: "PRIVATE_IMAGE", ImageState: "NORMAL", Architecture: architecture,
+		Platform: "TencentOS", CreatedTime: new(fmt.Sprintf("2026-08-%02dT08:00:00Z", day)),
 	}
 }
 
@@ -122,7 +122,7 @@ func noneDenied(t *testing.T, c *cluster.Cluster) {
 	}
 }
 
-// A namespace that the flag lists is served. Another one isn't, whatever is labelled there, and nobody even asks for it.
+// A namespace that the flag lists is served. Another one isn't, whatever is labelled there, nor is it even read.
 func TestAConsentedNamespaceIsServed(t *testing.T) {
 	c, cloud := start(t)
 	c.Kubectl("", "create", "namespace", "team-b")
@@ -157,7 +157,7 @@ func TestAConsentedNamespaceIsServed(t *testing.T) {
 		}
 	}
 
-	// Whoever takes the label off has a ConfigMap like any other.
+	// Without the label it is a ConfigMap like any other.
 	c.Kubectl("", "-n", consented, "label", "configmap", "images", imagev1alpha1.LabelSelectionOf+"-")
 	cloud.Put(region, image("img-amd00003", "x86_64", 3))
 	c.Poll(query)

@@ -17,7 +17,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// Somebody who has the operator's token tries what the operator itself never does.
+// The operator's token is used for what the operator itself never does.
 func TestTheOperatorsTokenChangesNoOtherConfiguration(t *testing.T) {
 	c, _ := start(t)
 	config, err := clientcmd.BuildConfigFromFlags("", c.OperatorKubeconfig)
@@ -75,16 +75,16 @@ func TestTheOperatorsTokenChangesNoOtherConfiguration(t *testing.T) {
 		"reading kube-system": func(ctx context.Context) error {
 			return operator.List(ctx, &corev1.ConfigMapList{}, client.InNamespace("kube-system"))
 		},
-		"a key of somebody else": labelled(set("mine")),
-		"a new key":              labelled(set("new")),
-		"a key fewer":            labelled(func(o *corev1.ConfigMap) { delete(o.Data, "mine") }),
-		"binary data":            labelled(func(o *corev1.ConfigMap) { o.BinaryData = map[string][]byte{"new": {1}} }),
-		"immutable":              labelled(func(o *corev1.ConfigMap) { o.Immutable = new(true) }),
-		"a label":                labelled(func(o *corev1.ConfigMap) { o.Labels["new"] = "evil" }),
-		"no label":               labelled(func(o *corev1.ConfigMap) { o.Labels = nil }),
-		"another query":          labelled(func(o *corev1.ConfigMap) { o.Labels[imagev1alpha1.LabelSelectionOf] = "evil" }),
-		"another annotation":     labelled(func(o *corev1.ConfigMap) { o.Annotations = map[string]string{"reconcile.fluxcd.io/watch": "Enabled"} }),
-		"a finalizer":            labelled(func(o *corev1.ConfigMap) { o.Finalizers = []string{"example.com/evil"} }),
+		"a key of another client": labelled(set("mine")),
+		"a new key":               labelled(set("new")),
+		"a key fewer":             labelled(func(o *corev1.ConfigMap) { delete(o.Data, "mine") }),
+		"binary data":             labelled(func(o *corev1.ConfigMap) { o.BinaryData = map[string][]byte{"new": {1}} }),
+		"immutable":               labelled(func(o *corev1.ConfigMap) { o.Immutable = new(true) }),
+		"a label":                 labelled(func(o *corev1.ConfigMap) { o.Labels["new"] = "evil" }),
+		"no label":                labelled(func(o *corev1.ConfigMap) { o.Labels = nil }),
+		"another query":           labelled(func(o *corev1.ConfigMap) { o.Labels[imagev1alpha1.LabelSelectionOf] = "evil" }),
+		"another annotation":      labelled(func(o *corev1.ConfigMap) { o.Annotations = map[string]string{"example.com/new": "evil"} }),
+		"a finalizer":             labelled(func(o *corev1.ConfigMap) { o.Finalizers = []string{"example.com/evil"} }),
 		"an owner": labelled(func(o *corev1.ConfigMap) {
 			o.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "plain", UID: "1"}}
 		}),
@@ -120,7 +120,7 @@ func TestTheOperatorsTokenChangesNoOtherConfiguration(t *testing.T) {
 	}
 }
 
-// The policy is about the operator. It holds up nobody else's ConfigMaps.
+// The policy is about the operator. It holds up no other ConfigMaps.
 func TestThePolicyConcernsNobodyElse(t *testing.T) {
 	c, _ := start(t)
 	c.Kubectl("", "create", "clusterrolebinding", "owner", "--clusterrole=cluster-admin", "--user=owner")
@@ -132,7 +132,8 @@ func TestThePolicyConcernsNobodyElse(t *testing.T) {
 	if err := owner.Create(t.Context(), configMap); err != nil {
 		t.Fatal(err)
 	}
-	configMap.Labels, configMap.Data = map[string]string{imagev1alpha1.LabelSelectionOf: query}, map[string]string{"mine": "1", "image_id": "img-0000001"}
+	configMap.Labels = map[string]string{imagev1alpha1.LabelSelectionOf: query}
+	configMap.Data = map[string]string{"mine": "1", "image_id": "img-0000001"}
 	if err := owner.Update(t.Context(), configMap); err != nil {
 		t.Error(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
-// What the operator says of ConfigMaps that can't be filled, or not as one may expect, and what becomes of their data.
+// The states of ConfigMaps that can't be filled, or not as one may expect, and what becomes of their data.
 func TestStates(t *testing.T) {
 	c, cloud := start(t)
 	m := c.StartManager(cloud, "--publish-namespaces="+consented, "--metrics-secure=false")
@@ -84,7 +84,8 @@ func TestStates(t *testing.T) {
 	c.Kubectl("", "-n", consented, "annotate", "configmap", "images", "example.com/touched=1")
 	c.ApplyQuery("name: no-such-query", "region: "+region)
 	untilState(c, "unknown", imagev1alpha1.PublishCurrent)
-	if got := read(c, consented, "images"); stateOf(got) != imagev1alpha1.PublishKept || !maps.Equal(withoutRecord(got.Data), withoutRecord(before)) {
+	got := read(c, consented, "images")
+	if stateOf(got) != imagev1alpha1.PublishKept || !maps.Equal(withoutRecord(got.Data), withoutRecord(before)) {
 		t.Errorf("after the query was deleted: %q, %v", stateOf(got), got.Data)
 	}
 	for _, r := range updates(c, mark) {
@@ -95,7 +96,7 @@ func TestStates(t *testing.T) {
 	noneDenied(t, c)
 }
 
-// withoutRecord drops what tells more than which images there are.
+// withoutRecord drops all but the ids.
 func withoutRecord(data map[string]string) map[string]string {
 	data = maps.Clone(data)
 	delete(data, imagev1alpha1.KeySelectedJSON)
