@@ -43,7 +43,8 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
 
-// writeInterimStatus writes the status that a new spec requires before the cloud has answered.
+// writeInterimStatus writes the status that a new spec requires before the cloud has answered, and the labels of CloudImages
+// that follow from it.
 func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery,
 	status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus,
 ) error {
@@ -64,7 +65,7 @@ func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha
 	r.recordSelection(query, before, selection.Decision{
 		WasSelected: known.SelectedOf(before.Selected), Selection: selection.Selection{Selected: known.SelectedOf(query.Status.Selected)},
 	})
-	return nil
+	return r.relabel(ctx, query, existing, now)
 }
 
 // recordPoll logs a failed poll, counts the result, and emits an event if the reason differs from the last poll's.
