@@ -76,7 +76,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		},
 		"it is SYNCING": {
 			listed: []catalog.Image{changed(a, "SYNCING"), b, c}, want: "a", wantMembers: "a b c",
-			wantKept: "its state is SYNCING, and no newer image of its group qualifies",
+			wantKept: "the state is SYNCING, and no newer image of the group qualifies",
 		},
 		"it is deprecated": {
 			listed: []catalog.Image{changed(a, "deprecated"), b, c}, want: "b", wantMembers: "a b c",
@@ -96,16 +96,16 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		},
 		"none is NORMAL any more": {
 			listed: []catalog.Image{changed(a, "SYNCING"), changed(b, "SYNCING"), changed(c, "SYNCING")}, want: "a",
-			wantMembers: "a b c", wantKept: "its state is SYNCING, and no newer",
+			wantMembers: "a b c", wantKept: "the state is SYNCING, and no newer",
 		},
 		"it matches no more, and no other is fit": {
 			listed:  []catalog.Image{changed(b, "SYNCING"), changed(c, "CREATING")},
 			missing: reasonsFor("NotMatched", a), there: []catalog.Image{a}, want: "a", wantMembers: "b c",
-			wantKept: "it matches no more, and no other image of its group qualifies",
+			wantKept: "no longer matching, and no other image of the group qualifies",
 		},
 		"it left before, and no other is fit": {
 			known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, there: []catalog.Image{a},
-			want: "a", wantMembers: "b", unlabeled: true, wantKept: "it matches no more, and no other",
+			want: "a", wantMembers: "b", unlabeled: true, wantKept: "no longer matching, and no other",
 		},
 		"it left before and is gone now": {
 			known: []catalog.Image{b}, listed: []catalog.Image{changed(b, "SYNCING")}, gone: []string{a.ID}, want: "",
@@ -114,12 +114,12 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		"all are gone: blocked": {
 			missing: reasonsFor("Gone", known...), gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "a b c",
 			wantBlocked: true, wantNote: "would leave",
-			wantKept: "the cloud says that it is gone, and its removal waits for approval",
+			wantKept: "no longer visible to these credentials, and the removal waits for approval",
 		},
 		"another account's images instead: blocked": {
 			listed: []catalog.Image{catalogtest.Image("foreign", 0)}, missing: reasonsFor("Gone", known...),
 			gone: []string{a.ID, b.ID, c.ID}, want: "a", wantMembers: "foreign a b c", wantBlocked: true,
-			wantNote: "no new image is selected", wantKept: "it is gone, and its removal waits",
+			wantNote: "no new image is selected", wantKept: "no longer visible to these credentials, and the removal waits",
 		},
 		"a stranger shares an image of its name": {listed: append([]catalog.Image{squatter}, known...), want: "a", wantMembers: "a a b c"},
 		"the cloud contradicts itself": {
@@ -145,7 +145,7 @@ func TestWhatTheCloudDoesToTheSelection(t *testing.T) {
 		"an edit pins it": {edit: pinning(a), listed: known, want: "a", wantMembers: "a b c"},
 		"an edit pins what is no member": {
 			edit: pinning(catalogtest.Image("other", 0)), listed: known, want: "a", wantMembers: "a b c",
-			wantNote: "not selected although selection.pin names them: img-other (no member)",
+			wantNote: "selection.pin names what is not selected: img-other (no member)",
 		},
 		"an edit pins a stranger's": {
 			edit:   pinning(catalogtest.Image("zz", 0)),

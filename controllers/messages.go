@@ -36,11 +36,20 @@ func blockedNote(query *imagev1alpha1.ImageQuery, d selection.RemovalBatch) stri
 			gone++
 		}
 	}
-	return fmt.Sprintf("; %d of %s would leave (%d gone, %d no longer matching), "+
-		"which is all of them or more than removal.maxRemovedPercent (%d): "+
-		"nothing is removed and no new image is selected until somebody runs the command that the condition %s shows",
+	return fmt.Sprintf("; %d of %s would leave (%d no longer visible to these credentials, %d no longer matching), "+
+		"and too few new ones replace them (removal.maxRemovedPercent is %d): "+
+		"nothing is removed and no new image is selected until a person runs the command in the condition %s",
 		len(d.Leaving), plural(d.Members, "image", "images"), gone, len(d.Leaving)-gone, query.Spec.Removal.GetMaxRemovedPercent(),
 		imagev1alpha1.ConditionRemovalBlocked)
+}
+
+// removingNote counts in Ready's message the images in their grace period.
+func removingNote(removing []imagev1alpha1.RemovingImage) string {
+	if len(removing) == 0 {
+		return ""
+	}
+	return "; " + plural(len(removing), "CloudImage of an image that left stays for its grace period",
+		"CloudImages of images that left stay for their grace periods")
 }
 
 // leftOutNote lists in Ready's message what is missing on shared CloudImages, and what to do.
@@ -100,7 +109,7 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) strin
 		out += fmt.Sprintf("; %s than status.selected has room for: use fewer groups or a lower selection.limit",
 			plural(c.Omitted, "more image qualifies", "more images qualify"))
 	}
-	out += pinNote(query, c)
+	out += pinNote(query, c.IDs(), func(id string) string { return cmp.Or(string(c.Verdicts[id]), "no member") })
 	if len(c.Selected) == 0 && len(c.Verdicts) > 0 {
 		out += "; " + nothingSelected(maps.Values(c.Verdicts))
 	}
@@ -115,33 +124,49 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) strin
 }
 
 // pinNote lists in Ready's message the pins that are not selected, with the reason.
-func pinNote(query *imagev1alpha1.ImageQuery, c selection.Selection) string {
+func pinNote(query *imagev1alpha1.ImageQuery, selected []string, why func(id string) string) string {
 	var out []string
-	selected := c.IDs()
 	for _, pin := range query.Spec.Selection.Pin {
 		if id := string(pin); !slices.Contains(selected, id) {
-			out = append(out, fmt.Sprintf("%s (%s)", id, cmp.Or(string(c.Verdicts[id]), "no member")))
+			out = append(out, fmt.Sprintf("%s (%s)", id, why(id)))
 		}
 	}
 	if len(out) == 0 {
 		return ""
 	}
-	return "; not selected although selection.pin names them: " + enumerate(out, 3)
+	return "; selection.pin names what is not selected: " + enumerate(out, 3)
 }
 
-// keptNote lists the retained images with the reason.
+// keptNote lists the retained images by reason.
 func keptNote(d selection.Decision) string {
 	listed, members := selection.IDsOf(d.Listing.Images), selection.IDsOf(d.Members)
-	notes := make([]string, len(d.Selection.Retained))
-	for i, image := range d.Selection.Retained {
+	var reasons []string
+	images := map[string][]string{}
+	for _, image := range d.Selection.Retained {
 		why := keptBecause(d, image, listed[image.ID], members[image.ID])
-		notes[i] = fmt.Sprintf("the selected %s stays: %s", cmp.Or(image.Name, image.ID), why)
+		if images[why] == nil {
+			reasons = append(reasons, why)
+		}
+		images[why] = append(images[why], titleOf(image.Name, image.ID, image.Architecture))
 	}
-	const most = 3
-	if more := len(notes) - most; more > 0 {
-		return fmt.Sprintf("%s; and so do %d more", strings.Join(notes[:most], "; "), more)
+	notes := make([]string, len(reasons))
+	for i, why := range reasons {
+		stays := "stays"
+		if len(images[why]) > 1 {
+			stays = "stay"
+		}
+		notes[i] = fmt.Sprintf("the selected %s %s: %s", enumerate(images[why], 3), stays, why)
 	}
 	return strings.Join(notes, "; ")
+}
+
+// titleOf names an image. Builds for several architectures often have one name.
+func titleOf(name, id, architecture string) string {
+	title := cmp.Or(name, id)
+	if architecture == "" {
+		return title
+	}
+	return fmt.Sprintf("%s (%s)", title, architecture)
 }
 
 // keptBecause returns why an image is retained. listed is set if the listing has it, member if it is a member.
@@ -152,24 +177,24 @@ func keptBecause(d selection.Decision, image catalog.Image, listed, member bool)
 	}
 	switch {
 	case leaving == imagev1alpha1.RemovedGone:
-		return "the cloud says that it is gone, and its removal waits for approval"
+		return "no longer visible to these credentials, and the removal waits for approval"
 	case leaving != "":
-		return "it matches no more, and its removal waits for approval"
+		return "no longer matching, and the removal waits for approval"
 	case !member:
-		return "it matches no more, and no other image of its group qualifies"
+		return "no longer matching, and no other image of the group qualifies"
 	case !listed:
-		return "the cloud's answers contradict each other on whether it is there"
+		return "the cloud's answers contradict each other on whether the image exists"
 	case image.State != "" && image.State != string(imagev1alpha1.ImageStateNormal):
-		return fmt.Sprintf("its state is %s, and no newer image of its group qualifies", image.State)
+		return fmt.Sprintf("the state is %s, and no newer image of the group qualifies", image.State)
 	}
-	return "it does not qualify any more, and no other image of its group does"
+	return "no longer qualifying, and no other image of the group does"
 }
 
 // selectedMessage lists the selected images.
 func selectedMessage(selected []imagev1alpha1.SelectedImage) string {
 	names := make([]string, len(selected))
 	for i, image := range selected {
-		names[i] = cmp.Or(image.Name, image.ImageID)
+		names[i] = titleOf(image.Name, image.ImageID, image.Architecture)
 	}
 	return fmt.Sprintf("%s selected: %s", plural(len(names), "image is", "images are"), enumerate(names, 3))
 }
@@ -250,7 +275,7 @@ func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success t
 	n := int(ptr.Deref(status.ImageCount, 0))
 	switch {
 	case n > 0 && o.published:
-		return fmt.Sprintf("status has the %s of this listing.", plural(n, "image", "images"))
+		return fmt.Sprintf("The %s in status.", plural(n, "image of this listing is", "images of this listing are"))
 	case n > 0 && success.IsZero():
 		return fmt.Sprintf("The %s kept.", plural(n, "known image is", "known images are"))
 	case n > 0:
@@ -265,18 +290,19 @@ func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success t
 func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
 	every := min(query.Spec.Interval.Duration, maxRetry)
 	if f.stalled {
-		return fmt.Sprintf("Somebody must act; it is tried again at once when the spec or the Secret changes, "+
+		return fmt.Sprintf("A person must act: the operator tries again at once when the spec or the Secret changes, "+
 			"and by itself within %s", duration.ShortHumanDuration(every))
 	}
-	return fmt.Sprintf("It is tried again by itself within %s", duration.ShortHumanDuration(every))
+	return fmt.Sprintf("The operator tries again by itself within %s", duration.ShortHumanDuration(every))
 }
 
-// sentence capitalizes a message and adds a full stop. A leading name such as spec.suspend or arm64: isn't capitalized.
+// sentence capitalizes a message and adds a full stop. A leading name such as spec.suspend, arm64: or img-mmytdhbn isn't
+// capitalized.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, ".:") {
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, ".:") && !strings.HasPrefix(word, "img-") {
 		first, size := utf8.DecodeRuneInString(s)
 		s = string(unicode.ToUpper(first)) + s[size:]
 	}

@@ -22,6 +22,7 @@ func TestASentenceKeepsNamesAsTheyAreWritten(t *testing.T) {
 		"the cloud is not asked":  "The cloud is not asked.",
 		"spec.suspend is true":    "spec.suspend is true.",
 		"arm64: img-1 → img-2":    "arm64: img-1 → img-2.",
+		"img-mmytdhbn → nothing":  "img-mmytdhbn → nothing.",
 		"2 of 3 listed match.":    "2 of 3 listed match.",
 		"über allem steht nichts": "Über allem steht nichts.",
 	} {
@@ -48,8 +49,8 @@ func TestWhatIsKnownAfterAFailure(t *testing.T) {
 			images: 2, success: catalogtest.Noon,
 			want: "The 2 images of " + catalogtest.Noon.Format(time.RFC3339) + " are kept.",
 		},
-		"two, and only their objects are not":  {images: 2, published: true, want: "status has the 2 images of this listing."},
-		"two, and nobody knows since when":     {images: 2, want: "The 2 known images are kept."},
+		"two, and only their objects are not":  {images: 2, published: true, want: "The 2 images of this listing are in status."},
+		"two, from an unknown time":            {images: 2, want: "The 2 known images are kept."},
 		"none, and an object was not released": {published: true, want: "No images are known."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +59,19 @@ func TestWhatIsKnownAfterAFailure(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestOnlyGoneImagesCountAsSelectedAndGone(t *testing.T) {
+	status := &imagev1alpha1.ImageQueryStatus{
+		Selected: []imagev1alpha1.SelectedImage{{ImageID: "img-a"}, {ImageID: "img-b"}, {ImageID: "img-c"}},
+		PendingRemoval: []imagev1alpha1.PendingRemoval{
+			{ImageID: "img-a", Reason: imagev1alpha1.RemovedGone}, {ImageID: "img-b", Reason: imagev1alpha1.RemovedNotMatched},
+			{ImageID: "img-z", Reason: imagev1alpha1.RemovedGone},
+		},
+	}
+	if got := selectedGone(status); got != 1 {
+		t.Errorf("%d selected images are gone, want 1", got)
 	}
 }
 
@@ -75,10 +89,10 @@ func TestSelectedWithoutANewListing(t *testing.T) {
 		want     string
 	}{
 		"nothing is selected, by a status of old": {want: "False NothingSelected: No member qualifies to be selected: 1 TooYoung."},
-		"it is selected, by a status of old":      {selected: []string{"a"}, want: "True Selected: 1 image is selected: a."},
+		"it is selected, by a status of old":      {selected: []string{"a"}, want: "True Selected: 1 image is selected: a (amd64)."},
 		"it was kept":                             {selected: []string{"a"}, before: []metav1.Condition{kept}, want: "True Kept: Why."},
 		"an edit that isn't synced": {
-			selected: []string{"a"}, edit: only("x"), want: "True Selected: 1 image is selected: a.",
+			selected: []string{"a"}, edit: only("x"), want: "True Selected: 1 image is selected: a (amd64).",
 		},
 		"an edit that isn't synced, nothing is selected": {
 			edit: only("x"),
@@ -123,7 +137,7 @@ func TestReadyIsRetryingWhileTheDataIsFresh(t *testing.T) {
 		want    string
 	}{
 		"fresh":                       {age: time.Minute, want: "True Retrying"},
-		"fresh, somebody must act":    {age: time.Minute, stalled: true, want: "True Retrying"},
+		"fresh, a person must act":    {age: time.Minute, stalled: true, want: "True Retrying"},
 		"not fresh":                   {age: time.Hour, want: "False Throttled"},
 		"fresh of another generation": {age: time.Minute, edited: true, want: "False Throttled"},
 	} {

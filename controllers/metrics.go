@@ -16,6 +16,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/cache"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
+	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 const (
@@ -41,13 +42,16 @@ var (
 	descSuspended = prometheus.NewDesc("imagequery_suspended",
 		"1 while spec.suspend is true, else 0.", []string{"name"}, nil)
 	descRemovalBlocked = prometheus.NewDesc("imagequery_removal_blocked",
-		"1 while removals wait for somebody's approval, else 0.", []string{"name"}, nil)
+		"1 while removals wait for an approval, else 0.", []string{"name"}, nil)
 	descImages = prometheus.NewDesc("imagequery_images",
 		"Members of the query.", []string{"name"}, nil)
 	descRemoving = prometheus.NewDesc("imagequery_removing",
 		"Images in their grace period, at most 100.", []string{"name"}, nil)
 	descSelected = prometheus.NewDesc("imagequery_selected",
 		"Images in status.selected.", []string{"name"}, nil)
+	descSelectedGone = prometheus.NewDesc("imagequery_selected_gone",
+		"Images in status.selected that are confirmed to be no longer visible to the credentials, while their removal waits for an approval.",
+		[]string{"name"}, nil)
 	descSelectionChanged = prometheus.NewDesc("imagequery_selection_changed_timestamp_seconds",
 		"When the present selection replaced the one before, and why: a reason of status.selectedHistory.", []string{"name", "reason"}, nil)
 	descSelectedInfo = prometheus.NewDesc("imagequery_selected_image_info",
@@ -107,7 +111,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 	for _, d := range []*prometheus.Desc{
 		descLastSuccess, descFreshUntil, descInterval, descReady, descStalled, descSuspended, descRemovalBlocked, descImages, descRemoving,
-		descSelected, descSelectionChanged, descSelectedInfo, descSelectedCreated, descCloudImages,
+		descSelected, descSelectedGone, descSelectionChanged, descSelectedInfo, descSelectedCreated, descCloudImages,
 	} {
 		ch <- d
 	}
@@ -170,6 +174,7 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 	gauge(descImages, float64(ptr.Deref(status.ImageCount, 0)))
 	gauge(descRemoving, float64(len(status.Removing)))
 	gauge(descSelected, float64(len(status.Selected)))
+	gauge(descSelectedGone, float64(selectedGone(status)))
 	if len(status.SelectedHistory) > 0 {
 		last := status.SelectedHistory[0]
 		gauge(descSelectionChanged, seconds(last.SelectedTime.Time), string(last.Reason))
@@ -189,6 +194,17 @@ func seriesOf(query *imagev1alpha1.ImageQuery, success time.Time) []prometheus.M
 		}
 	}
 	return out
+}
+
+// selectedGone counts the selected images that are gone, and stay selected because their removal is blocked.
+func selectedGone(status *imagev1alpha1.ImageQueryStatus) int {
+	count, selected := 0, selection.SelectedIDs(status.Selected)
+	for _, p := range status.PendingRemoval {
+		if p.Reason == imagev1alpha1.RemovedGone && slices.Contains(selected, p.ImageID) {
+			count++
+		}
+	}
+	return count
 }
 
 // readyReason returns the reason of Ready, or "" before the first status.

@@ -123,17 +123,17 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 // are gone, because consumers may be booting them.
 func (a observer) tooFew(ctx context.Context, v selection.Observation, lost []string, least int) *failure {
 	message := v.Funnel.String() + nearestNote(v.Funnel) +
-		fmt.Sprintf("; that is fewer than spec.minImages (%d), so nothing of this listing is published; "+
-			"lower minImages if that is right", least) + listingNote(a.query.InstanceType, v.Listing)
+		fmt.Sprintf("; nothing of this listing is published, since spec.minImages is %d: correct the query, "+
+			"or lower minImages if so few are right", least) + listingNote(a.query.InstanceType, v.Listing)
 	if len(lost) > 0 {
 		found, err := a.byID(ctx, lost)
 		there := selection.IDsOf(found)
 		gone := slices.DeleteFunc(slices.Clone(lost), func(id string) bool { return there[id] })
 		switch {
 		case err != nil:
-			message += "; whether the selected images still exist could not be found out"
+			message += "; whether the selected images still exist is not known, since the request for them failed"
 		case len(gone) > 0:
-			message += fmt.Sprintf("; selected, but gone, as a request by id says: %s", enumerate(gone, 5))
+			message += fmt.Sprintf("; selected, but no longer visible to these credentials: %s", enumerate(gone, 5))
 		}
 	}
 	return &failure{reason: imagev1alpha1.ReasonTooFewImages, message: message}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -130,6 +131,34 @@ func (r *Reconciler) syncCloudImages(ctx context.Context, query *imagev1alpha1.I
 	}
 	ctrl.LoggerFrom(ctx).Info("Wrote CloudImages", "kept", len(p.Keep), "released", len(release), "refused", refused.Count+notReleased.Count)
 	return writeFailure(refused, notReleased), nil
+}
+
+// relabel brings the query's label on its CloudImages to an edit that no poll has answered yet. Refused writes are left to the
+// next poll if there will be one.
+func (r *Reconciler) relabel(ctx context.Context, query *imagev1alpha1.ImageQuery, existing map[string]*cloudimage.Entry, now time.Time,
+) error {
+	if query.Status.SyncedGeneration == query.Generation || query.Status.ObservedQuery == "" {
+		return nil
+	}
+	peers, err := r.peersOf(ctx, existing)
+	if err != nil {
+		return err
+	}
+	c := cloudimage.NewClaim(query, now, peers)
+	steps := c.LabelPlan(existing)
+	if len(steps) == 0 {
+		return nil
+	}
+	if _, err := reread(ctx, r.APIReader, query); err != nil {
+		return err
+	}
+	w := r.writer()
+	w.Tracker = r.states.of(query).written
+	refused, err := w.Apply(ctx, c, steps)
+	if err == nil && refused.Count > 0 && query.Spec.Suspend {
+		err = fmt.Errorf("writing labels of CloudImages: %s", refused.First)
+	}
+	return err
 }
 
 func (r *Reconciler) writer() writer.Writer {

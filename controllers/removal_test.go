@@ -66,6 +66,17 @@ func (w *world) events(q *imagev1alpha1.ImageQuery, reason string, want int) {
 	})
 }
 
+// untilSelectedGone waits until the metric counts so many selected images that are gone.
+func (w *world) untilSelectedGone(query string, want float64) {
+	w.Helper()
+	w.Eventually(func() error {
+		if got, ok := w.seriesOf(query)["selected_gone"]; !ok || got != want {
+			return fmt.Errorf("imagequery_selected_gone is %v, want %v", got, want)
+		}
+		return nil
+	})
+}
+
 func TestAnImageThatLeftStaysForItsGracePeriod(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.Put(region, newImages(1, 2, 3)...)
@@ -203,6 +214,7 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 		t.Errorf("what came meanwhile is %+v", newest)
 	}
 	w.events(query, imagev1alpha1.ReasonRemovalBlocked, 1)
+	w.untilSelectedGone("golden", 1)
 
 	// It stays so, over polls and restarts, and writes nothing.
 	w.writes.take()
@@ -227,6 +239,7 @@ func TestARemovalOfManyWaitsForItsApproval(t *testing.T) {
 	w.events(query, imagev1alpha1.EventApprovalRefused, 1)
 	w.Patch("golden", `{"metadata":{"annotations":{"`+annotation+`":"`+token+`"}}}`)
 	query = w.UntilSynced("golden")
+	w.untilSelectedGone("golden", 0)
 	kit.Equal(t, "CloudImages after the approval", []string{objectName(1), objectName(2), objectName(10)}, w.ImageNames(""))
 	kit.Equal(t, "selected after the approval", "node-a", selectedNames(query))
 	if history := query.Status.SelectedHistory; history[0].Reason != imagev1alpha1.SelectedGone || history[1].ReplacedTime == nil {
@@ -339,7 +352,7 @@ func TestTooFewImagesMovesNothingAndNamesWhatIsGone(t *testing.T) {
 		t.Errorf("something moved: %s", kit.Describe(query))
 	}
 	if message := kit.Ready(query).Message; !strings.Contains(message, "TooFewImages") || !strings.Contains(message, newImage(2).ImageID) ||
-		!strings.Contains(message, "1 listed, 1 matches; that is fewer than spec.minImages (2)") || *query.Status.ListedCount != 1 {
+		!strings.Contains(message, "1 listed, 1 matches; nothing of this listing is published, since spec.minImages is 2") || *query.Status.ListedCount != 1 {
 		t.Errorf("the message does not say how many are listed, or which selected image is gone: %s", message)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +43,8 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
 
-// writeInterimStatus writes the status that a new spec requires before the cloud has answered.
+// writeInterimStatus writes the status that a new spec requires before the cloud has answered, and the labels of CloudImages
+// that follow from it.
 func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery,
 	status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus,
 ) error {
@@ -55,9 +55,17 @@ func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha
 	m := r.states.of(query)
 	known, now := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members), r.Clock.Now()
 	known.Request = m.request
-	return r.statusWriter().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
+	before := query.Status.DeepCopy()
+	err = r.statusWriter().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, selection.Matcher{Match: &q.Spec.Match}, known, now)
 	})
+	if err != nil {
+		return err
+	}
+	r.recordSelection(query, before, selection.Decision{
+		WasSelected: known.SelectedOf(before.Selected), Selection: selection.Selection{Selected: known.SelectedOf(query.Status.Selected)},
+	})
+	return r.relabel(ctx, query, existing, now)
 }
 
 // recordPoll logs a failed poll, counts the result, and emits an event if the reason differs from the last poll's.
@@ -87,9 +95,7 @@ func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *
 	if !o.published {
 		return
 	}
-	if message := selectionChange(query, before, o.Decision); message != "" {
-		r.event(query, corev1.EventTypeNormal, imagev1alpha1.EventSelectionChanged, message)
-	}
+	r.recordSelection(query, before, o.Decision)
 	if len(o.FactsChanged) > 0 {
 		r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventImageFactsChanged,
 			"size, snapshots, operating system or creation time changed under the same id: "+enumerate(o.FactsChanged, 5))
@@ -101,62 +107,33 @@ func (r *Reconciler) recordImageEvents(query *imagev1alpha1.ImageQuery, before *
 	}
 }
 
-// selectionChange returns the message of the SelectionChanged event, by architecture, or "". Status has no other fact
-// about an image's group.
-func selectionChange(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision) string {
-	if slices.Equal(selection.SelectedIDs(before.Selected), d.Selection.IDs()) {
-		return ""
-	}
-	var architectures []string
-	for _, image := range slices.Concat(selectedImages(d.Selection.Selected), before.Selected) {
-		if !slices.Contains(architectures, image.Architecture) {
-			architectures = append(architectures, image.Architecture)
-		}
-	}
-	var changes []string
-	for _, architecture := range architectures {
-		if change := groupChange(query, before, d, architecture); change != "" {
-			changes = append(changes, cmp.Or(architecture, "unknown architecture")+": "+change)
-		}
-	}
-	return strings.Join(changes, "; ")
-}
-
-// groupChange describes the change within one architecture, or returns "" if there is none.
-func groupChange(
-	query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision, architecture string,
-) string {
+// recordSelection emits an event that names each group with a changed selection.
+func (r *Reconciler) recordSelection(query *imagev1alpha1.ImageQuery, before *imagev1alpha1.ImageQueryStatus, d selection.Decision) {
 	was := *query
 	was.Status = *before
-	was.Status.Selected = slices.DeleteFunc(slices.Clone(before.Selected), func(i imagev1alpha1.SelectedImage) bool {
-		return i.Architecture != architecture
-	})
-	d.Selection.Selected = slices.DeleteFunc(slices.Clone(d.Selection.Selected), func(i catalog.Image) bool {
-		return i.Architecture != architecture
-	})
-	now := selectedImages(d.Selection.Selected)
-	left, came := lacking(was.Status.Selected, now), lacking(now, was.Status.Selected)
-	if len(left)+len(came) == 0 {
-		return ""
+	if message := selectionChange(selection.Changes(&was, d)); message != "" {
+		r.event(query, corev1.EventTypeNormal, imagev1alpha1.EventSelectionChanged, message)
 	}
-	reason := selection.Reason(&was, d)
-	if len(before.SelectedHistory) == 0 {
-		reason = imagev1alpha1.SelectedFirst
-	}
-	return fmt.Sprintf("%s → %s: %s", namesOf(left), namesOf(came), reasonWords[reason])
 }
 
-// lacking returns the images that are not among others.
-func lacking(images, others []imagev1alpha1.SelectedImage) []imagev1alpha1.SelectedImage {
-	ids := selection.SelectedIDs(others)
-	return slices.DeleteFunc(slices.Clone(images), func(i imagev1alpha1.SelectedImage) bool { return slices.Contains(ids, i.ImageID) })
+// selectionChange returns the message of the SelectionChanged event, group by group, or "".
+func selectionChange(changes []selection.Change) string {
+	var out []string
+	for _, c := range changes {
+		text := fmt.Sprintf("%s → %s: %s", namesOf(c.Left), namesOf(c.Came), reasonWords[c.Reason])
+		if c.Group != "" {
+			text = c.Group + ": " + text
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
 }
 
 // namesOf lists images by id and name.
-func namesOf(images []imagev1alpha1.SelectedImage) string {
+func namesOf(images []catalog.Image) string {
 	names := make([]string, len(images))
 	for i, image := range images {
-		names[i] = fmt.Sprintf("%s (%s)", image.ImageID, cmp.Or(image.Name, "no name"))
+		names[i] = fmt.Sprintf("%s (%s)", image.ID, cmp.Or(image.Name, "no name"))
 	}
 	return cmp.Or(enumerate(names, 3), "nothing")
 }
@@ -165,8 +142,8 @@ func namesOf(images []imagev1alpha1.SelectedImage) string {
 var reasonWords = map[imagev1alpha1.SelectionReason]string{
 	imagev1alpha1.SelectedFirst:       "the first selection",
 	imagev1alpha1.SelectedNewImage:    "another image comes first now",
-	imagev1alpha1.SelectedGone:        "the old image was deleted",
-	imagev1alpha1.SelectedNotMatched:  "the old image matches no more",
+	imagev1alpha1.SelectedGone:        "the old image is no longer visible to these credentials",
+	imagev1alpha1.SelectedNotMatched:  "the old image no longer matches",
 	imagev1alpha1.SelectedNotNormal:   "the old image is no longer NORMAL",
 	imagev1alpha1.SelectedDeprecated:  "the old image is deprecated",
 	imagev1alpha1.SelectedSpecChanged: "the spec was changed",
@@ -184,8 +161,9 @@ func (r *Reconciler) recordApproval(query *imagev1alpha1.ImageQuery, m *pollStat
 		return
 	}
 	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventApprovalRefused, fmt.Sprintf(
-		"approve-removal=%q is not the token of what waits now, so nothing is removed; to approve it: %s",
-		m.approval, approveCommand(query, o.Blocked.Token(query.Status.Revision))))
+		"the value %q of approve-removal is not the token of what waits now, so nothing is removed; "+
+			"to approve what waits now, run the command in the condition %s",
+		m.approval, imagev1alpha1.ConditionRemovalBlocked))
 }
 
 func (r *Reconciler) event(query *imagev1alpha1.ImageQuery, kind, word, message string) {

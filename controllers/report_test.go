@@ -21,11 +21,18 @@ func build(name string, hours int, architecture string) catalog.Image {
 	return image
 }
 
+// on returns an image with another platform.
+func on(image catalog.Image, platform string) catalog.Image {
+	image.Platform = platform
+	return image
+}
+
 func TestAnEventNamesEachGroupThatChanged(t *testing.T) {
 	a1, a2, b1, b2 := build("a1", 4, "amd64"), build("a2", 2, "amd64"), build("b1", 4, "arm64"), build("b2", 2, "arm64")
 	both := []catalog.Image{a1, b1}
 	for name, tc := range map[string]struct {
 		known, listed []catalog.Image
+		groupBy       []imagev1alpha1.SelectionGroup
 		first, edited bool
 		want          string
 	}{
@@ -40,22 +47,42 @@ func TestAnEventNamesEachGroupThatChanged(t *testing.T) {
 		},
 		"one was deleted": {
 			known: both, listed: []catalog.Image{a1, b2},
-			want: "arm64: img-b1 (b1) → img-b2 (b2): the old image was deleted",
+			want: "arm64: img-b1 (b1) → img-b2 (b2): the old image is no longer visible to these credentials",
 		},
 		"each for its own": {
 			known: both, listed: []catalog.Image{a1, a2, b2},
-			want: "amd64: img-a1 (a1) → img-a2 (a2): another image comes first now; arm64: img-b1 (b1) → img-b2 (b2): the old image was deleted",
+			want: "amd64: img-a1 (a1) → img-a2 (a2): another image comes first now; arm64: img-b1 (b1) → img-b2 (b2): the old image is no longer visible to these credentials",
 		},
-		"nothing replaces it": {known: both, listed: []catalog.Image{a1}, want: "arm64: img-b1 (b1) → nothing: the old image was deleted"},
+		"nothing replaces it": {known: both, listed: []catalog.Image{a1}, want: "arm64: img-b1 (b1) → nothing: the old image is no longer visible to these credentials"},
 		"the spec was changed": {
 			known: both, listed: []catalog.Image{a1, a2, b1}, edited: true,
 			want: "amd64: img-a1 (a1) → img-a2 (a2): the spec was changed",
 		},
+		"one group over all": {
+			known: []catalog.Image{a1}, listed: []catalog.Image{a1, b2}, groupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByNone},
+			want: "img-a1 (a1) → img-b2 (b2): another image comes first now",
+		},
+		"groups by platform, which status doesn't have": {
+			known: []catalog.Image{on(a1, "Ubuntu"), on(b1, "TencentOS")}, listed: []catalog.Image{on(a2, "Ubuntu"), on(b1, "TencentOS")},
+			groupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByPlatform, imagev1alpha1.GroupByArchitecture},
+			want:    "Ubuntu, amd64: img-a1 (a1) → img-a2 (a2): the old image is no longer visible to these credentials",
+		},
+		"an image without a family": {
+			known: []catalog.Image{a1}, listed: []catalog.Image{a1, a2}, groupBy: []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByImageFamily},
+			want: "unknown family: img-a1 (a1) → img-a2 (a2): another image comes first now",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q, k := remembered(tc.known, "a1", "b1")
+			var selected []string
+			for _, image := range tc.known {
+				selected = append(selected, image.Name)
+			}
+			q, k := remembered(tc.known, selected...)
 			q.Spec.Removal.MaxRemovedPercent = new(int32(100))
-			q.Spec.Selection.GroupBy = []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}
+			q.Spec.Selection.GroupBy = tc.groupBy
+			if tc.groupBy == nil {
+				q.Spec.Selection.GroupBy = []imagev1alpha1.SelectionGroup{imagev1alpha1.GroupByArchitecture}
+			}
 			if tc.first {
 				q.Status.SelectedHistory = nil
 			}
@@ -73,7 +100,7 @@ func TestAnEventNamesEachGroupThatChanged(t *testing.T) {
 					v.Missing[image.ID], v.Gone[image.ID] = imagev1alpha1.RemovedGone, true
 				}
 			}
-			if got := selectionChange(q, q.Status.DeepCopy(), r.Decide(q, k, v, catalogtest.Noon)); got != tc.want {
+			if got := selectionChange(selection.Changes(q, r.Decide(q, k, v, catalogtest.Noon))); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

@@ -4,6 +4,7 @@
 package controllers_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,46 @@ func TestAnEditOfASuspendedQuerySelectsFromWhatIsKnown(t *testing.T) {
 	if query.Status.SelectedHistory[0].Reason != imagev1alpha1.SelectedPinned || verdictOf(query, 2) != imagev1alpha1.VerdictNotNewest {
 		t.Errorf("it is selected because of %+v: %s", query.Status.SelectedHistory[0], kit.Describe(query))
 	}
+}
+
+// A suspended query polls nothing, and consumers may read labels instead of status.
+func TestLabelsFollowAnEditOfASuspendedQuery(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3)...)
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
+	listings, _ := w.listings()
+	w.Patch("golden", `{"spec":{"suspend":true,"match":{"excludeImageIDs":["`+newImage(3).ImageID+`"]},
+		"selection":{"pin":["`+newImage(1).ImageID+`","img-none"]},"cloudImages":{"labels":{"team":"infra"}}}}`)
+	query := w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
+	if message := kit.Ready(query).Message; !strings.Contains(message, "selection.pin names what is not selected: img-none (no known member)") {
+		t.Errorf("Ready doesn't explain the other pin: %s", message)
+	}
+	w.Eventually(func() error {
+		want := map[string]string{objectName(1): "selected infra Present", objectName(2): "member infra Present", objectName(3): "  NotMatched"}
+		got := map[string]string{}
+		for name, image := range w.Images("") {
+			got[name] = strings.Join([]string{
+				image.Labels[imagev1alpha1.LabelQueryPrefix+"golden"], image.Labels["team"], string(image.Lifecycle.Presence),
+			}, " ")
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return errors.New("labels (-want +got):\n" + diff)
+		}
+		return nil
+	})
+	w.events(query, imagev1alpha1.EventSelectionChanged, 2)
+	if again, _ := w.listings(); again != listings {
+		t.Errorf("a suspended query asked the cloud %d times", again-listings)
+	}
+
+	// The next poll starts the grace period of the excluded image: the edit approved that.
+	w.Patch("golden", `{"spec":{"suspend":false}}`)
+	query = w.UntilSynced("golden")
+	if len(query.Status.Removing) != 1 || query.Status.Removing[0].ImageID != newImage(3).ImageID || selectedNames(query) != "node-1" {
+		t.Errorf("%+v are leaving: %s", query.Status.Removing, kit.Describe(query))
+	}
+	w.events(query, imagev1alpha1.EventSelectionChanged, 2)
 }
 
 // At any time during a change of the policy, selected images have objects if either policy gives them one.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -93,7 +94,7 @@ func progressing(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selecti
 	e := buildStatus(query, now)
 	e.applyEdit(query, m, k)
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionUnknown, imagev1alpha1.ReasonProgressing,
-		"this generation of the spec has not been synced yet")
+		"this generation of the spec has not been synced yet"+e.pinNote(query))
 	e.undecided(query)
 	e.set(imagev1alpha1.ConditionReconciling, metav1.ConditionTrue, imagev1alpha1.ReasonProgressing,
 		"the cloud is asked for this generation of the spec")
@@ -110,10 +111,24 @@ func suspended(query *imagev1alpha1.ImageQuery, m selection.Matcher, k selection
 		value = ready.Status
 	}
 	e.set(imagev1alpha1.ConditionReady, value, imagev1alpha1.ReasonSuspended,
-		"spec.suspend is true: the cloud is not asked, and what is known stays as it is")
+		"spec.suspend is true: until it is false, the cloud is not asked, and what is known stays as it is"+e.pinNote(query))
 	e.undecided(query)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
 	return e.fitted(query)
+}
+
+// pinNote explains pins that are not selected before the cloud has answered. Nothing is known before the first listing.
+func (e statusBuilder) pinNote(query *imagev1alpha1.ImageQuery) string {
+	if !selection.SameScope(e.status.ObservedQuery, selection.ObservedQuery(query)) {
+		return ""
+	}
+	return pinNote(query, selection.SelectedIDs(e.status.Selected), func(id string) string {
+		i := slices.IndexFunc(e.status.Images, func(image imagev1alpha1.ImageSummary) bool { return image.ImageID == id })
+		if i < 0 {
+			return "no known member"
+		}
+		return string(e.status.Images[i].Selection)
+	})
 }
 
 // applyEdit removes images that the new spec excludes regardless of the next listing.
@@ -247,7 +262,7 @@ func (e statusBuilder) synced(query *imagev1alpha1.ImageQuery, o *pollResult) {
 		reason = imagev1alpha1.ReasonRemovalBlocked
 		message += blockedNote(query, *o.Blocked)
 	}
-	message += objectlessNote(query, o.Decision) + leftOutNote(o.leftOut) + selectionNotes(query, o.Decision)
+	message += removingNote(o.removing) + objectlessNote(query, o.Decision) + leftOutNote(o.leftOut) + selectionNotes(query, o.Decision)
 	e.set(imagev1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
 	e.blocked(query, o)
 	e.keepConditions(imagev1alpha1.ConditionRemovalBlocked)
@@ -268,10 +283,13 @@ func (e statusBuilder) blocked(query *imagev1alpha1.ImageQuery, o *pollResult) {
 	})
 }
 
-// pendingRemoval returns the images that an approval would remove, in the order of status.images.
+// pendingRemoval returns the images that an approval would remove, selected ones first, in the order of status.images.
 func pendingRemoval(v selection.Decision) []imagev1alpha1.PendingRemoval {
 	var pending []imagev1alpha1.PendingRemoval
-	for _, image := range v.Members {
+	selected := selection.IDsOf(v.Selection.Selected)
+	members := slices.Clone(v.Members)
+	slices.SortStableFunc(members, func(a, b catalog.Image) int { return selection.FalseFirst(!selected[a.ID], !selected[b.ID]) })
+	for _, image := range members {
 		if reason := v.Blocked.Leaving[image.ID]; reason != "" && len(pending) < maxRemoving {
 			pending = append(pending, imagev1alpha1.PendingRemoval{ImageID: image.ID, Name: image.Name, Reason: reason})
 		}

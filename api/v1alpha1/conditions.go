@@ -17,7 +17,7 @@ const (
 	// ConditionStalled is True while a person must act. The operator tries again by itself all the same, since a
 	// corrected policy in the cloud makes no event in Kubernetes.
 	ConditionStalled = "Stalled"
-	// ConditionRemovalBlocked is True while so many images would leave at once that nothing leaves until somebody
+	// ConditionRemovalBlocked is True while so many images would leave at once that nothing leaves until a person
 	// approves it; its message is the command that does. New images are not selected meanwhile.
 	ConditionRemovalBlocked = "RemovalBlocked"
 )
@@ -34,7 +34,7 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonNoImagesMatched: synced, and no image is a member; only where minImages is 0.
 	ReasonNoImagesMatched = "NoImagesMatched"
-	// ReasonRemovalBlocked: synced, but nothing leaves until somebody approves it.
+	// ReasonRemovalBlocked: synced, but nothing leaves until a person approves it.
 	ReasonRemovalBlocked = "RemovalBlocked"
 	// ReasonSuspended: spec.suspend is true; nothing is polled, written or deleted.
 	ReasonSuspended = "Suspended"

@@ -260,7 +260,7 @@ const (
 )
 
 // RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
-// confirmed, asked for it by id, that it is gone or does not match any more.
+// confirmed, asked for it by id, that it is not visible to these credentials or does not match any more.
 type RemovalPolicy struct {
 	// gracePeriod is how long the CloudImage of an image stays after the image stopped being a member, from 0s to
 	// 8760h. It is no member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
@@ -275,7 +275,7 @@ type RemovalPolicy struct {
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
-	// leave and no other images of the same creator come for them, nothing leaves until somebody approves it, which the
+	// leave and no other images of the same creator come for them, nothing leaves until a person approves it, which the
 	// condition RemovalBlocked says how to do. Images in their grace period that nothing replaced count, too. 100 switches
 	// the breaker off. Default 50.
 	// +optional
@@ -539,8 +539,8 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:MaxItems=5
 	SelectedHistory []SelectionRecord `json:"selectedHistory,omitempty"`
 
-	// pendingRemoval are images that would leave if somebody approved it, while the condition RemovalBlocked is True; at
-	// most 100 of them.
+	// pendingRemoval are images that would leave after an approval, while the condition RemovalBlocked is True: selected
+	// ones first, at most 100.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
@@ -715,7 +715,7 @@ type SelectionRecord struct {
 
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
 	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
-	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
+	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (the query was edited), Aged (an image passed minAge) or Pinned
 	// (selection.pin names one).
 	// +required
 	Reason SelectionReason `json:"reason,omitempty"`
@@ -758,7 +758,7 @@ type RecordedImage struct {
 	Architecture string `json:"architecture,omitempty"`
 }
 
-// PendingRemoval is an image that would leave if somebody approved it.
+// PendingRemoval is an image that would leave after an approval.
 type PendingRemoval struct {
 	// imageID is the image's id. Example: img-9qabwvbn.
 	// +required
@@ -771,7 +771,8 @@ type PendingRemoval struct {
 	// +kubebuilder:validation:MaxLength=255
 	Name string `json:"name,omitempty"`
 
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
+	// credentials any more).
 	// +required
 	Reason RemovalReason `json:"reason,omitempty"`
 }

@@ -91,6 +91,45 @@ func MakePlan(c Claim, v selection.Decision, existing map[string]*Entry) Plan {
 	return p
 }
 
+// LabelPlan returns the steps that bring the query's label on its members to its spec and status.selected, before a poll has
+// answered an edit. An excluded image loses the label only: the next poll starts its grace period.
+func (c Claim) LabelPlan(existing map[string]*Entry) []Step {
+	selected := map[string]bool{}
+	for _, id := range selection.SelectedIDs(c.Query.Status.Selected) {
+		selected[id] = true
+	}
+	matcher := selection.Matcher{Match: &c.Query.Spec.Match}
+	var steps []Step
+	for name, current := range existing {
+		if !c.InScope(current.CloudImage) || !c.IsMember(current.CloudImage) {
+			continue
+		}
+		value := imagev1alpha1.QueryMember
+		switch {
+		case selected[current.Image.ID]:
+			value = imagev1alpha1.QuerySelected
+		case matcher.Distrusts(FromRecord(&current.Image)):
+			value = ""
+		}
+		steps = c.add(steps, name, current, labelling(value))
+	}
+	slices.SortFunc(steps, byName)
+	return steps
+}
+
+// labelling desires a value of the query's label on a member's object, or none if it is "".
+func labelling(value string) Desire {
+	return func(c Claim, current *imagev1alpha1.CloudImage) *imagev1alpha1.CloudImage {
+		if current == nil || !c.IsMember(current) {
+			return current
+		}
+		desired := *current
+		desired.Labels = merged(desired.Labels, map[string]string{c.Label(): value})
+		c.recomputeShared(&desired, "")
+		return &desired
+	}
+}
+
 // keeping desires a member's object. If only status knows the image, an existing object keeps its record and none is
 // created: the next poll would take an incomplete record for a complete one.
 func (c Claim) keeping(image catalog.Image, partial bool, value string) Desire {

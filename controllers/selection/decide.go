@@ -42,7 +42,9 @@ type Decision struct {
 	// CloudImage because of maxImages.
 	Untrusted, WithoutObject map[string]bool
 
-	Selection Selection
+	// Selection is the new selection, and WasSelected the one before, with all fields that are known.
+	Selection   Selection
+	WasSelected []catalog.Image
 
 	// FactsChanged are members that were rebuilt under the same id. CreatorChanged are selected images that have the
 	// name of a previously selected image, but another creator.
@@ -98,6 +100,7 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 		in.heldBack = heldBack(k, v, in.Previous)
 	}
 	out.Selection = r.Selector.Select(in)
+	out.WasSelected = k.SelectedOf(query.Status.Selected)
 	out.FactsChanged = factsChanged(k, v.Matching)
 	out.CreatorChanged = creatorChanged(query.Status.Selected, k, out.Selection.Selected)
 	return out

@@ -16,6 +16,7 @@
 //	objects.go      which members have CloudImages (spec.cloudImages.policy)
 //	edit.go         Rules.SelectKnown: the selection after an edit, before the cloud is asked
 //	reason.go       why a selection replaced the one before
+//	change.go       what changed in each group of a selection
 //	known.go        Known: what was published before the poll
 //	observation.go  Observation: what the poll learned from the cloud
 //	times.go        Earlier: the earlier of two times

@@ -50,7 +50,7 @@ const (
 	badFilter   = "the cloud refuses a filter; correct spec.filters"
 	badID       = "the cloud refuses an image id; correct spec.imageIDs or the filter image-id"
 	badType     = "the cloud does not know the instance type; correct spec.instanceType"
-	tooFast     = "the cloud's limit of requests per second is reached; if it stays, use a sub-account of its own, or lower --cvm-qps"
+	tooFast     = "the cloud's limit of requests per second is reached; if that stays, give the operator a sub-account of its own or lower --cvm-qps"
 	notInTime   = "the cloud did not answer in time"
 	broken      = "the cloud could not answer"
 	badEndpoint = "the endpoint does not know the API; correct the operator's --cvm-endpoint"

@@ -130,7 +130,7 @@ var Table = []Row{
 	},
 	{
 		Number: 23, Fault: "an empty answer after many images",
-		Required: "TooFewImages, and with minImages 0 RemovalBlocked: nothing leaves until somebody runs the command in its message",
+		Required: "TooFewImages, and with minImages 0 RemovalBlocked: nothing leaves until a person runs the command in its message",
 		Proof:    "`controllers/imagequery_controller_test.go`",
 	},
 	{

@@ -154,7 +154,7 @@ func TestAFloodOfLargeHeadersTakesNoMemory(t *testing.T) {
 			t.Errorf("%s answers %v", url, codes)
 		}
 	}
-	if grown := peakMemory(t, manager.Pid()) - before; grown > 64<<20 {
+	if grown := peakMemory(t, manager.Pid()) - before; grown > 32<<20 {
 		t.Errorf("the manager has grown by %d MiB", grown>>20)
 	}
 }

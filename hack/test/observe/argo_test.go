@@ -146,6 +146,30 @@ func TestArgoHealth(t *testing.T) {
 	}
 }
 
+// A sync must wait for a first selection, and must not fail because a later edit or poll left nothing to select.
+func TestArgoHealthWithoutASelection(t *testing.T) {
+	object := func(change func(status map[string]any)) map[string]any {
+		o := readObject(t, filepath.Join(customizations, "ImageQuery", "testdata", "nothing-selected.yaml"))
+		change(o["status"].(map[string]any))
+		return o
+	}
+	for name, tc := range map[string]struct {
+		change func(status map[string]any)
+		want   string
+	}{
+		"never selected":  {change: func(map[string]any) {}, want: "Degraded"},
+		"selected before": {change: func(s map[string]any) { s["selectedHistory"] = []any{map[string]any{"reason": "First"}} }, want: "Healthy"},
+		"no members":      {change: func(s map[string]any) { s["imageCount"] = 0 }, want: "Healthy"},
+		"removals wait for a person": {change: func(s map[string]any) {
+			s["conditions"] = append(s["conditions"].([]any), map[string]any{"type": "RemovalBlocked", "status": "True", "message": "kubectl"})
+		}, want: "Healthy"},
+	} {
+		if got := healthOf(t, object(tc.change)); got.Status != tc.want || got.Message == "" {
+			t.Errorf("%s: Argo CD shows %+v, want %s", name, got, tc.want)
+		}
+	}
+}
+
 var argoTime = regexp.MustCompile(`By Argo CD at: [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}`)
 
 func TestArgoActions(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-var update = flag.Bool("update", false, "write what the operator produces into config/argocd")
+var update = flag.Bool("update", false, "write what the operator produces into config/argocd and testdata")
 
 // situation is a row of the table of conditions, produced by a running operator. Each has its own region, so that
 // faults affect it alone.

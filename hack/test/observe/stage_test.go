@@ -59,6 +59,7 @@ func TestOnARealControlPlane(t *testing.T) {
 	t.Run("cloudimage", func(t *testing.T) { testCloudImage(shared.For(t)) })
 	t.Run("labels", func(t *testing.T) { testLabelsStayWhereTheyAre(shared.For(t)) })
 	t.Run("situations", func(t *testing.T) { testSituations(t, shared) })
+	t.Run("readings", func(t *testing.T) { testReadings(t, shared) })
 	t.Run("documents", func(t *testing.T) { testDocuments(shared.For(t)) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(shared.For(t)) })
 }

@@ -44,8 +44,8 @@ type ImageQueryStatusApplyConfiguration struct {
 	SelectedSummary *string `json:"selectedSummary,omitempty"`
 	// selectedHistory is what has been selected, the present selection first, and why each replaced the one before.
 	SelectedHistory []SelectionRecordApplyConfiguration `json:"selectedHistory,omitempty"`
-	// pendingRemoval are images that would leave if somebody approved it, while the condition RemovalBlocked is True; at
-	// most 100 of them.
+	// pendingRemoval are images that would leave after an approval, while the condition RemovalBlocked is True: selected
+	// ones first, at most 100.
 	PendingRemoval []PendingRemovalApplyConfiguration `json:"pendingRemoval,omitempty"`
 	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
 	// first; at most 100 of them.

@@ -12,13 +12,14 @@ import (
 // PendingRemovalApplyConfiguration represents a declarative configuration of the PendingRemoval type for use
 // with apply.
 //
-// PendingRemoval is an image that would leave if somebody approved it.
+// PendingRemoval is an image that would leave after an approval.
 type PendingRemovalApplyConfiguration struct {
 	// imageID is the image's id. Example: img-9qabwvbn.
 	ImageID *string `json:"imageID,omitempty"`
 	// name is the image's English name. Example: node-v1.30.4.
 	Name *string `json:"name,omitempty"`
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it does not exist).
+	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
+	// credentials any more).
 	Reason *apiv1alpha1.RemovalReason `json:"reason,omitempty"`
 }
 

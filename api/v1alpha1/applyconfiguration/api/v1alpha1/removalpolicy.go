@@ -13,14 +13,14 @@ import (
 // with apply.
 //
 // RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
-// confirmed, asked for it by id, that it is gone or does not match any more.
+// confirmed, asked for it by id, that it is not visible to these credentials or does not match any more.
 type RemovalPolicyApplyConfiguration struct {
 	// gracePeriod is how long the CloudImage of an image stays after the image stopped being a member, from 0s to
 	// 8760h. It is no member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
 	// Default 24h.
 	GracePeriod *v1.Duration `json:"gracePeriod,omitempty"`
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
-	// leave and no other images of the same creator come for them, nothing leaves until somebody approves it, which the
+	// leave and no other images of the same creator come for them, nothing leaves until a person approves it, which the
 	// condition RemovalBlocked says how to do. Images in their grace period that nothing replaced count, too. 100 switches
 	// the breaker off. Default 50.
 	MaxRemovedPercent *int32 `json:"maxRemovedPercent,omitempty"`

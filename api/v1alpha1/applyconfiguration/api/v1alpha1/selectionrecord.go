@@ -24,7 +24,7 @@ type SelectionRecordApplyConfiguration struct {
 	ReplacedTime *v1.Time `json:"replacedTime,omitempty"`
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
 	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
-	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (somebody edited the query), Aged (an image passed minAge) or Pinned
+	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (the query was edited), Aged (an image passed minAge) or Pinned
 	// (selection.pin names one).
 	Reason *apiv1alpha1.SelectionReason `json:"reason,omitempty"`
 }
