@@ -38,6 +38,7 @@ func (r *Reconciler) deleted(o client.Object, queue requestQueue) {
 	if !ok {
 		return
 	}
+	r.requests.Gone(image.Name)
 	if _, own := r.requests.Deleted.Get(image.UID); own {
 		r.requests.Deleted.Remove(image.UID)
 		return

@@ -318,7 +318,7 @@ func (d document) set(path string, value any) {
 			case last && value == any(absent):
 				delete(holder, s[1])
 			case last:
-				holder[s[1]] = value
+				holder[s[1]] = copied(value)
 			default:
 				into = holder[s[1]]
 			}
@@ -328,7 +328,7 @@ func (d document) set(path string, value any) {
 			case err != nil || index >= len(holder):
 				panic("the base document has nothing at " + path)
 			case last:
-				holder[index] = value
+				holder[index] = copied(value)
 			default:
 				into = holder[index]
 			}
@@ -336,6 +336,25 @@ func (d document) set(path string, value any) {
 			panic("the base document has nothing at " + path)
 		}
 	}
+}
+
+// copied returns a value that shares nothing with a table's, which other tests use too.
+func copied(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, one := range v {
+			out[key] = copied(one)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, one := range v {
+			out[i] = copied(one)
+		}
+		return out
+	}
+	return value
 }
 
 // get returns the value at a path such as spec.filters[0].name; nil if nothing is there.

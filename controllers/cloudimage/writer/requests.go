@@ -53,6 +53,9 @@ func NewRequests(mgr ctrl.Manager, count func(operation string, err error)) (Req
 	return Requests{api: api, count: count, Deleted: lru.New(maxDeleted), queues: newQueues()}, nil
 }
 
+// Gone is called with the name of each object that the watch reports as deleted.
+func (w Requests) Gone(name string) { w.queues.latest.Remove(name) }
+
 // Seen is called with each object that the watch reports.
 func (w Requests) Seen(image *cloudimage.Entry) {
 	if w.queues.newest(image.Name, image) == image {

@@ -95,6 +95,10 @@ var (
 
 	// errPartial means that the cached object lacks metadata of other clients, which a write would remove.
 	errPartial = errors.New("the object is not known as a whole")
+
+	// errRemembered means that the object is as desired only as far as this process remembers. It may be gone by now, which
+	// no write would show.
+	errRemembered = errors.New("the object is not known to be there")
 )
 
 // refusalReason returns the API server's reason for a rejection. The message isn't used, since it may contain times or
@@ -128,7 +132,9 @@ func (a Writer) execute(ctx context.Context, own *request) error {
 // is an error.
 func (a Writer) apply(ctx context.Context, batch []*request) (executed int, err error) {
 	name, executed := batch[0].step.Name, 1
-	current := a.Images.queues.newest(name, a.cached(name))
+	cached := a.cached(name)
+	current := a.Images.queues.newest(name, cached)
+	remembered := current != cached
 	var conflict error
 	err = wait.ExponentialBackoffWithContext(ctx, conflictBackoff, func(ctx context.Context) (bool, error) {
 		if conflict != nil {
@@ -136,10 +142,15 @@ func (a Writer) apply(ctx context.Context, batch []*request) (executed int, err 
 			if current, err = a.Read(ctx, name); err != nil {
 				return false, err
 			}
+			remembered = false
 		}
 		var desired *imagev1alpha1.CloudImage
 		if desired, executed, err = a.desire(ctx, batch, current); err != nil {
 			return false, err
+		}
+		if remembered && current.IsAt(desired) {
+			conflict = errRemembered
+			return false, nil
 		}
 		var stored *imagev1alpha1.CloudImage
 		stored, conflict = a.Write(ctx, current, desired)
@@ -194,6 +205,9 @@ func (a Writer) written(current *cloudimage.Entry, stored *imagev1alpha1.CloudIm
 		a.Images.queues.latest.Remove(name)
 	} else {
 		a.Images.queues.latest.Add(name, &cloudimage.Entry{CloudImage: stored, DerivedIntact: true})
+		if reported := a.Cached(name); reported != nil { // the watch may be faster than the answer
+			a.Images.Seen(reported)
+		}
 	}
 	for _, r := range executed {
 		switch {
