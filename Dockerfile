@@ -13,6 +13,7 @@ RUN go mod download
 COPY main.go ./
 COPY api api
 COPY controllers controllers
+COPY config/crd config/crd
 # What --version prints; the build context has no .git.
 ARG VERSION
 ARG COMMIT

@@ -79,8 +79,9 @@ demo: build controlplane ## Runs everything here, cloud included, and shows the 
 ##@ Develop
 
 .PHONY: build
-build: ## Builds bin/manager and bin/cvmsim, the simulated cloud.
+build: ## Builds bin/manager, its link bin/kubectl-imgq, which is the kubectl plugin, and bin/cvmsim, the simulated cloud.
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/image-catalog/image-catalog-operator/controllers/command.version=$(VERSION)" -o bin/manager .
+	@ln -sf manager bin/kubectl-imgq
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/cvmsim ./hack/cvmsim
 
 .PHONY: test
@@ -96,8 +97,17 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 .PHONY: e2e
 e2e: build controlplane $(PROMTOOL) ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" PROMTOOL="$(CURDIR)/$(PROMTOOL)" \
-		go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install ./observe
+		go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install ./observe ./publish
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -short -run='TestFault(16|24|31|39|40|42|47|60|65)|TestTheTable' ./faults
+
+# npm must find what package-lock.json pins; nothing of it runs when it is installed.
+.PHONY: browser
+browser: build controlplane ## Looks at the page in a real browser, which needs chromium and npm; screenshots go to bin/screenshots.
+	@command -v npm >/dev/null || { echo "npm is missing: it brings axe-core and jsonata, which judge the page and its feed." >&2; exit 1; }
+	@cd hack/test/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@mkdir -p "$(BIN)/screenshots"
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" SCREENSHOTS="$(BIN)/screenshots" \
+		go test -count=1 $(TESTFLAGS) ./browser
 
 .PHONY: faults
 faults: build controlplane ## Breaks the operator's world from outside, row by row of docs/reliability.md, and says how many hold.
@@ -209,6 +219,10 @@ chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart
 	done
 	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist config/chart 2>bin/chart.log || { \
 		cat bin/chart.log >&2; exit 1; }
+
+.PHONY: plugin
+plugin: ## Builds the kubectl plugin as VERSION for every platform, and writes archives and the krew manifest into dist.
+	@go run ./hack/plugin -version "$(VERSION)"
 
 .PHONY: image
 image: ## Builds the container image IMG with CONTAINER_TOOL (docker, podman or buildah).

@@ -1,19 +1,16 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// The manager is the operator that brings Tencent Cloud's catalogue of CVM images into Kubernetes.
+// The manager is the operator that brings Tencent Cloud's catalogue of CVM images into Kubernetes. Its other commands answer
+// questions about the catalogue; a copy named kubectl-imgq has those alone.
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/image-catalog/image-catalog-operator/controllers/command"
 )
 
 func main() {
-	if err := command.Operator(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "manager:", err)
-		os.Exit(1)
-	}
+	os.Exit(command.Main(os.Args[0], os.Args[1:]))
 }

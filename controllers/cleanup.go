@@ -70,7 +70,7 @@ func (r *Reconciler) forgetDeleted(ctx context.Context) error {
 func (r *Reconciler) sweepOwnerless(mgr ctrl.Manager) error {
 	concerns := predicate.NewPredicateFuncs(func(o client.Object) bool {
 		image, ok := o.(*cloudimage.Entry)
-		return ok && cloudimage.Ownerless(image.CloudImage) && r.Shard.covers(image.Image.Region)
+		return ok && cloudimage.Ownerless(image.CloudImage) && r.Shard.Covers(image.Image.Region)
 	})
 	noDelete := predicate.Funcs{DeleteFunc: func(event.DeleteEvent) bool { return false }}
 	err := ctrl.NewControllerManagedBy(mgr).

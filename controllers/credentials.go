@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -52,17 +53,17 @@ type Credentials struct {
 	Default *catalog.Account
 }
 
-// EnvironmentAccount reads the account for --default-credentials=env.
+// EnvironmentAccount reads the account whose keys are in the environment.
 func EnvironmentAccount() (catalog.Account, error) {
 	value := func(name string) catalog.Secret { return catalog.Secret(strings.TrimSpace(os.Getenv(name))) }
 	account := catalog.Account{
 		Source: "env", SecretID: value("TENCENTCLOUD_SECRET_ID"), SecretKey: value("TENCENTCLOUD_SECRET_KEY"), Token: value("TENCENTCLOUD_TOKEN"),
 	}
 	if account.SecretID == "" || account.SecretKey == "" {
-		return account, fmt.Errorf("--default-credentials=env needs TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY in the environment")
+		return account, errors.New("the keys are missing: it needs TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY in the environment")
 	}
 	if slices.ContainsFunc([]catalog.Secret{account.SecretID, account.SecretKey, account.Token}, garbled) {
-		return account, fmt.Errorf("--default-credentials=env: the environment's keys have characters that no key has; copy them again")
+		return account, errors.New("the environment's keys have characters that no key has; copy them again")
 	}
 	return account, nil
 }

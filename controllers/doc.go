@@ -16,6 +16,7 @@
 //	pollstate.go                in-memory state of a query between polls; sets the next due time after each poll
 //	pollslots.go                limits concurrent polls per credential source, and orders waiting queries
 //	credentials.go              resolves credentialsRef to an account
+//	dryrun.go                   a poll that writes nothing, for commands
 //	observe.go                  asks the cloud for the listing, and for missing images by id
 //	poll.go                     one poll: observe, decide, write CloudImages
 //	outcome.go                  the result of a poll, and failures with their reasons

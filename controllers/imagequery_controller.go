@@ -66,7 +66,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the query: %w", err)
 	}
-	if !r.Shard.covers(query.Spec.Region) {
+	if !r.Shard.Covers(query.Spec.Region) {
 		r.states.forget(query.Name)
 		r.statuses.forget(query.Name)
 		r.Metrics.forget(query.Name)

@@ -143,7 +143,7 @@ func TestNoBadListingDropsAnImage(t *testing.T) {
 		"an image is lost between pages": {fault: cvmtest.Fault{Page: 1, DropImages: 1, Times: 1}},
 		"pages overlap":                  {fault: cvmtest.Fault{Page: 2, DuplicateImages: 3, Times: 1}},
 		"the answer is {}":               {fault: cvmtest.Fault{Body: body(`{}`)}, wantReason: imagev1alpha1.ReasonIncompleteListing},
-		"the answer is null":             {fault: cvmtest.Fault{Body: body(`null`)}, wantReason: imagev1alpha1.ReasonUnavailable},
+		"the answer is null":             {fault: cvmtest.Fault{Body: body(`null`)}, wantReason: imagev1alpha1.ReasonIncompleteListing},
 		"the answer has no images":       {fault: cvmtest.Fault{Set: noImages}, wantReason: imagev1alpha1.ReasonIncompleteListing},
 		"the cloud is empty":             {empty: true, wantReason: imagev1alpha1.ReasonTooFewImages},
 		"a gateway answers":              {fault: cvmtest.Fault{Status: 502}, wantReason: imagev1alpha1.ReasonUnavailable},

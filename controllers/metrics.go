@@ -250,7 +250,7 @@ func (m *Metrics) collectCloudImages(ch chan<- prometheus.Metric) {
 	counts := map[labels]int{}
 	for o := range m.images.All() {
 		image := &o.Image
-		if !m.shard.covers(image.Region) {
+		if !m.shard.Covers(image.Region) {
 			continue
 		}
 		counts[labels{

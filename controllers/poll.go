@@ -26,49 +26,50 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if missing != nil {
 		return o, nil
 	}
-	decider, err := selection.NewRules(&query.Spec)
-	if err != nil {
-		o.failure = &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: err.Error()}
-		return o, nil //nolint:nilerr // reported in status
-	}
 	existing, err := r.images.OfQuery(query.Name)
 	if err != nil {
 		return nil, err
 	}
-	known := m.known(query, existing)
-	seen, bad := r.observe(ctx, query, account, decider.Matcher, known, m.fresh)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if o.Listing, o.failure = seen.Listing, bad; bad != nil {
-		return o, nil
-	}
-	o.funnel = seen.Funnel
-	o.Decision = decider.Decide(query, known, seen, o.began)
-	boundSelection(&o.Selection)
-	if o.failure = tooMany(query, o.Decision); o.failure != nil {
-		return o, nil
+	a := observer{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
+	a.query.Fresh = m.fresh
+	if err := a.decide(ctx, query, m.known(query, existing), o); err != nil || o.failure != nil {
+		return o, err
 	}
 	o.published = true
 	o.failure, err = r.syncCloudImages(ctx, query, o)
 	return o, err
 }
 
-// observe observes the cloud within the time limit of a poll.
-func (r *Reconciler) observe(ctx context.Context, query *imagev1alpha1.ImageQuery, account catalog.Account, m selection.Matcher,
-	known selection.Known, fresh bool,
-) (selection.Observation, *failure) {
-	ctx, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
-	defer cancel()
-	a := observer{lister: r.Lister, account: account, query: toQuery(&query.Spec)}
-	a.query.Fresh = fresh
-	var selected []string
-	if selection.SameScope(query.Status.ObservedQuery, selection.ObservedQuery(query)) {
-		for _, image := range query.Status.Selected {
-			selected = append(selected, image.ImageID)
-		}
+// decide is the part of a poll that writes nothing: it asks the cloud, and decides what the answer means. The error is that of an
+// ended context.
+func (a observer) decide(ctx context.Context, query *imagev1alpha1.ImageQuery, known selection.Known, o *pollResult) error {
+	rules, err := selection.NewRules(&query.Spec)
+	if err != nil {
+		o.failure = &failure{reason: imagev1alpha1.ReasonInvalidQuery, stalled: true, message: err.Error()}
+		return nil
 	}
-	return a.observe(ctx, m, known, selected, query.Spec.GetMinImages())
+	limited, cancel := context.WithTimeout(ctx, min(query.Spec.Interval.Duration, maxPoll))
+	defer cancel()
+	seen, bad := a.observe(limited, rules.Matcher, known, selectedInScope(query), query.Spec.GetMinImages())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	o.Listing, o.failure, o.funnel = seen.Listing, bad, seen.Funnel
+	if bad != nil {
+		return nil
+	}
+	o.Decision = rules.Decide(query, known, seen, o.began)
+	boundSelection(&o.Selection)
+	o.failure = tooMany(query, o.Decision)
+	return nil
+}
+
+// selectedInScope returns the ids of the selected images, if they are of the account and region that the spec names.
+func selectedInScope(query *imagev1alpha1.ImageQuery) []string {
+	if !selection.SameScope(query.Status.ObservedQuery, selection.ObservedQuery(query)) {
+		return nil
+	}
+	return selection.SelectedIDs(query.Status.Selected)
 }
 
 // tooMany returns the failure of a listing that needs more CloudImages than a query may have, or nil.

@@ -123,7 +123,7 @@ func (r *Reconciler) queriesOf(ctx context.Context, secret client.Object) []reco
 	}
 	var requests []reconcile.Request
 	for i := range queries.Items {
-		if r.Shard.covers(queries.Items[i].Spec.Region) {
+		if r.Shard.Covers(queries.Items[i].Spec.Region) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&queries.Items[i])})
 		}
 	}

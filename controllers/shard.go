@@ -52,7 +52,8 @@ func (s Shard) LeaseName(base string) string {
 	return name
 }
 
-func (s Shard) covers(region string) bool { return len(s) == 0 || slices.Contains(s, region) }
+// Covers reports whether the queries of a region belong to the shard.
+func (s Shard) Covers(region string) bool { return len(s) == 0 || slices.Contains(s, region) }
 
 // concerns selects the events of the shard's queries. A query whose region was edited concerns both shards: the old one
 // forgets it; the new one polls it and releases what it had in the old region. The cache holds all queries, because
@@ -60,7 +61,7 @@ func (s Shard) covers(region string) bool { return len(s) == 0 || slices.Contain
 func (s Shard) concerns() predicate.Predicate {
 	has := func(o client.Object) bool {
 		query, ok := o.(*imagev1alpha1.ImageQuery)
-		return ok && s.covers(query.Spec.Region)
+		return ok && s.Covers(query.Spec.Region)
 	}
 	p := predicate.NewPredicateFuncs(has)
 	p.UpdateFunc = func(e event.UpdateEvent) bool { return has(e.ObjectOld) || has(e.ObjectNew) }

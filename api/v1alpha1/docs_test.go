@@ -83,7 +83,7 @@ func TestEveryYAMLInTheDocumentationIsApplied(t *testing.T) {
 	}
 }
 
-// foreignKinds are those of other projects that docs/recipes.md shows. Their own schemas aren't here: it is only tried
+// foreignKinds are those of other projects that docs/recipes.md and docs/consumers.md show. Their own schemas aren't here: it is only tried
 // that they are objects of such a kind.
 func foreignKinds() []*apiextensionsv1.CustomResourceDefinition {
 	var crds []*apiextensionsv1.CustomResourceDefinition
@@ -93,6 +93,9 @@ func foreignKinds() []*apiextensionsv1.CustomResourceDefinition {
 	}{
 		{"example.com", "v1", "NodeClass", "nodeclasses", apiextensionsv1.ClusterScoped},
 		{"kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", apiextensionsv1.NamespaceScoped},
+		{"helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", apiextensionsv1.NamespaceScoped},
+		{"argoproj.io", "v1alpha1", "Application", "applications", apiextensionsv1.NamespaceScoped},
+		{"apiextensions.crossplane.io", "v1", "Composition", "compositions", apiextensionsv1.ClusterScoped},
 		{"cluster.x-k8s.io", "v1beta1", "Cluster", "clusters", apiextensionsv1.NamespaceScoped},
 		{"kro.run", "v1alpha1", "ResourceGraphDefinition", "resourcegraphdefinitions", apiextensionsv1.ClusterScoped},
 		{"kubernetes.crossplane.io", "v1alpha2", "Object", "objects", apiextensionsv1.ClusterScoped},

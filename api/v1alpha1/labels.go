@@ -27,6 +27,10 @@ const (
 	LabelTagPrefix = "tag.imagecatalog.dev/"
 )
 
+// LabelSelectionOf on a ConfigMap, in a namespace that the cluster's administrator lists in --publish-namespaces, asks the
+// operator to keep the selection of the ImageQuery of that name in it.
+const LabelSelectionOf = "imagecatalog.dev/selection-of"
+
 // Annotations.
 const (
 	// AnnotationDisplayName carries .image.name for consumers that list metadata only.
@@ -40,6 +44,9 @@ const (
 	// AnnotationLabelKeys on a CloudImage lists the labels that spec.cloudImages.labels put there, so that they can be
 	// taken off again. It is for the operator only.
 	AnnotationLabelKeys = "imagecatalog.dev/label-keys"
+	// AnnotationPublishState on a ConfigMap with LabelSelectionOf is PublishCurrent, PublishKept, or a sentence with what is
+	// wrong.
+	AnnotationPublishState = "imagecatalog.dev/publish-state"
 )
 
 // DefaultCredentialsSecret is the Secret in the credentials namespace that queries without credentialsRef use.

@@ -1,17 +1,18 @@
 // Copyright The image-catalog Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command has the commands of the binary manager. At present there is one, the operator: operator.go parses its flags
-// (options.go) and wires cvm → catalog → controllers. controllers/doc.go describes the operator.
 package command
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -25,22 +26,33 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/publish"
 )
 
 // name identifies the operator in its Lease, its events and its user agent.
 const name = "image-catalog-operator"
 
-// Operator runs the operator with the arguments that follow the program's name, until the process gets a signal to stop.
-func Operator(args []string) error {
-	o, err := parse(flag.CommandLine, args)
-	if err != nil {
+// operate runs the operator with the arguments that follow the program's name, until the context ends.
+func operate(ctx context.Context, root *cobra.Command, args []string) error {
+	o, err := parse(newFlagSet(), args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return root.Help()
+	case err != nil:
+		return err
+	case o.printVersion:
+		_, err := fmt.Fprintln(root.OutOrStdout(), root.Version)
 		return err
 	}
-	if o.printVersion {
-		_, err := fmt.Fprintln(os.Stdout, buildVersion())
-		return err
-	}
-	return run(ctrl.SetupSignalHandler(), o)
+	return run(ctx, o)
+}
+
+// newFlagSet returns a set that has controller-runtime's flag --kubeconfig.
+func newFlagSet() *flag.FlagSet {
+	f := flag.NewFlagSet("manager", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // errors are returned, too
+	ctrl.RegisterFlags(f)
+	return f
 }
 
 // run wires the operator and blocks until ctx is done. It checks the cloud's flags and environment first, which needs no
@@ -70,6 +82,9 @@ func run(ctx context.Context, o options) error {
 	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
 		return err
 	}
+	if err := setUpPublishing(mgr, o); err != nil {
+		return err
+	}
 	return mgr.Start(ctx)
 }
 
@@ -78,8 +93,11 @@ func defaultAccount(o *options) (*catalog.Account, error) {
 	switch o.defaultCredentials {
 	case "env":
 		account, err := controllers.EnvironmentAccount()
+		if err != nil {
+			return nil, fmt.Errorf("--default-credentials=env: %w", err)
+		}
 		account.AccountID = o.defaultAccountID
-		return &account, err
+		return &account, nil
 	case auth.CVMRole:
 		return &catalog.Account{Source: auth.CVMRole, Ambient: auth.CVMRole, AccountID: o.defaultAccountID}, nil
 	case auth.TKEOIDC:
@@ -147,4 +165,19 @@ func newReconciler(mgr ctrl.Manager, o options, cloud *cvm.Client, account *cata
 		Concurrent:      o.concurrent,
 		Shard:           o.shard,
 	}, nil
+}
+
+// setUpPublishing adds the controller that fills ConfigMaps, if there are namespaces for it.
+func setUpPublishing(mgr ctrl.Manager, o options) error {
+	if len(o.publishNamespaces) == 0 {
+		return nil
+	}
+	metrics := publish.NewMetrics()
+	if err := register(metrics); err != nil {
+		return err
+	}
+	reconciler := &publish.Reconciler{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Namespaces: o.publishNamespaces, Covers: o.shard.Covers, Metrics: metrics,
+	}
+	return reconciler.SetupWithManager(mgr)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/publish"
 )
 
 // namespaceFile holds a pod's own namespace.
@@ -27,6 +28,7 @@ type options struct {
 	cvm                  cvm.Options
 	concurrent           int
 	shard                controllers.Shard
+	publishNamespaces    []string
 	maxStatusImages      int
 	defaultCredentials   string
 	defaultAccountID     string
@@ -39,7 +41,7 @@ type options struct {
 	printVersion         bool
 }
 
-// parse reads and checks the flags. With flag.CommandLine this includes --kubeconfig, which controller-runtime registers there.
+// parse reads and checks the flags.
 func parse(f *flag.FlagSet, args []string) (options, error) {
 	var o options
 	o.bind(f)
@@ -67,6 +69,11 @@ func (o *options) bind(f *flag.FlagSet) {
 	f.Func("regions", "regions whose queries this operator works on, separated by commas; without it all. "+
 		"Operators that share a cluster need disjoint ones", func(text string) (err error) {
 		o.shard, err = controllers.ParseShard(text)
+		return err
+	})
+	f.Func("publish-namespaces", "namespaces, separated by commas, in which a ConfigMap with the label "+imagev1alpha1.LabelSelectionOf+
+		" gets the selection of the query that the label names; without it none", func(text string) (err error) {
+		o.publishNamespaces, err = publish.ParseNamespaces(text)
 		return err
 	})
 	f.IntVar(&o.maxStatusImages, "max-status-images", 500, "images that a query's status lists, at most 2000; CloudImages are there for all")

@@ -49,6 +49,7 @@ func TestAWrongFlagGetsASentence(t *testing.T) {
 			"its key accountID",
 		"--default-account-id=me --default-credentials=env": `--default-account-id must be the id of an account (uin), which has digits only, got "me"`,
 		"--leader-elect false --no-such":                    `got "false"; write --flag=value`,
+		"--publish-namespaces=Team":                         `"Team" is no namespace; write names such as team-a,team-b`,
 		"--no-such":                                         "no-such",
 		"--regions=guangzhou":                               `"guangzhou" is no region; write regions such as ap-guangzhou,ap-shanghai`,
 	} {

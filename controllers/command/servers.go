@@ -36,7 +36,8 @@ const (
 // addServers adds the servers of probes and metrics to the manager. The manager's own servers accept headers of 1 MiB and any
 // number of connections, and have no option for that.
 func addServers(ctx context.Context, mgr ctrl.Manager, o options) error {
-	if err := addServer(ctx, mgr, "health probe", o.probeAddress, probeHandler(mgr.GetCache()), nil); err != nil {
+	probes := serving{name: "health probe", address: o.probeAddress, handler: probeHandler(mgr.GetCache()), connections: maxConnections}
+	if _, err := addServer(ctx, mgr, probes); err != nil {
 		return fmt.Errorf("--health-probe-bind-address: %w", err)
 	}
 	handler := promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{})
@@ -52,36 +53,46 @@ func addServers(ctx context.Context, mgr ctrl.Manager, o options) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", handler)
-	if err := addServer(ctx, mgr, "metrics", o.metricsAddress, mux, certificate); err != nil {
+	scrapes := serving{name: "metrics", address: o.metricsAddress, handler: mux, certificate: certificate, connections: maxConnections}
+	if _, err := addServer(ctx, mgr, scrapes); err != nil {
 		return fmt.Errorf("--metrics-bind-address: %w", err)
 	}
 	return nil
 }
 
-// addServer listens on the address, and serves while the manager runs, leader or not. The address 0 disables the server.
-func addServer(ctx context.Context, mgr ctrl.Manager, name, address string, handler http.Handler, certificate *tls.Config) error {
-	if address == "" || address == "0" {
-		return nil
+// serving is one server: what it serves where, and to how many connections at once.
+type serving struct {
+	name, address string
+	handler       http.Handler
+	certificate   *tls.Config // nil means plain HTTP
+	connections   int
+}
+
+// addServer listens on the address, and serves while the manager runs, leader or not. The address 0 disables the server. It
+// returns the address that it listens on.
+func addServer(ctx context.Context, mgr ctrl.Manager, s serving) (net.Addr, error) {
+	if s.address == "" || s.address == "0" {
+		return nil, nil //nolint:nilnil // see above
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	listener = netutil.LimitListener(listener, maxConnections)
-	if certificate != nil {
-		listener = tls.NewListener(listener, certificate)
+	listener = netutil.LimitListener(listener, s.connections)
+	if s.certificate != nil {
+		listener = tls.NewListener(listener, s.certificate)
 	}
-	return mgr.Add(&manager.Server{
-		Name: name, Listener: listener, ShutdownTimeout: new(10 * time.Second),
+	return listener.Addr(), mgr.Add(&manager.Server{
+		Name: s.name, Listener: listener, ShutdownTimeout: new(10 * time.Second),
 		Server: &http.Server{
-			Handler:           handler,
+			Handler:           s.handler,
 			MaxHeaderBytes:    maxHeader,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       90 * time.Second,
 			// Debug: otherwise any client could fill the log with failed handshakes.
-			ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(mgr.GetLogger().WithName(name)), slog.LevelDebug),
+			ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(mgr.GetLogger().WithName(s.name)), slog.LevelDebug),
 		},
 	})
 }

@@ -60,6 +60,13 @@ func (r Rules) rulesOutKnown(image catalog.Image) bool {
 	return r.Matcher.Distrusts(image) || r.Selector.Distrusts(image)
 }
 
+// RulesOut reports whether a spec rules out an image that was selected, by what was known of it then: an edit took it out of
+// the selection, and not the cloud. It is false for a spec that can't work.
+func RulesOut(spec *imagev1alpha1.ImageQuerySpec, image imagev1alpha1.SelectedImage) bool {
+	r, err := NewRules(spec)
+	return err == nil && (r.Selector.rulesOut(image, r.Matcher) || r.rulesOutKnown(FromSelected(image)))
+}
+
 // knownInput returns the known members that match the current spec, and the selected ones.
 func (r Rules) knownInput(k Known, selected []previous, now time.Time) Input {
 	isSelected := make(map[string]bool, len(selected))

@@ -94,3 +94,36 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 		})
 	}
 }
+
+// What an edit rules out, and what an edit has nothing to do with.
+func TestRulesOut(t *testing.T) {
+	image := imagev1alpha1.SelectedImage{ImageID: "img-1", Name: "node-v1.30.4", Architecture: "amd64", Type: "SHARED_IMAGE", Creator: "7"}
+	for name, tc := range map[string]struct {
+		edit func(*imagev1alpha1.ImageQuerySpec)
+		want bool
+	}{
+		"its creator is trusted":       {edit: func(*imagev1alpha1.ImageQuerySpec) {}},
+		"its creator no longer is":     {edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Selection.TrustedCreators = nil }, want: true},
+		"another creator is asked for": {edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Match.Creators = []string{"8"} }, want: true},
+		"it is excluded": {
+			edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{"img-1"} }, want: true,
+		},
+		"another name is asked for": {edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "^base-" }, want: true},
+		"another version is asked for": {
+			edit: func(s *imagev1alpha1.ImageQuerySpec) {
+				s.Selection.OrderBy, s.Selection.Extract, s.Selection.Range = imagev1alpha1.OrderBySemVer, `v(.*)`, ">=1.31"
+			},
+			want: true,
+		},
+		"a spec that can't work": {edit: func(s *imagev1alpha1.ImageQuerySpec) { s.Match.NameRegex = "(" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := &imagev1alpha1.ImageQuerySpec{}
+			spec.Selection.TrustedCreators = []string{"7"}
+			tc.edit(spec)
+			if got := RulesOut(spec, image); got != tc.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}

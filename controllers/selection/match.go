@@ -69,3 +69,13 @@ func (m Matcher) Distrusts(image catalog.Image) bool {
 	return ownerKnown(image) && !among(m.Match.Creators, image.Creator) ||
 		slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
 }
+
+// MatchFields returns the fields of spec.match in the order in which they are checked: a Funnel counts an image for the first that
+// excludes it.
+func MatchFields() []string {
+	fields := make([]string, len(matchChecks))
+	for i, check := range matchChecks {
+		fields[i] = check.field
+	}
+	return fields
+}

@@ -37,14 +37,19 @@ func (cl *cluster) catalogue(ctx context.Context, say *story, queries []imagev1a
 	return nil
 }
 
-// stay keeps everything running until the reader interrupts it.
+// stay serves the page, and keeps everything running until the reader interrupts it.
 func stay(c *children, cl *cluster, s settings, say *story, hints ...string) error {
+	page, err := startPage(c, cl, s)
+	if err != nil {
+		return err
+	}
 	if s.once {
 		say.chapter("Done")
 		say.step("Everything was as it should be; ending, since ONCE is set")
 		return nil
 	}
 	say.chapter("Now play with it, in another terminal; Ctrl-C here ends everything")
+	say.text("The catalogue as a page: " + page)
 	say.text("export KUBECONFIG=" + cl.kubeconfig)
 	say.text("export PATH=\"$PATH:" + filepath.Dir(cl.kubectlPath) + "\"    # for kubectl, if there is none")
 	say.text("tail -f " + c.log(filepath.Base(s.manager)) + "    # what the operator says")

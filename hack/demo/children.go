@@ -46,9 +46,13 @@ func (c *children) ended() error {
 	return nil
 }
 
-// start runs a program. Its output goes to a file, whose end is shown if the program fails.
+// start runs a program under its own name.
 func (c *children) start(path string, args ...string) error {
-	name := filepath.Base(path)
+	return c.startAs(filepath.Base(path), path, args...)
+}
+
+// startAs runs a program. Its output goes to a file of this name, whose end is shown if the program fails.
+func (c *children) startAs(name, path string, args ...string) error {
 	log, err := os.Create(c.log(name))
 	if err != nil {
 		return err

@@ -35,8 +35,26 @@ func startManager(c *children, cl *cluster, s settings, flags ...string) error {
 	if err := c.start(s.manager, flags...); err != nil {
 		return err
 	}
-	return until(c.ctx, "the manager is ready", func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+probe+"/readyz", nil)
+	return untilServed(c.ctx, "the manager is ready", "http://"+probe+"/readyz")
+}
+
+// startPage serves the page, and returns its address.
+func startPage(c *children, cl *cluster, s settings) (string, error) {
+	address, err := freeAddress(c.ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := c.startAs("page", s.manager, "page", "--kubeconfig="+cl.kubeconfig, "--bind-address="+address); err != nil {
+		return "", err
+	}
+	url := "http://" + address + "/"
+	return url, untilServed(c.ctx, "the page shows the catalogue", url)
+}
+
+// untilServed waits until an address is answered with success.
+func untilServed(ctx context.Context, what, url string) error {
+	return until(ctx, what, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
@@ -46,7 +64,7 @@ func startManager(c *children, cl *cluster, s settings, flags ...string) error {
 		}
 		defer func() { _ = response.Body.Close() }()
 		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz answers %s", response.Status)
+			return fmt.Errorf("%s answers %s", url, response.Status)
 		}
 		return nil
 	})

@@ -26,6 +26,7 @@ var document string
 // sources are the files that define metrics, by table.
 var sources = map[string][]string{
 	"@queries@": {"controllers/metrics.go"},
+	"@publish@": {"controllers/publish/metrics.go"},
 	"@cloud@":   {"controllers/catalog/cvm/metrics.go", "controllers/command/metrics.go"},
 }
 

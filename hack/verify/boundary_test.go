@@ -51,7 +51,7 @@ var boundaries = map[string]boundary{
 	},
 	api: {
 		others:  []string{"k8s.io/apimachinery"},
-		testOwn: []string{apply},
+		testOwn: []string{apply, "controllers/preview/admission"},
 		// The library that parses ranges determines which ones admission must accept.
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/Masterminds/semver"}),
 	},
@@ -74,7 +74,7 @@ var boundaries = map[string]boundary{
 		never: []string{"net/http"},
 		testOwn: []string{
 			"controllers/catalog/catalogtest", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/catalog/cvm/auth/authtest",
-			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "hack/kit",
+			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "controllers/preview", "hack/kit",
 		},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/prometheus/client_model"}), // to read metrics
 	},
@@ -104,6 +104,16 @@ var boundaries = map[string]boundary{
 		testOwn:    []string{"controllers/catalog", "controllers/catalog/catalogtest", "controllers/selection"},
 		testOthers: []string{"k8s.io/apimachinery"},
 	},
+	// It shows what the caches have. It has no client, so it can't write.
+	"controllers/page": {
+		own: []string{api, "controllers/cloudimage", "controllers/cloudimage/cache"},
+		others: []string{
+			"k8s.io/apimachinery/pkg/api/meta", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/client-go/tools/cache",
+			"sigs.k8s.io/controller-runtime/pkg/cache",
+		},
+		testOwn:    []string{"hack/kit"},
+		testOthers: slices.Concat(realAPIServer, []string{"github.com/go-logr/logr", "golang.org/x/net/html"}),
+	},
 	// The only writer of CloudImages.
 	"controllers/cloudimage/writer": {
 		own: []string{api, "controllers/cloudimage"},
@@ -112,21 +122,69 @@ var boundaries = map[string]boundary{
 		},
 		never: []string{"net/http"},
 	},
-	// It validates like the API server, with the same libraries.
 	"controllers/cloudimage/cloudimagetest": {
-		own:    []string{api},
-		others: slices.Concat(realAPIServer, []string{"k8s.io/apiserver/pkg/apis/cel"}),
+		own:    []string{api, "controllers/preview/admission"},
+		others: []string{"k8s.io/apimachinery/pkg/runtime"},
+	},
+	// A query decided without a cluster: the operator's own code decides, and what connects to anything is passed in.
+	"controllers/preview": {
+		own: []string{
+			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/preview/admission", "controllers/selection",
+			"controllers/terminal",
+		},
+		others: []string{"k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+		never:  []string{"net/http"},
+		testOwn: []string{
+			"controllers/catalog/catalogtest", "controllers/catalog/cvm/cvmtest", "controllers/command", "hack/kit",
+		},
+		testOthers: realAPIServer,
+	},
+	// Questions about what the cluster says of a query, through a plain client.
+	"controllers/inspect": {
+		own:    []string{api, "controllers/catalog", "controllers/cloudimage", "controllers/selection", "controllers/terminal"},
+		others: []string{"k8s.io/apimachinery", "k8s.io/utils/ptr", "sigs.k8s.io/controller-runtime/pkg/client"},
+		never:  []string{"net/http"},
+	},
+	// Tables for people.
+	"controllers/terminal": {
+		others: []string{"github.com/mattn/go-runewidth", "golang.org/x/term"},
+		never:  []string{"net/http", "context"},
+	},
+	// The definitions as they are installed, embedded beside the files that controller-gen writes.
+	"config/crd": {},
+	// It validates like the API server, with the same libraries.
+	"controllers/preview/admission": {
+		own: []string{api, "config/crd"},
+		others: []string{
+			"k8s.io/apiextensions-apiserver", "k8s.io/apimachinery", "k8s.io/apiserver/pkg/apis/cel", "sigs.k8s.io/yaml",
+		},
+		never: []string{"net/http"},
 	},
 	"controllers/catalog/catalogtest": {
 		own: []string{"controllers/catalog"},
 	},
 	// Flags and wiring: the only package that imports all others. Only main.go imports it.
 	"controllers/command": {
-		own: []string{api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth"},
+		own: []string{
+			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth",
+			"controllers/inspect", "controllers/page", "controllers/preview", "controllers/publish", "controllers/terminal",
+		},
 		others: []string{
-			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/net/netutil", "golang.org/x/time/rate",
+			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/cobra",
+			"golang.org/x/net/netutil", "golang.org/x/time/rate",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/clock", "sigs.k8s.io/controller-runtime",
 		},
+		testOwn:    []string{"controllers/catalog/cvm/cvmtest", "controllers/selection"},
+		testOthers: realAPIServer,
+	},
+	// Selections into ConfigMaps. Of selection it takes the rule by which an edit rules out what was selected.
+	"controllers/publish": {
+		own: []string{api, "controllers/selection"},
+		others: []string{
+			"github.com/go-logr/logr", "github.com/prometheus/client_golang",
+			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/ptr", "sigs.k8s.io/controller-runtime",
+		},
+		never: []string{"net/http"},
 	},
 	"controllers/catalog": {
 		own:    []string{"controllers/catalog/secret"},
@@ -182,6 +240,8 @@ var boundaries = map[string]boundary{
 			"github.com/google/go-cmp", "k8s.io/api/core/v1", "k8s.io/apimachinery", "sigs.k8s.io/controller-runtime/pkg/client",
 		},
 	},
+	// It builds what a release has of the plugin, and imports nothing of it.
+	"hack/plugin": {others: []string{"sigs.k8s.io/yaml"}},
 	// Used by cvmsim and demo; the standard library suffices.
 	"hack/orphan": {},
 	"hack/verify": {

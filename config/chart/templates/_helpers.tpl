@@ -31,6 +31,21 @@ app.kubernetes.io/name: {{ include "name" . }}
 {{- mergeOverwrite (dict) (index . 1 | default dict) ($root.Values.commonLabels | default dict) $standard (include "selectorLabels" $root | fromYaml) | toYaml }}
 {{- end }}
 
+{{/* The page's objects have a name of their own, so no selector of the operator's finds its pods. */}}
+{{- define "pageName" -}}{{ include "name" . }}-page{{- end }}
+
+{{- define "pageLabels" -}}
+{{- mergeOverwrite (include "labels" (list . dict) | fromYaml) (dict "app.kubernetes.io/name" (include "pageName" .)) | toYaml }}
+{{- end }}
+
+{{/* What the Pod Security Standard restricted asks of a container. */}}
+{{- define "restricted" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
 {{- define "image" -}}
 {{- with .Values.image -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
@@ -70,6 +85,9 @@ app.kubernetes.io/name: {{ include "name" . }}
 {{- end }}
 {{- if ne .Values.logLevel "info" }}
 - --zap-log-level={{ .Values.logLevel }}
+{{- end }}
+{{- with .Values.publish.namespaces }}
+- --publish-namespaces={{ join "," . }}
 {{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
@@ -130,6 +148,11 @@ The objects of a file below files, which are those of config, with the release's
 {{- range .object.spec.variables }}
 {{- if eq .name "operators" }}
 {{- $_ := set . "expression" (toJson $operators) }}
+{{- end }}
+{{- end }}
+{{- range .object.spec.matchConditions }}
+{{- if eq .name "operators" }}
+{{- $_ := set . "expression" (printf "request.userInfo.username in %s" (toJson $operators)) }}
 {{- end }}
 {{- end }}
 {{- end }}

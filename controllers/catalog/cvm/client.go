@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
@@ -75,6 +76,10 @@ type Options struct {
 
 // Client lists images with the SDK. It is safe for concurrent use.
 type Client struct {
+	// Progress, if set before the first call, is called after each page with how many images of a listing were read and how many there
+	// are, concurrently for several pages.
+	Progress func(read, total int)
+
 	endpoint  endpoint
 	sts       endpoint
 	transport http.RoundTripper
@@ -139,8 +144,13 @@ func (c *Client) List(ctx context.Context, account catalog.Account, query catalo
 	}
 	bucket := c.limits.bucket(bucketOf(account.Source, c.endpoint.in(query.Region).host))
 	client := func(ctx context.Context) (*sdk.Client, error) { return c.client(ctx, account, query.Region) }
+	var read atomic.Int64
 	pages := func(ctx context.Context, offset int) (page, error) {
-		return fetch(ctx, client, bucket, query, span{offset, pageSize})
+		p, err := fetch(ctx, client, bucket, query, span{offset, pageSize})
+		if err == nil && c.Progress != nil {
+			c.Progress(int(read.Add(int64(len(p.images)))), p.total)
+		}
+		return p, err
 	}
 	var untyped countFunc
 	if query.InstanceType != "" {

@@ -6,6 +6,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -77,4 +79,30 @@ func (c *Cluster) KubeconfigOf(serviceAccount string, server *rest.Config) strin
 		c.Fatalf("%v", err)
 	}
 	return path
+}
+
+// Consent creates a namespace in which the operator may fill labelled ConfigMaps.
+func (c *Cluster) Consent(namespace string) {
+	c.Helper()
+	c.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	c.ConsentIn(namespace)
+}
+
+// ConsentIn lets the operator fill the labelled ConfigMaps of a namespace, by config/publish as it ships.
+func (c *Cluster) ConsentIn(namespace string) {
+	c.Helper()
+	root, err := repository()
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	folder := c.folder("consent-" + namespace)
+	component, err := filepath.Rel(folder, filepath.Join(root, "config", "publish"))
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	overlay := fmt.Sprintf("namespace: %s\ncomponents: [%s]\n", namespace, component)
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
+		c.Fatalf("%v", err)
+	}
+	c.Kubectl("", "apply", "--server-side", "-k", folder)
 }

@@ -24,8 +24,14 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// Label on an ImageQuery requests a ConfigMap. Its value is ignored.
-const Label = "example.com/image-configmap"
+const (
+	// Label on an ImageQuery requests a ConfigMap. Its value is ignored.
+	Label = "example.com/image-configmap"
+
+	// Annotation on a ConfigMap has the reason of the query's condition Selected: whether the images are the query's current selection
+	// (Selected), or stay because nothing replaces them.
+	Annotation = "example.com/selected"
+)
 
 // Run maintains ConfigMaps in a namespace until the context ends.
 func Run(ctx context.Context, config *rest.Config, namespace string) error {

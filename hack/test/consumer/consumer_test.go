@@ -59,10 +59,28 @@ func TestAConsumerUsesWhatIsSelected(t *testing.T) {
 
 	c.Apply(query)
 	untilData(c, "each architecture has its image", map[string]string{"amd64": "img-amd00001", "arm64": "img-arm00001"})
+	untilReason(c, imagev1alpha1.ReasonSelected)
 
 	cloud.Put(region, image("img-amd00002", "x86_64", 2))
 	c.Poll("nodes")
 	untilData(c, "a newer image takes the place of its predecessor", map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"})
+
+	// The newest image is copied to another region: it is no longer NORMAL, and stays.
+	copied := image("img-amd00002", "x86_64", 2)
+	copied.ImageState = "SYNCING"
+	cloud.Put(region, copied)
+	c.Poll("nodes")
+	untilReason(c, imagev1alpha1.ReasonKept)
+	// An edit leaves nothing of either architecture: what is in use stays in use.
+	both := map[string]string{"amd64": "img-amd00002", "arm64": "img-arm00001"}
+	c.Patch("nodes", `{"spec":{"match":{"excludeImageIDs":["img-amd00001","img-amd00002","img-arm00001"]},"minImages":0}}`)
+	untilReason(c, imagev1alpha1.ReasonNothingSelected)
+	untilData(c, "nothing is selected", both)
+	cloud.Put(region, image("img-amd00002", "x86_64", 2))
+	c.Patch("nodes", `{"spec":{"match":null}}`)
+	c.Poll("nodes") // the edit's own poll may use a listing from before
+	untilReason(c, imagev1alpha1.ReasonSelected)
+	untilData(c, "the images are selected again", both)
 
 	// The cloud no longer knows the key, and the ConfigMap is deleted: the last selection stays valid.
 	cloud.RemoveCredential(cloud.Requests()[0].SecretID)
@@ -117,6 +135,20 @@ func untilData(c *cluster.Cluster, what string, want map[string]string) {
 		}
 		if !maps.Equal(got.Data, want) {
 			return fmt.Errorf("the ConfigMap has %v, want %v", got.Data, want)
+		}
+		return nil
+	})
+}
+
+func untilReason(c *cluster.Cluster, want string) {
+	c.Helper()
+	c.Until("the ConfigMap has the reason "+want, func(ctx context.Context) error {
+		got := &corev1.ConfigMap{}
+		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "nodes"}, got); err != nil {
+			return err
+		}
+		if reason := got.Annotations[consumer.Annotation]; reason != want {
+			return fmt.Errorf("it has %q", reason)
 		}
 		return nil
 	})

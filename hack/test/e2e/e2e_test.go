@@ -24,6 +24,9 @@ const (
 	region = "ap-guangzhou"
 	// elsewhere has few images, and beside the query with a short interval.
 	elsewhere, beside = "ap-shanghai", "ap-beijing"
+
+	// consented is a namespace in which the operator fills labelled ConfigMaps.
+	consented = "team-a"
 )
 
 // second is the key of another account.
@@ -42,8 +45,9 @@ func TestOperator(t *testing.T) {
 	cloud.Put(beside, cvmtest.PrivateImages(3, 2, cvmtest.DefaultCredential.UIN)...)
 	cloud.SetCredential(second)
 	cloud.Put(region, cvmtest.PrivateImages(4, 3, second.UIN)...)
+	c.Consent(consented)
 	// Lists instead of WatchList, like with API servers before 1.34.
-	s := &suite{cloud: cloud, manager: c.StartManager(cloud, "KUBE_FEATURE_WatchListClient=false")}
+	s := &suite{cloud: cloud, manager: c.StartManager(cloud, "--publish-namespaces="+consented, "KUBE_FEATURE_WatchListClient=false")}
 	s.bind(t, c)
 	s.allowScraping()
 	s.fillRegions()
@@ -66,6 +70,7 @@ func TestOperator(t *testing.T) {
 		{"events tell of transitions, in the namespace default", (*suite).events},
 		{"what another writes at the same time stays", (*suite).others},
 		{"metrics are for those with the role that ships", (*suite).metrics},
+		{"a labelled ConfigMap in a consented namespace is filled", (*suite).publish},
 		{"a query is polled by itself, not before its interval has passed", (*suite).interval},
 		{"a restart polls nothing before its time", (*suite).restart},
 		{"an approved removal is carried out, also after a restart", (*suite).approve},

@@ -290,6 +290,9 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	}
 	c.Apply(`{apiVersion: v1, kind: Namespace,
 		metadata: {name: image-catalog-system, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
+	for _, consenting := range []string{"team-a", "team-b"} { // everything-values.yaml
+		c.Kubectl("", "create", "namespace", consenting)
+	}
 	c.Kubectl("", "wait", "--for=condition=Established",
 		"crd/servicemonitors.monitoring.coreos.com", "crd/prometheusrules.monitoring.coreos.com")
 	for name, file := range valueSets(t) {
