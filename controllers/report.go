@@ -43,8 +43,8 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
 
-// writeInterimStatus writes the status that a new spec requires before the cloud has answered, and the labels of CloudImages
-// that follow from it.
+// writeInterimStatus writes the status that a new spec requires before the cloud has answered. As in a poll, the revision is
+// published after the labels of CloudImages were written.
 func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha1.ImageQuery,
 	status func(*imagev1alpha1.ImageQuery, selection.Matcher, selection.Known, time.Time) *imagev1alpha1.ImageQueryStatus,
 ) error {
@@ -55,17 +55,19 @@ func (r *Reconciler) writeInterimStatus(ctx context.Context, query *imagev1alpha
 	m := r.states.of(query)
 	known, now := cloudimage.KnownOf(cloudimage.OwnerOf(query), existing, m.members), r.Clock.Now()
 	known.Request = m.request
-	before := query.Status.DeepCopy()
-	err = r.statusWriter().write(ctx, query, func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
+	next := func(q *imagev1alpha1.ImageQuery) *imagev1alpha1.ImageQueryStatus {
 		return status(q, selection.Matcher{Match: &q.Spec.Match}, known, now)
-	})
-	if err != nil {
+	}
+	edited, before := query.DeepCopy(), query.Status.DeepCopy()
+	edited.Status = *next(query)
+	labels := r.relabel(ctx, edited, existing, now)
+	if err := r.statusWriter().write(ctx, query, next); err != nil {
 		return err
 	}
 	r.recordSelection(query, before, selection.Decision{
 		WasSelected: known.SelectedOf(before.Selected), Selection: selection.Selection{Selected: known.SelectedOf(query.Status.Selected)},
 	})
-	return r.relabel(ctx, query, existing, now)
+	return labels
 }
 
 // recordPoll logs a failed poll, counts the result, and emits an event if the reason differs from the last poll's.
