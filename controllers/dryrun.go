@@ -32,7 +32,7 @@ type Outcome struct {
 	// Reason and Message explain why nothing of the listing would be published. They are empty if the poll succeeded.
 	Reason, Message string
 
-	// Status is what the operator would write. Status.Removing is left out: the objects determine it.
+	// Status is what the operator would write. Status.Removing has only images whose CloudImages are given.
 	Status *imagev1alpha1.ImageQueryStatus
 }
 
@@ -57,6 +57,8 @@ func (d DryRun) Poll(ctx context.Context, query *imagev1alpha1.ImageQuery, image
 	m := &pollState{}
 	if o.published {
 		m.success = d.Now
+		// Peers matter for labels only, and nothing is written.
+		o.removing = cloudimage.MakePlan(cloudimage.NewClaim(query, d.Now, nil), o.Decision, existing).Removing
 	}
 	out := Outcome{Decision: o.Decision, Funnel: o.funnel, Status: statusAfterPoll(query, o, m, d.MaxStatusImages, d.Now)}
 	if f := o.failure; f != nil {
