@@ -5,7 +5,7 @@ package observe_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -71,12 +71,15 @@ func testLabelsStayWhereTheyAre(s *stage) {
 // testMetrics checks the metrics of a running manager that has been through every situation.
 func testMetrics(s *stage) {
 	synced(2)(s, "measured", "eu-moscow")
+	s.Apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: measured, namespace: default, labels: {imagecatalog.dev/selection-of: measured}}}")
 	var served string
-	s.Until("the metrics tell of the query", func(ctx context.Context) error {
+	s.Until("the metrics tell of the query and its ConfigMap", func(ctx context.Context) error {
 		var err error
 		served, err = s.scrape(ctx)
-		if err == nil && !strings.Contains(served, `imagequery_selected_image_info{`) {
-			err = errors.New("there is no imagequery_selected_image_info")
+		for _, series := range []string{"imagequery_selected_image_info{", "imagecatalog_published_configmaps{"} {
+			if err == nil && !strings.Contains(served, series) {
+				err = fmt.Errorf("there is no %s", series)
+			}
 		}
 		return err
 	})

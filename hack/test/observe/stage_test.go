@@ -54,7 +54,9 @@ func (s *stage) Fatalf(format string, args ...any) { s.T.Helper(); s.T.Fatalf(fo
 func TestOnARealControlPlane(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutAudit: true})
 	cloud := c.StartCloud()
-	shared := &stage{Cluster: c, whole: c, T: t, cloud: cloud, manager: c.StartManager(cloud, "--metrics-secure=false", "--leader-elect", "--publish-namespaces=default")}
+	c.Kubectl("", "apply", "-n", "default", "-f", "../../../config/publish/role.yaml", "-f", "../../../config/publish/role_binding.yaml")
+	manager := c.StartManager(cloud, "--metrics-secure=false", "--leader-elect", "--publish-namespaces=default")
+	shared := &stage{Cluster: c, whole: c, T: t, cloud: cloud, manager: manager}
 	t.Run("samples", func(t *testing.T) { testSamples(shared.For(t)) })
 	t.Run("cloudimage", func(t *testing.T) { testCloudImage(shared.For(t)) })
 	t.Run("labels", func(t *testing.T) { testLabelsStayWhereTheyAre(shared.For(t)) })
