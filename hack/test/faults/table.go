@@ -75,7 +75,7 @@ var Table = []Row{
 	},
 	{
 		Number: 12, Fault: "`null`, at which the SDK panics",
-		Required: "Recovered, a failed poll, counted",
+		Required: "A failed poll, counted",
 		Proof:    "`controllers/catalog/cvm/transport_test.go`",
 	},
 	{
