@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
@@ -232,6 +233,40 @@ func TestSyncedMeansThatEveryObjectIsWritten(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// Each of the queries asks for a label, which a write made for several of them must keep.
+func TestQueriesOfTheSameImagesDoNotConflict(t *testing.T) {
+	const queries = 4
+	w := newWorld(t)
+	images := cvmtest.PrivateImages(1, 40, cvmtest.DefaultCredential.UIN)
+	w.cloud.Put(region, images...)
+	label := func(i int) string { return fmt.Sprint("asked-by-", i) }
+	for i := range queries {
+		w.Create(newQuery(fmt.Sprint("q", i), rarely, func(s *imagev1alpha1.ImageQuerySpec) {
+			s.CloudImages.Labels = map[string]imagev1alpha1.LabelValue{label(i): "yes"}
+		}))
+	}
+	for i := range queries {
+		w.UntilSynced(fmt.Sprint("q", i))
+	}
+	for i := range queries {
+		if got := len(w.Images(fmt.Sprint("q", i))); got != len(images) {
+			t.Errorf("q%d has %d CloudImages, want %d", i, got, len(images))
+		}
+	}
+	for name, image := range w.Images("") {
+		for i := range queries {
+			if len(image.OwnerReferences) != queries || image.Labels[label(i)] != "yes" {
+				t.Errorf("%s has the owners %v and the labels %v", name, image.OwnerReferences, image.Labels)
+			}
+		}
+	}
+	for series, count := range w.series("imagecatalog_cloudimage_writes_total") {
+		if strings.Contains(series, `result="conflict"`) {
+			t.Errorf("%s is %v", series, count)
+		}
 	}
 }
 
