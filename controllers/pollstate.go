@@ -222,7 +222,8 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	}
 	if o.failure == nil {
 		m.failures, m.success = 0, now
-		m.due = selection.Earlier(now.Add(wait.Jitter(interval, jitter)), selection.Earlier(o.Selection.Next, o.nextRemoval))
+		due := now.Add(untilDue(phaseOf(m.account, query), interval, now))
+		m.due = selection.Earlier(due, selection.Earlier(o.Selection.Next, o.nextRemoval))
 		return
 	}
 	m.failures++

@@ -4,7 +4,7 @@
 package controllers
 
 import (
-	"hash/fnv"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +26,11 @@ const (
 	// pollFloor is the shortest time between two polls of one query, whatever triggers them.
 	pollFloor = time.Second
 
-	// jitter is the largest fraction added to an interval. Without it, queries applied together would stay due together.
+	// jitter is the largest fraction added to the delay of a retry, so that queries that failed together are not retried together.
 	jitter = 0.2
+
+	// soonest is the smallest fraction of an interval after which the interval makes a query due.
+	soonest = 0.2
 
 	// maxSpread bounds how long overdue queries wait after a start, so that a restart causes no burst.
 	maxSpread = 60 * time.Second
@@ -43,7 +46,7 @@ const (
 // nextPoll returns when a query is due and why. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	if m.lastAttempt.IsZero() {
-		return firstPoll(query, m, started, now)
+		return firstPoll(query, m, account, started, now)
 	}
 	requestedAt, approval := requestOf(query), approvalOf(query)
 	floor := m.lastAttempt.Add(pollFloor)
@@ -68,7 +71,7 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 }
 
 // firstPoll returns when a query is due that this process hasn't polled yet. Only status is known of earlier polls.
-func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, started, now time.Time) (at time.Time, why string) {
+func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	requestedAt, status := requestOf(query), &query.Status
 	switch {
 	case status.SyncedGeneration != query.Generation || status.LastSyncTime == nil:
@@ -80,7 +83,7 @@ func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, started, now time.
 	case approvesRemoval(query):
 		return time.Time{}, "a removal was approved"
 	}
-	spread := started.Add(spreadOf(query))
+	spread := started.Add(spreadOf(phaseOf(account, query), query.Spec.Interval.Duration))
 	due := selection.Earlier(status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
 	switch {
 	case m.lost:
@@ -120,12 +123,31 @@ func removalDue(query *imagev1alpha1.ImageQuery, now time.Time) bool {
 	return slices.ContainsFunc(query.Status.Removing, func(r imagev1alpha1.RemovingImage) bool { return !r.DeleteAfter.After(now) })
 }
 
-// spreadOf returns a query's share of the time over which overdue queries are spread.
-func spreadOf(query *imagev1alpha1.ImageQuery) time.Duration {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(query.UID)) // a hash never fails
-	span := min(query.Spec.Interval.Duration/10, maxSpread)
-	return time.Duration(float64(span) * float64(h.Sum32()) / (1 << 32))
+// processSeed makes the phases of two processes, such as the operators of two clusters, independent of each other.
+var processSeed = maphash.MakeSeed()
+
+// phaseOf returns a random number that depends on the request only, so queries that can share a listing have the same one.
+func phaseOf(account catalog.Account, query *imagev1alpha1.ImageQuery) uint64 {
+	return maphash.String(processSeed, catalog.Key(account, toQuery(&query.Spec)))
+}
+
+// untilDue returns the time until the interval makes a query due: between 0.2 and 1.2 intervals after a poll that had another
+// cause, and exactly one interval after that. All queries with the same phase and interval are due at the same instants, so
+// one listing answers them all. Different phases spread the requests evenly.
+func untilDue(phase uint64, interval time.Duration, now time.Time) time.Duration {
+	interval = max(interval, pollFloor)
+	offset := int64(phase >> 4) // 60 bits of nanoseconds are less than the time since 1970
+	left := interval - time.Duration((now.UnixNano()-offset)%int64(interval))
+	if left <= time.Duration(soonest*float64(interval)) {
+		left += interval
+	}
+	return left
+}
+
+// spreadOf returns when, after a start, an overdue query is due. Overdue queries are spread by their phase.
+func spreadOf(phase uint64, interval time.Duration) time.Duration {
+	span := min(interval/10, maxSpread)
+	return time.Duration(float64(span) * (float64(phase) / (1 << 64)))
 }
 
 // retryAfter doubles from firstRetry up to the shorter of interval and maxRetry.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -54,7 +53,7 @@ func TestNextPoll(t *testing.T) {
 			query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute),
 		},
 		"after a restart, an overdue query waits for its place": {
-			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(syncedQuery(0))),
+			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(phaseOf(catalog.Account{}, syncedQuery(0)), 10*time.Minute)),
 		},
 		"after a restart, an unsynced generation is due at once": {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
 		"after a restart, a new request is due at once":          {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
@@ -137,18 +136,61 @@ func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 }
 
 func TestOverdueQueriesSpreadOverATenthOfTheirInterval(t *testing.T) {
-	q := syncedQuery(time.Hour)
-	seen := map[time.Duration]bool{}
-	for _, uid := range []types.UID{"a", "b", "c", "d", "e"} {
-		q.UID = uid
-		spread := spreadOf(q)
-		if spread < 0 || spread >= time.Minute {
-			t.Errorf("spread is %s, want less than min(interval/10, 60s)", spread)
+	for _, tc := range []struct {
+		interval time.Duration
+		phase    uint64
+		want     time.Duration
+	}{
+		{time.Hour, 0, 0},
+		{time.Hour, 1 << 63, 30 * time.Second},
+		{2 * time.Minute, 1 << 63, 6 * time.Second},
+		{2 * time.Minute, 3 << 62, 9 * time.Second},
+	} {
+		if got := spreadOf(tc.phase, tc.interval); got != tc.want {
+			t.Errorf("with interval %s and phase %#x it is %s, want %s", tc.interval, tc.phase, got, tc.want)
 		}
-		seen[spread] = true
 	}
-	if len(seen) < 4 {
-		t.Errorf("five queries share %d places", len(seen))
+}
+
+func TestQueriesThatCanShareAListingHaveOnePhase(t *testing.T) {
+	alice, bob := catalog.Account{Source: "secret/alice"}, catalog.Account{Source: "secret/bob"}
+	one, other := syncedQuery(0), syncedQuery(time.Hour)
+	other.UID, other.Name, other.Spec.Interval.Duration = "other", "other", time.Hour
+	if phaseOf(alice, one) != phaseOf(alice, other) {
+		t.Error("two queries of the same request have different phases")
+	}
+	other.Spec.Region = "ap-shanghai"
+	if phaseOf(alice, one) == phaseOf(alice, other) || phaseOf(alice, one) == phaseOf(bob, one) {
+		t.Error("different requests have the same phase")
+	}
+}
+
+func TestTheIntervalMakesQueriesDueTogether(t *testing.T) {
+	const interval = 10 * time.Minute
+	due := map[time.Time]bool{}
+	for phase := range uint64(7) {
+		phase *= 1 << 61
+		clear(due)
+		for ago := time.Duration(0); ago < interval; ago += time.Second {
+			now := catalogtest.Noon.Add(-ago)
+			left := untilDue(phase, interval, now)
+			if left <= interval/5 || left > interval*6/5 {
+				t.Fatalf("a poll %s before noon is followed by one after %s", ago, left)
+			}
+			due[now.Add(left)] = true
+			if again := untilDue(phase, interval, now.Add(left)); again != interval {
+				t.Fatalf("the poll after it is followed by one after %s, want %s", again, interval)
+			}
+			if late := untilDue(phase, interval, now.Add(left+time.Second)); late != interval-time.Second {
+				t.Fatalf("a poll that is a second late is followed by one after %s, want %s", late, interval-time.Second)
+			}
+			if longer := untilDue(phase, 3*interval, now.Add(left)); longer%interval != 0 {
+				t.Fatalf("a query of three intervals is due %s after one of one interval", longer)
+			}
+		}
+		if len(due) != 2 {
+			t.Errorf("polls of one interval are followed by %d different times, want 2", len(due))
+		}
 	}
 }
 
@@ -179,8 +221,8 @@ func TestAPollsEndSetsTheNextDueTime(t *testing.T) {
 		outcome  *pollResult
 		min, max time.Duration
 	}{
-		"success: the interval and up to a fifth": {
-			success: time.Minute, outcome: &pollResult{}, min: 10 * time.Minute, max: 12 * time.Minute,
+		"success: at the next time of its phase": {
+			success: time.Minute, outcome: &pollResult{}, min: 2 * time.Minute, max: 12 * time.Minute,
 		},
 		"failure: a first retry": {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
 		"failure just before data gets stale: be there then": {
