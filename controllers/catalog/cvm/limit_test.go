@@ -26,7 +26,7 @@ import (
 func waited(t *testing.T, b *bucket) time.Duration {
 	t.Helper()
 	began := time.Now()
-	if err := b.wait(t.Context()); err != nil {
+	if err := b.wait(t.Context(), &line{}); err != nil {
 		t.Fatal(err)
 	}
 	return time.Since(began)
@@ -79,7 +79,7 @@ func TestNoSecondSeesMoreThanRateAndBurst(t *testing.T) {
 				for worker := range 40 {
 					group.Go(func() {
 						for range 5 {
-							if b.wait(t.Context()) != nil {
+							if b.wait(t.Context(), &line{}) != nil {
 								t.Error("the wait ended early")
 							}
 							mu.Lock()
@@ -111,7 +111,7 @@ func TestAPausedBucketLetsNobodyThroughWhoIsWaitingAlready(t *testing.T) {
 		var times []time.Time
 		for range 20 {
 			group.Go(func() {
-				if b.wait(t.Context()) != nil {
+				if b.wait(t.Context(), &line{}) != nil {
 					t.Error("the wait ended early")
 				}
 				mu.Lock()
@@ -223,7 +223,7 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 				defer cancel()
 				tc.prepare(b)
 				began := time.Now()
-				if err := b.wait(ctx); err == nil || time.Since(began) != tc.after {
+				if err := b.wait(ctx, &line{}); err == nil || time.Since(began) != tc.after {
 					t.Errorf("wait() = %v after %v, want an error after %v", err, time.Since(began), tc.after)
 				}
 			})
