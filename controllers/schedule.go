@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -14,26 +13,13 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/polltime"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 const (
-	// firstRetry and maxRetry bound the delay after a failed poll, which doubles between them. Stalled queries are
-	// retried too, because a policy corrected in the cloud causes no event in Kubernetes.
-	firstRetry = 5 * time.Second
-	maxRetry   = 10 * time.Minute
-
-	// pollFloor is the shortest time between two polls of one query, whatever triggers them.
-	pollFloor = time.Second
-
 	// jitter is the largest fraction added to the delay of a retry, so that queries that failed together are not retried together.
 	jitter = 0.2
-
-	// soonest is the smallest fraction of an interval after which the interval makes a query due.
-	soonest = 0.2
-
-	// maxSpread bounds how long overdue queries wait after a start, so that a restart causes no burst.
-	maxSpread = 60 * time.Second
 
 	// maxClockError is the tolerated clock difference between two nodes. A last poll further in the future was stamped by
 	// a wrong clock and must not delay the next one.
@@ -49,7 +35,7 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 		return firstPoll(query, m, account, started, now)
 	}
 	requestedAt, approval := requestOf(query), approvalOf(query)
-	floor := m.lastAttempt.Add(pollFloor)
+	floor := m.lastAttempt.Add(polltime.Floor)
 	switch {
 	case query.Generation != m.generation:
 		return floor, "the spec changed"
@@ -65,7 +51,7 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 		return m.due, "the last poll failed"
 	case m.lost:
 		// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
-		return selection.Earlier(m.due, m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
+		return selection.Earlier(m.due, m.lastAttempt.Add(polltime.RetryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
 	}
 	return m.due, "the interval has passed"
 }
@@ -83,7 +69,7 @@ func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Ac
 	case approvesRemoval(query):
 		return time.Time{}, "a removal was approved"
 	}
-	spread := started.Add(spreadOf(phaseOf(account, query), query.Spec.Interval.Duration))
+	spread := started.Add(phaseOf(account, query).Spread(query.Spec.Interval.Duration))
 	due := selection.Earlier(status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
 	switch {
 	case m.lost:
@@ -123,43 +109,9 @@ func removalDue(query *imagev1alpha1.ImageQuery, now time.Time) bool {
 	return slices.ContainsFunc(query.Status.Removing, func(r imagev1alpha1.RemovingImage) bool { return !r.DeleteAfter.After(now) })
 }
 
-// processSeed makes the phases of two processes, such as the operators of two clusters, independent of each other.
-var processSeed = maphash.MakeSeed()
-
-// phaseOf returns a random number that depends on the request only, so queries that can share a listing have the same one.
-func phaseOf(account catalog.Account, query *imagev1alpha1.ImageQuery) uint64 {
-	return maphash.String(processSeed, catalog.Key(account, toQuery(&query.Spec)))
-}
-
-// untilDue returns the time until the interval makes a query due: between 0.2 and 1.2 intervals after a poll that had another
-// cause, and exactly one interval after that. All queries with the same phase and interval are due at the same instants, so
-// one listing answers them all. Different phases spread the requests evenly.
-func untilDue(phase uint64, interval time.Duration, now time.Time) time.Duration {
-	interval = max(interval, pollFloor)
-	offset := int64(phase >> 4) // 60 bits of nanoseconds are less than the time since 1970
-	left := interval - time.Duration((now.UnixNano()-offset)%int64(interval))
-	if left <= time.Duration(soonest*float64(interval)) {
-		left += interval
-	}
-	return left
-}
-
-// spreadOf returns when, after a start, an overdue query is due. Overdue queries are spread by their phase.
-func spreadOf(phase uint64, interval time.Duration) time.Duration {
-	span := min(interval/10, maxSpread)
-	return time.Duration(float64(span) * (float64(phase) / (1 << 64)))
-}
-
-// retryAfter doubles from firstRetry up to the shorter of interval and maxRetry.
-func retryAfter(failures int, interval time.Duration) time.Duration {
-	limit := min(interval, maxRetry)
-	delay := firstRetry
-	for range failures - 1 {
-		if delay = 2 * delay; delay >= limit {
-			break
-		}
-	}
-	return min(delay, limit)
+// phaseOf returns the phase of a query's request.
+func phaseOf(account catalog.Account, query *imagev1alpha1.ImageQuery) polltime.Phase {
+	return polltime.PhaseOf(catalog.Key(account, toQuery(&query.Spec)))
 }
 
 // lastSuccess returns when a poll last succeeded; zero if none has. The time in memory takes precedence over status,

@@ -53,7 +53,7 @@ func TestNextPoll(t *testing.T) {
 			query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute),
 		},
 		"after a restart, an overdue query waits for its place": {
-			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(phaseOf(catalog.Account{}, syncedQuery(0)), 10*time.Minute)),
+			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(phaseOf(catalog.Account{}, syncedQuery(0)).Spread(10 * time.Minute)),
 		},
 		"after a restart, an unsynced generation is due at once": {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
 		"after a restart, a new request is due at once":          {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
@@ -135,23 +135,6 @@ func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 	}
 }
 
-func TestOverdueQueriesSpreadOverATenthOfTheirInterval(t *testing.T) {
-	for _, tc := range []struct {
-		interval time.Duration
-		phase    uint64
-		want     time.Duration
-	}{
-		{time.Hour, 0, 0},
-		{time.Hour, 1 << 63, 30 * time.Second},
-		{2 * time.Minute, 1 << 63, 6 * time.Second},
-		{2 * time.Minute, 3 << 62, 9 * time.Second},
-	} {
-		if got := spreadOf(tc.phase, tc.interval); got != tc.want {
-			t.Errorf("with interval %s and phase %#x it is %s, want %s", tc.interval, tc.phase, got, tc.want)
-		}
-	}
-}
-
 func TestQueriesThatCanShareAListingHaveOnePhase(t *testing.T) {
 	alice, bob := catalog.Account{Source: "secret/alice"}, catalog.Account{Source: "secret/bob"}
 	one, other := syncedQuery(0), syncedQuery(time.Hour)
@@ -162,55 +145,6 @@ func TestQueriesThatCanShareAListingHaveOnePhase(t *testing.T) {
 	other.Spec.Region = "ap-shanghai"
 	if phaseOf(alice, one) == phaseOf(alice, other) || phaseOf(alice, one) == phaseOf(bob, one) {
 		t.Error("different requests have the same phase")
-	}
-}
-
-func TestTheIntervalMakesQueriesDueTogether(t *testing.T) {
-	const interval = 10 * time.Minute
-	due := map[time.Time]bool{}
-	for phase := range uint64(7) {
-		phase *= 1 << 61
-		clear(due)
-		for ago := time.Duration(0); ago < interval; ago += time.Second {
-			now := catalogtest.Noon.Add(-ago)
-			left := untilDue(phase, interval, now)
-			if left <= interval/5 || left > interval*6/5 {
-				t.Fatalf("a poll %s before noon is followed by one after %s", ago, left)
-			}
-			due[now.Add(left)] = true
-			if again := untilDue(phase, interval, now.Add(left)); again != interval {
-				t.Fatalf("the poll after it is followed by one after %s, want %s", again, interval)
-			}
-			if late := untilDue(phase, interval, now.Add(left+time.Second)); late != interval-time.Second {
-				t.Fatalf("a poll that is a second late is followed by one after %s, want %s", late, interval-time.Second)
-			}
-			if longer := untilDue(phase, 3*interval, now.Add(left)); longer%interval != 0 {
-				t.Fatalf("a query of three intervals is due %s after one of one interval", longer)
-			}
-		}
-		if len(due) != 2 {
-			t.Errorf("polls of one interval are followed by %d different times, want 2", len(due))
-		}
-	}
-}
-
-func TestRetriesDoubleUpToTheInterval(t *testing.T) {
-	for name, tc := range map[string]struct {
-		failures int
-		interval time.Duration
-		want     time.Duration
-	}{
-		"the first retry":                   {1, time.Hour, 5 * time.Second},
-		"the second":                        {2, time.Hour, 10 * time.Second},
-		"the fifth":                         {5, time.Hour, 80 * time.Second},
-		"never later than ten minutes":      {50, time.Hour, 10 * time.Minute},
-		"never later than a short interval": {50, time.Minute, time.Minute},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := retryAfter(tc.failures, tc.interval); got != tc.want {
-				t.Errorf("got %s, want %s", got, tc.want)
-			}
-		})
 	}
 }
 

@@ -62,7 +62,7 @@ var boundaries = map[string]boundary{
 	"controllers": {
 		own: []string{
 			api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache",
-			"controllers/cloudimage/writer", "controllers/selection",
+			"controllers/cloudimage/writer", "controllers/polltime", "controllers/selection",
 		},
 		others: []string{
 			// The width of a name in a terminal.
@@ -77,6 +77,10 @@ var boundaries = map[string]boundary{
 			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "controllers/preview", "hack/kit",
 		},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/prometheus/client_model"}), // to read metrics
+	},
+	"controllers/polltime": {
+		never:   []string{"net/http", "context"},
+		testOwn: []string{"controllers/catalog/catalogtest"},
 	},
 	// Pure: values in, values out. No client, no clock, no cloud.
 	"controllers/selection": {
