@@ -203,9 +203,13 @@ var boundaries = map[string]boundary{
 		never: []string{"net/http"},
 	},
 	"controllers/catalog/cvm": {
-		own:        []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/expiring", "controllers/catalog/secret"},
-		others:     []string{"github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/time/rate", sdk + "/common", sdk + "/cvm"},
-		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
+		own: []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/expiring", "controllers/catalog/secret"},
+		others: []string{
+			// The decoder of Go 1.27.
+			"github.com/go-json-experiment/json/v1",
+			"github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/time/rate", sdk + "/common", sdk + "/cvm",
+		},
+		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest", "controllers/polltime"},
 		testOthers: []string{"github.com/prometheus/client_model"},
 	},
 	// It obtains keys. Package cvm classifies its errors.
