@@ -40,8 +40,9 @@ func PhaseOf(key string) Phase { return Phase(maphash.String(processSeed, key)) 
 // one listing answers them all. Different phases spread the requests evenly.
 func (p Phase) UntilDue(interval time.Duration, now time.Time) time.Duration {
 	interval = max(interval, Floor)
-	offset := int64(p >> 4) // 60 bits of nanoseconds are less than the time since 1970
-	left := interval - time.Duration((now.UnixNano()-offset)%int64(interval))
+	every := uint64(interval)
+	sinceLast := (uint64(now.UnixNano())%every + every - uint64(p)%every) % every
+	left := interval - time.Duration(sinceLast)
 	if left <= time.Duration(soonest*float64(interval)) {
 		left += interval
 	}

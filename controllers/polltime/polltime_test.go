@@ -31,8 +31,8 @@ func TestOverdueQueriesSpreadOverATenthOfTheirInterval(t *testing.T) {
 func TestTheIntervalMakesQueriesDueTogether(t *testing.T) {
 	const interval = 10 * time.Minute
 	due := map[time.Time]bool{}
-	for i := range polltime.Phase(7) {
-		phase := i << 61
+	for i := range polltime.Phase(8) {
+		phase := i<<61 | i<<40 | 7 // also beyond the time since 1970
 		clear(due)
 		for ago := time.Duration(0); ago < interval; ago += time.Second {
 			now := catalogtest.Noon.Add(-ago)
