@@ -83,7 +83,7 @@ func TestEveryYAMLInTheDocumentationIsApplied(t *testing.T) {
 	}
 }
 
-// foreignKinds are those of other projects that docs/recipes.md and docs/consumers.md show. Their own schemas aren't here: it is only tried
+// foreignKinds are those of other projects that docs/consumers*.md show. Their own schemas aren't here: it is only tried
 // that they are objects of such a kind.
 func foreignKinds() []*apiextensionsv1.CustomResourceDefinition {
 	var crds []*apiextensionsv1.CustomResourceDefinition

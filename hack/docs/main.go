@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Docs generates docs/metrics.md from the definitions of metrics in the source code: each metric is created by a call of
-// prometheus.New... with literal name, help and labels. It also generates the chart's README.md from its values and schema.
+// prometheus.New... with literal name, help and labels. It also generates the chart's README.md from its values and schema, and
+// docs/flags.md from the commands.
 package main
 
 import (
@@ -33,7 +34,7 @@ var sources = map[string][]string{
 type metric struct{ name, kind, help, labels string }
 
 func main() {
-	if err := errors.Join(writeMetrics(), writeValues()); err != nil {
+	if err := errors.Join(writeMetrics(), writeValues(), writeFlags()); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)
 		os.Exit(1)
 	}
