@@ -85,4 +85,6 @@ func flagDefault(f *pflag.Flag) string {
 }
 
 // cell escapes what would end a cell of a table.
-func cell(text string) string { return strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ").Replace(text) }
+func cell(text string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ").Replace(text)
+}

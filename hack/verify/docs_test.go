@@ -320,11 +320,21 @@ func text(expression ast.Expr) (string, bool) {
 
 func parse(t *testing.T, file string) *ast.File {
 	t.Helper()
+	return parseWith(t, file, parser.SkipObjectResolution)
+}
+
+func parseComments(t *testing.T, file string) *ast.File {
+	t.Helper()
+	return parseWith(t, file, parser.SkipObjectResolution|parser.ParseComments)
+}
+
+func parseWith(t *testing.T, file string, mode parser.Mode) *ast.File {
+	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		t.Fatalf("%s can't be read, and this check is about it: %v", file, err)
 	}
-	parsed, err := parser.ParseFile(token.NewFileSet(), file, content, parser.SkipObjectResolution)
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, content, mode)
 	if err != nil {
 		t.Fatalf("%s can't be parsed: %v", file, err)
 	}
