@@ -62,8 +62,8 @@ func leftOutNote(l cloudimage.LeftOut) string {
 			plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
 	}
 	if len(l.Labels) > 0 {
-		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, "+
-			"since queries that were created before set them otherwise, or %d labels, the most there may be, are there already (choose "+
+		out += fmt.Sprintf("; some CloudImages lack these labels of spec.cloudImages, "+
+			"because older queries give them other values, or %d labels, the most there may be, are there already (choose "+
 			"other keys): %s",
 			cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
 	}
@@ -187,7 +187,7 @@ func keptBecause(d selection.Decision, image catalog.Image, listed, member bool)
 	case image.State != "" && image.State != string(imagev1alpha1.ImageStateNormal):
 		return fmt.Sprintf("the state is %s, and no newer image of the group qualifies", image.State)
 	}
-	return "no longer qualifying, and no other image of the group does"
+	return "it no longer qualifies, and no other image of the group does"
 }
 
 // selectedMessage lists the selected images.

@@ -62,7 +62,7 @@ func tableOf(files []string) (string, error) {
 		metrics = append(metrics, found...)
 	}
 	var out strings.Builder
-	out.WriteString("| Metric | Type | Labels | What it says |\n|---|---|---|---|\n")
+	out.WriteString("| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n")
 	for _, m := range metrics {
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)
 	}
