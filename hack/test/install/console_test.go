@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
@@ -45,6 +47,22 @@ func TestConsoleBlocksRun(t *testing.T) {
 		}
 	}
 	r.run(quickStart, cleanUp)
+}
+
+// The quick start shows the query that it applies.
+func TestTheQuickStartShowsTheSample(t *testing.T) {
+	var shown, applied imagev1alpha1.ImageQuery
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(readFile(t, quickStart))
+	for text, query := range map[string]*imagev1alpha1.ImageQuery{
+		block[1]: &shown, readFile(t, root+"/config/samples/private_golden_images.yaml"): &applied,
+	} {
+		if err := yaml.UnmarshalStrict([]byte(text), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(applied.Spec, shown.Spec); diff != "" || shown.Name != applied.Name {
+		t.Errorf("%s and %s (-applied +shown):\n%s", applied.Name, shown.Name, diff)
+	}
 }
 
 // reader follows the documentation like a person with a shell.
