@@ -42,9 +42,10 @@ func TestConsoleBlocksRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range append(pages, root+"/README.md") {
-		if file != quickStart {
-			r.run(file, readFile(t, file))
+		if file == quickStart || strings.HasSuffix(file, ".zh-CN.md") { // a translation has the blocks of its original
+			continue
 		}
+		r.run(file, readFile(t, file))
 	}
 	r.run(quickStart, cleanUp)
 }
