@@ -15,6 +15,7 @@ import (
 // release is a version of the operator.
 type release struct {
 	checkout, manager string
+	isTagged          bool
 }
 
 // previousRelease builds the previous release, unless an earlier run did.
@@ -23,7 +24,10 @@ func previousRelease(t *testing.T) release {
 	commit := strings.TrimSpace(run(t, nil, ".", "./previous.sh"))
 	cache := filepath.Join(cacheFolder(t), "image-catalog-operator", "previous")
 	folder := filepath.Join(cache, commit)
-	previous := release{checkout: filepath.Join(folder, "checkout"), manager: filepath.Join(folder, "manager")}
+	previous := release{
+		checkout: filepath.Join(folder, "checkout"), manager: filepath.Join(folder, "manager"),
+		isTagged: run(t, nil, ".", "git", "tag", "--points-at", commit) != "",
+	}
 	if _, err := os.Stat(folder); err == nil {
 		return previous
 	}

@@ -29,9 +29,10 @@ import (
 // Regions, and their number of images: 500 in all.
 const (
 	busy, graceful, guarded, approved, paused = "ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-chengdu", "ap-nanjing"
+	foreign                                   = "ap-chongqing"
 )
 
-var images = map[string]int{busy: 200, graceful: 120, guarded: 100, approved: 50, paused: 30}
+var images = map[string]int{busy: 200, graceful: 120, guarded: 100, approved: 50, paused: 20}
 
 // queries are the specs under the previous release, in YAML's flow style. None is polled by itself during the test.
 var queries = map[string]string{
@@ -39,6 +40,8 @@ var queries = map[string]string{
 	"by-name":     "region: ap-guangzhou, selection: {groupBy: [Architecture, Platform], orderBy: Name, limit: 2}, cloudImages: {policy: Selected, maxImages: 100}",
 	"status-only": "region: ap-guangzhou, selection: {groupBy: [Platform], skip: 1}, cloudImages: {policy: None, maxImages: 100}",
 	"labelled":    "region: ap-guangzhou, match: {platforms: [Ubuntu]}, selection: {groupBy: [OSName]}, cloudImages: {labels: {team: infra}, labelTagKeys: [env]}",
+	"public":      "region: ap-chongqing, filters: [{name: image-type, values: [PUBLIC_IMAGE]}], selection: {groupBy: [Architecture]}",
+	"shared":      "region: ap-chongqing, filters: [{name: image-type, values: [SHARED_IMAGE]}], selection: {groupBy: [Architecture]}",
 	"one-group":   "region: ap-guangzhou",
 	"regrouped":   "region: ap-guangzhou, selection: {limit: 2}",
 	"graceful":    "region: ap-shanghai, selection: {groupBy: [Architecture]}, removal: {gracePeriod: 24h}",
@@ -58,11 +61,8 @@ func TestUpgradeAndBack(t *testing.T) {
 	l.begin()
 	before := l.state()
 
-	// In the order of docs/upgrading.md.
-	l.Install("")
-	l.stop()
+	l.upgrade()
 	l.approve("approved")
-	l.Patch("one-group", `{"spec":{"selection":{"groupBy":["None"]}}}`)
 	mark := l.Mark()
 	l.manager = l.StartManager(l.cloud)
 	l.pollAll()
@@ -73,7 +73,7 @@ func TestUpgradeAndBack(t *testing.T) {
 	l.quiet("a poll after the upgrade")
 
 	l.stop()
-	l.installWithoutCRDs(previous.checkout)
+	l.goBack(previous)
 	mark = l.Mark()
 	l.manager = l.StartManagerOf(previous.manager, l.cloud)
 	l.pollAll()
@@ -81,8 +81,7 @@ func TestUpgradeAndBack(t *testing.T) {
 	l.sameCatalogue("going back", after, back)
 	l.frugal("going back", l.writesSince(mark), after, back)
 
-	l.Install("")
-	l.stop()
+	l.upgrade()
 	mark = l.Mark()
 	l.manager = l.StartManager(l.cloud)
 	l.pollAll()
@@ -108,18 +107,20 @@ func (l *life) begin() {
 	for i, region := range slices.Sorted(maps.Keys(images)) {
 		l.cloud.Put(region, cvmtest.PrivateImages(uint64(i+1), images[region], cvmtest.DefaultCredential.UIN)...)
 	}
+	l.cloud.Put(foreign, cvmtest.PublicImages()...)
+	l.cloud.Put(foreign, cvmtest.SharedImages(9, 10, "100000000002", cvmtest.DefaultCredential.UIN)...)
 	for name, spec := range queries {
 		l.ApplyQuery("name: "+name, "interval: 12h, "+spec)
 	}
 	for name := range queries {
 		l.UntilSynced(name)
 	}
-	l.remove(graceful, 3)
-	l.remove(guarded, 80)
-	l.remove(approved, 40)
+	l.remove("graceful", 3)
+	l.remove("guarded", 80)
+	l.remove("approved", 40)
 	l.Patch("paused", `{"spec":{"suspend":true}}`)
 	l.UntilReady("paused", metav1.ConditionTrue, imagev1alpha1.ReasonSuspended)
-	l.remove(paused, 1) // not noticed
+	l.remove("paused", 1) // not noticed
 	l.pollAll()
 	for _, name := range []string{"guarded", "approved"} {
 		l.UntilReady(name, metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
@@ -129,13 +130,23 @@ func (l *life) begin() {
 	}
 }
 
-// remove deletes the oldest images of a region.
-func (l *life) remove(region string, count int) {
+// remove deletes images of a query from the cloud, the oldest first, but none that is selected.
+func (l *life) remove(query string, count int) {
 	l.t.Helper()
-	all := l.cloud.Images(region)
+	q := l.Query(query)
+	chosen := selected(q.Status)
+	all := slices.DeleteFunc(l.cloud.Images(q.Spec.Region), func(i cvmtest.Image) bool { return slices.Contains(chosen, i.ImageID) })
 	for _, image := range all[len(all)-count:] {
-		l.cloud.Delete(region, image.ImageID)
+		l.cloud.Delete(q.Spec.Region, image.ImageID)
 	}
+}
+
+// upgrade installs this release and stops the other operator, in the order of docs/upgrading.md.
+func (l *life) upgrade() {
+	l.t.Helper()
+	l.Install("")
+	l.stop()
+	l.Patch("one-group", `{"spec":{"selection":{"groupBy":["None"]}}}`)
 }
 
 func (l *life) stop() {
@@ -173,6 +184,21 @@ func (l *life) approvalCounted() {
 		l.t.Errorf("after the approval %d images are members and %d are in their grace period, want 10 and 40", len(got.Images), len(got.Removing))
 	}
 	l.UntilReady("guarded", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+}
+
+// goBack installs the previous release again, as docs/upgrading.md says. A release works with newer CRDs. Only what was there before
+// the first one needs its own, and no history of selections, since that has other fields.
+func (l *life) goBack(previous release) {
+	l.t.Helper()
+	if previous.isTagged {
+		l.installWithoutCRDs(previous.checkout)
+		return
+	}
+	l.Install(previous.checkout)
+	l.Patch("one-group", `{"spec":{"selection":{"groupBy":null}}}`) // it has no None
+	for name := range queries {
+		l.PatchStatus(name, `{"status":{"selectedHistory":null}}`)
+	}
 }
 
 // installWithoutCRDs applies what an older release installs, but leaves the newer CRDs.
@@ -219,8 +245,8 @@ func (l *life) sameCatalogue(what string, before, after state, changed ...string
 	kit.Equal(l.t, "the UIDs of CloudImages after "+what, uids(before), uids(after))
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
 		was, is := before.queries[name].Status, after.queries[name].Status
-		if slices.Contains(changed, name) == slices.Equal(ids(was.Selected), ids(is.Selected)) {
-			l.t.Errorf("%s: %s selects %q, and before it selected %q", what, name, ids(is.Selected), ids(was.Selected))
+		if slices.Contains(changed, name) == slices.Equal(selected(was), selected(is)) {
+			l.t.Errorf("%s: %s selects %q, and before it selected %q", what, name, selected(is), selected(was))
 		}
 		for _, r := range was.Removing {
 			if !slices.ContainsFunc(is.Removing, func(o imagev1alpha1.RemovingImage) bool {
@@ -232,16 +258,18 @@ func (l *life) sameCatalogue(what string, before, after state, changed ...string
 	}
 }
 
-func ids(selected []imagev1alpha1.SelectedImage) []string {
-	var out []string
-	for _, image := range selected {
-		out = append(out, image.ImageID)
+// selected returns the ids of the selected images, in no order.
+func selected(status imagev1alpha1.ImageQueryStatus) []string {
+	var ids []string
+	for _, image := range status.Selected {
+		ids = append(ids, image.ImageID)
 	}
-	return out
+	slices.Sort(ids)
+	return ids
 }
 
 // frugal checks that each CloudImage whose content changed was written once and no other one, and a status twice at
-// most: what the version says differently, and what the requested poll found.
+// most: what the version says differently, and what the requested poll found. An edited query has one more.
 func (l *life) frugal(what string, writes map[string]int, before, after state) {
 	l.t.Helper()
 	changed := map[string]int{}
@@ -251,8 +279,12 @@ func (l *life) frugal(what string, writes map[string]int, before, after state) {
 		}
 	}
 	for name, query := range after.queries {
-		if was := before.queries[name]; !equality.Semantic.DeepEqual(was.Status, query.Status) {
+		was := before.queries[name]
+		if !equality.Semantic.DeepEqual(was.Status, query.Status) {
 			changed["imagequeries/status "+name] = 2
+		}
+		if was.Generation != query.Generation {
+			changed["imagequeries/status "+name] = 3
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(writes)) {
