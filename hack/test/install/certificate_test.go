@@ -11,13 +11,19 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/common/config"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	certutil "k8s.io/client-go/util/cert"
+	"sigs.k8s.io/yaml"
 
+	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
 )
 
@@ -60,6 +66,62 @@ func TestMetricsAreServedWithTheGivenCertificate(t *testing.T) {
 	if leaf, err := p.scrape(metricsHost); err != nil || !bytes.Equal(leaf, second) {
 		t.Errorf("beside a broken certificate the last one is to be served: %v", err)
 	}
+}
+
+// The overlay, the values and the Certificate of docs/install.md belong together.
+func TestTheDocumentedCertificateIsServedAndChecked(t *testing.T) {
+	_, section, _ := strings.Cut(readFile(t, root+"/docs/install.md"), "\n## Metrics\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	folder := t.TempDir()
+	if err := os.CopyFS(filepath.Join(folder, "config"), os.DirFS(root+"/config")); err != nil {
+		t.Fatal(err)
+	}
+	overlay, values := filepath.Join(folder, "overlays", "production"), filepath.Join(folder, "values.yaml")
+	if err := os.MkdirAll(overlay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, fence := range map[string]string{filepath.Join(overlay, "kustomization.yaml"): "yaml kustomization", values: "yaml values"} {
+		block := regexp.MustCompile("(?s)```" + fence + "\n(.*?)```").FindStringSubmatch(section)
+		if block == nil {
+			t.Fatalf("the section has no block %s", fence)
+		}
+		if err := os.WriteFile(path, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := render(t, "--values", values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kustomize := tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+	built := parse(t, run(t, exec.CommandContext(t.Context(), kustomize, "build", overlay), nil))
+	others := func(o *unstructured.Unstructured) bool { return o.GetKind() != "Deployment" && o.GetKind() != "ServiceMonitor" }
+	built, rendered := slices.DeleteFunc(built, others), slices.DeleteFunc(parse(t, text), others)
+	for _, objects := range [][]*unstructured.Unstructured{built, rendered} {
+		containers, _, _ := unstructured.NestedSlice(deployment(t, objects).Object, "spec", "template", "spec", "containers")
+		delete(containers[0].(map[string]any), "image")
+		_ = unstructured.SetNestedSlice(deployment(t, objects).Object, containers, "spec", "template", "spec", "containers")
+	}
+	same(t, "the overlay", built, rendered)
+
+	var certificate struct {
+		Spec struct {
+			SecretName string
+			DNSNames   []string
+		}
+	}
+	_, document, _ := strings.Cut(section, "    kind: Certificate\n")
+	if err := yaml.Unmarshal([]byte(strings.Split(document, "\n\n")[0]), &certificate); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(rendered, func(o *unstructured.Unstructured) bool { return o.GetKind() == "ServiceMonitor" })
+	endpoints, _, _ := unstructured.NestedSlice(rendered[i].Object, "spec", "endpoints")
+	want := map[string]any{
+		"serverName": certificate.Spec.DNSNames[0],
+		"ca":         map[string]any{"secret": map[string]any{"name": certificate.Spec.SecretName, "key": "ca.crt"}},
+	}
+	kit.Equal(t, "what the ServiceMonitor checks", any(want), endpoints[0].(map[string]any)["tlsConfig"])
+	kit.Equal(t, "the name in the certificate", metricsHost, certificate.Spec.DNSNames[0])
 }
 
 // prometheus scrapes with the client and the configuration of a Prometheus server.

@@ -105,7 +105,7 @@ func TestTheChartRendersTheFoldersOfConfig(t *testing.T) {
 			"--set", "metricsCertificate.secretName=image-catalog-operator-metrics-certificate",
 			"--set", "serviceMonitor.enabled=true", "--set", "prometheusRule.enabled=true",
 		},
-		"config/grafana":        {"--set", "grafanaDashboard.enabled=true"},
+		"config/grafana": {"--set", "grafanaDashboard.enabled=true"},
 	} {
 		kustomize := tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
 		shipped := run(t, exec.CommandContext(t.Context(), kustomize, "build", filepath.Join(root, folder)), nil)
