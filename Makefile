@@ -15,6 +15,8 @@ SHELL := bash
 KUBEBUILDER_ASSETS ?=
 # What a release is called, e.g. v1.2.3; it names the image and the chart, and bin/manager --version prints it.
 VERSION ?=
+# The image's digest (sha256:...), which the packed chart names instead of a tag.
+DIGEST ?=
 IMG ?= ghcr.io/image-catalog/image-catalog-operator:$(or $(VERSION),dev)
 CONTAINER_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
 # More arguments for the manager of "make run", e.g. ARGS="--zap-log-level=debug".
@@ -218,12 +220,14 @@ installer: $(KUSTOMIZE) ## Writes config/default with the image IMG into dist/in
 	@$(KUSTOMIZE) build bin/installer > dist/install.yaml
 
 .PHONY: chart
-chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart/ci, and packs it into dist as VERSION.
+chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart/ci, and packs it into dist as VERSION, with the image by DIGEST.
 	@for values in config/chart/ci/*.yaml; do \
 		$(HELM) lint --strict --quiet --kube-version $(OLDEST_KUBERNETES) --values "$$values" config/chart 2>bin/chart.log || { \
 			cat bin/chart.log >&2; echo "The chart has these faults with the values of $$values." >&2; exit 1; }; \
 	done
-	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist config/chart 2>bin/chart.log || { \
+	@rm -rf bin/chart && cp -RL config/chart bin/chart
+	@sed 's|^  digest: ""$$|  digest: "$(DIGEST)"|' config/chart/values.yaml > bin/chart/values.yaml
+	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist bin/chart 2>bin/chart.log || { \
 		cat bin/chart.log >&2; exit 1; }
 
 .PHONY: plugin
