@@ -33,6 +33,10 @@ PKG ?= ./...
 # How long make fuzz runs each fuzz target, and which ones, e.g. FUZZTIME=10m FUZZ=Answer.
 FUZZTIME ?= 30s
 FUZZ ?= .
+# What make mutants changes: files that differ from this commit, e.g. SINCE=main, or all of them; and more arguments, e.g.
+# MUTANTSFLAGS="-only selection/order -workers 4".
+SINCE ?=
+MUTANTSFLAGS ?=
 
 # A go.work that happens to lie above the checkout must not decide what is built.
 export GOWORK := off
@@ -134,6 +138,10 @@ fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ choo
 			echo "fuzz: $$target in $$folder"; \
 			go test "./$$folder" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x </dev/null; \
 		done
+
+.PHONY: mutants
+mutants: ## Changes one thing at a time in the code that decides, and fails if the fast tests don't notice; SINCE=main takes what differs.
+	@go run ./hack/mutants $(if $(SINCE),-since=$(SINCE)) $(MUTANTSFLAGS)
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md and the chart's README.

@@ -260,6 +260,9 @@ func TestEachCodeIsClassifiedAndExplained(t *testing.T) {
 		for how, request := range requests {
 			t.Run(code+" "+how, func(t *testing.T) {
 				t.Parallel() // throttled cases wait
+				if want.kind == catalog.Throttled {
+					slow(t)
+				}
 				o := cvmtest.Options{}
 				if request.frozen {
 					now := time.Now()
@@ -349,6 +352,9 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
+			if want.kind == catalog.Throttled {
+				slow(t)
+			}
 			s := start(t, cvmtest.Options{})
 			s.Inject(cvmtest.Fault{Code: code, Message: canary})
 			failure := mustFail(t, connect(t, s), account, everything)
