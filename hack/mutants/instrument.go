@@ -40,6 +40,9 @@ type instrumenter struct {
 // instrument returns the text of a file with its mutants.
 func (in *instrumenter) instrument() string {
 	ast.PreorderStack(in.file, nil, func(node ast.Node, stack []ast.Node) bool {
+		if isCallOf(node, "make") {
+			return false // a size or capacity decides nothing
+		}
 		in.visit(node, stack)
 		return true
 	})
@@ -190,7 +193,7 @@ func (in *instrumenter) statements(list []ast.Stmt) {
 	for _, statement := range list {
 		switch s := statement.(type) {
 		case *ast.ExprStmt:
-			if isPanic(s.X) {
+			if isCallOf(s.X, "panic") {
 				continue // the compiler takes it for the end of a function
 			}
 		case *ast.AssignStmt:
@@ -210,13 +213,13 @@ func (in *instrumenter) statements(list []ast.Stmt) {
 	}
 }
 
-func isPanic(e ast.Expr) bool {
-	c, ok := e.(*ast.CallExpr)
+func isCallOf(node ast.Node, function string) bool {
+	c, ok := node.(*ast.CallExpr)
 	if !ok {
 		return false
 	}
 	name, ok := c.Fun.(*ast.Ident)
-	return ok && name.Name == "panic"
+	return ok && name.Name == function
 }
 
 func isBlank(left []ast.Expr) bool {

@@ -27,7 +27,7 @@ type part struct {
 // scope lists the parts by folder.
 var scope = map[string]part{
 	"controllers/selection":  {regexp.MustCompile(`.`), []string{"controllers/selection", "controllers"}},
-	"controllers/cloudimage": {regexp.MustCompile(`.`), []string{"controllers/cloudimage", "controllers"}},
+	"controllers/cloudimage": {regexp.MustCompile(`.`), []string{"controllers/cloudimage", "controllers/cloudimage/cache", "controllers"}},
 	"controllers/catalog":    {regexp.MustCompile(`.`), []string{"controllers/catalog", "controllers/catalog/cvm"}},
 	"controllers/catalog/cvm": {
 		regexp.MustCompile(`^(answer|convert|endpoint|errors|errors_keys|listing|request|unanswered)\.go$`), []string{"controllers/catalog/cvm"},

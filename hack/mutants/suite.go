@@ -85,7 +85,7 @@ func newSuite(folder, overlay, work string) (*suite, error) {
 		args: []string{"-test.short", "-test.failfast"}, limit: time.Minute, reached: map[int]bool{},
 	}
 	if slices.Contains(slices.Concat(packages[0].TestImports, packages[0].XTestImports), "pgregory.net/rapid") {
-		s.args = append(s.args, "-rapid.nofailfile")
+		s.args = append(s.args, "-rapid.nofailfile", "-rapid.seed=1")
 	}
 	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay="+overlay, "-o="+s.binary, "./"+folder)
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
