@@ -37,6 +37,8 @@ FUZZ ?= .
 # MUTANTSFLAGS="-only selection/order -workers 4".
 SINCE ?=
 MUTANTSFLAGS ?=
+# The database of vulnerabilities: a version of the Go module golang.org/x/vulndb. Without network, one that is in the module cache.
+VULNDB ?= latest
 
 # A go.work that happens to lie above the checkout must not decide what is built.
 export GOWORK := off
@@ -62,6 +64,7 @@ KUBERNETES := v1.31.0
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
 CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)
 PROMTOOL := bin/tools/promtool-$(call version,github.com/prometheus/prometheus)
+GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
 # golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
 GOLANGCI_LINT := bin/tools/golangci-lint-kube-api-linter-$(call version,sigs.k8s.io/kube-api-linter)
 
@@ -142,6 +145,15 @@ fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ choo
 .PHONY: mutants
 mutants: ## Changes one thing at a time in the code that decides, and fails if the fast tests don't notice; SINCE=main takes what differs.
 	@go run ./hack/mutants $(if $(SINCE),-since=$(SINCE)) $(MUTANTSFLAGS)
+
+# The module has the reports only; its indexdb makes the database that govulncheck reads.
+.PHONY: vulnerabilities
+vulnerabilities: $(GOVULNCHECK) ## Looks for known vulnerabilities, by the Go module golang.org/x/vulndb (VULNDB, latest): no other network is needed.
+	@module=$$(go mod download -json golang.org/x/vulndb@$(VULNDB)); \
+		dir=$$(sed -n 's|^\t"Dir": "\(.*\)",*$$|\1|p' <<<"$$module") version=$$(sed -n 's|^\t"Version": "\(.*\)",*$$|\1|p' <<<"$$module"); \
+		echo "vulnerabilities: as known to golang.org/x/vulndb@$$version"; \
+		rm -rf bin/vulndb && go run golang.org/x/vulndb/cmd/indexdb@$$version -vulns "$$dir/data/osv" -out bin/vulndb
+	@$(GOVULNCHECK) -db "file://$(BIN)/vulndb" ./...
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md and the chart's README.
@@ -255,6 +267,8 @@ $(HELM): hack/tools/go.sum
 	@hack/tools/install.sh helm.sh/helm/v3/cmd/helm $@
 $(CRD_REF_DOCS): hack/tools/go.sum
 	@hack/tools/install.sh github.com/elastic/crd-ref-docs $@
+$(GOVULNCHECK): hack/tools/go.sum
+	@hack/tools/install.sh golang.org/x/vuln/cmd/govulncheck $@
 # Service discovery is most of Prometheus, and no part of what rules and metrics are checked with.
 $(PROMTOOL): hack/tools/go.sum
 	@hack/tools/install.sh github.com/prometheus/prometheus/cmd/promtool $@ -tags remove_all_sd

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"path"
@@ -14,12 +15,12 @@ import (
 
 // filesOf returns the files to mutate, by folder: those of the scope that differ from a commit and match a regular expression,
 // if there is one.
-func filesOf(since, only string) (map[string][]string, error) {
+func filesOf(ctx context.Context, since, only string) (map[string][]string, error) {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return nil, err
 	}
-	changed, err := changedSince(since)
+	changed, err := changedSince(ctx, since)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +41,11 @@ func filesOf(since, only string) (map[string][]string, error) {
 }
 
 // changedSince returns the files that differ from the commit at which the work tree left another one.
-func changedSince(commit string) (map[string]bool, error) {
+func changedSince(ctx context.Context, commit string) (map[string]bool, error) {
 	if commit == "" {
 		return nil, nil
 	}
-	out, err := exec.Command("git", "diff", "--name-only", "--merge-base", commit).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "git", "diff", "--name-only", "--merge-base", commit).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("git can't compare with %s: %s", commit, out)
 	}

@@ -7,11 +7,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path"
 	"regexp"
 	"slices"
@@ -45,14 +47,17 @@ func main() {
 	only := flag.String("only", "", "only the files whose path matches this regular expression")
 	workers := flag.Int("workers", 2, "how many mutants are tested at a time")
 	flag.Parse()
-	if err := run(*since, *only, *workers); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *since, *only, *workers); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-func run(since, only string, workers int) error {
-	files, err := filesOf(since, only)
+func run(ctx context.Context, since, only string, workers int) error {
+	files, err := filesOf(ctx, since, only)
 	if err != nil {
 		return err
 	}
@@ -63,7 +68,7 @@ func run(since, only string, workers int) error {
 	var verdicts []verdict
 	for _, folder := range slices.Sorted(maps.Keys(files)) {
 		start := time.Now()
-		found, err := testPackage(folder, files[folder], workers)
+		found, err := testPackage(ctx, folder, files[folder], workers)
 		if err != nil {
 			return err
 		}
@@ -74,23 +79,23 @@ func run(since, only string, workers int) error {
 	return errors.Join(compare(verdicts, expected, files), enough(verdicts))
 }
 
-func testPackage(folder string, files []string, workers int) ([]verdict, error) {
+func testPackage(ctx context.Context, folder string, files []string, workers int) ([]verdict, error) {
 	work, err := os.MkdirTemp("", "mutants-"+path.Base(folder))
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(work)
-	mutants, overlay, err := mutate(folder, files, work)
+	mutants, overlay, err := mutate(ctx, folder, files, work)
 	if err != nil {
 		return nil, err
 	}
 	var suites []*suite
 	for _, tests := range scope[folder].tests {
-		s, err := newSuite(tests, overlay, work)
+		s, err := newSuite(ctx, tests, overlay, work)
 		if err != nil {
 			return nil, err
 		}
 		suites = append(suites, s)
 	}
-	return judgeAll(mutants, suites, workers)
+	return judgeAll(ctx, mutants, suites, workers)
 }

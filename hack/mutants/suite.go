@@ -58,8 +58,8 @@ type listed struct {
 	GoFiles, TestImports, XTestImports []string
 }
 
-func goList(args ...string) (packages []listed, err error) {
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Export,Name,GoFiles,TestImports,XTestImports"}, args...)...)
+func goList(ctx context.Context, args ...string) (packages []listed, err error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Dir,Export,Name,GoFiles,TestImports,XTestImports"}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	for decoder := json.NewDecoder(strings.NewReader(string(out))); err == nil; {
@@ -75,8 +75,8 @@ func goList(args ...string) (packages []listed, err error) {
 }
 
 // newSuite compiles the tests of a package, and runs them without a mutant.
-func newSuite(folder, overlay, work string) (*suite, error) {
-	packages, err := goList("./" + folder)
+func newSuite(ctx context.Context, folder, overlay, work string) (*suite, error) {
+	packages, err := goList(ctx, "./"+folder)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +87,17 @@ func newSuite(folder, overlay, work string) (*suite, error) {
 	if slices.Contains(slices.Concat(packages[0].TestImports, packages[0].XTestImports), "pgregory.net/rapid") {
 		s.args = append(s.args, "-rapid.nofailfile", "-rapid.seed=1")
 	}
-	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay="+overlay, "-o="+s.binary, "./"+folder)
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay="+overlay, "-o="+s.binary, "./"+folder)
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("the tests of %s with mutants: %w", folder, err)
 	}
-	return s, s.baseline(work)
+	return s, s.baseline(ctx, work)
 }
 
 // mutate writes the files of a package with their mutants, and the overlay that puts them in place of the originals.
-func mutate(folder string, files []string, work string) (mutants []mutant, overlay string, err error) {
-	dependencies, err := goList("-export", "-deps", "./"+folder)
+func mutate(ctx context.Context, folder string, files []string, work string) (mutants []mutant, overlay string, err error) {
+	dependencies, err := goList(ctx, "-export", "-deps", "./"+folder)
 	if err != nil {
 		return nil, "", err
 	}
@@ -172,8 +172,8 @@ func check(p listed, dependencies []listed) ([]*instrumenter, error) {
 }
 
 // run runs the tests with one mutant, or with none if number is 0.
-func (s *suite) run(number int, reached string) (passed bool, output []byte, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.limit)
+func (s *suite) run(ctx context.Context, number int, reached string) (passed bool, output []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.binary, s.args...)
 	cmd.Dir = s.folder
@@ -186,13 +186,13 @@ func (s *suite) run(number int, reached string) (passed bool, output []byte, err
 }
 
 // baseline runs the tests of the original, and notes which mutants they reach.
-func (s *suite) baseline(work string) error {
+func (s *suite) baseline(ctx context.Context, work string) error {
 	file := filepath.Join(work, "reached")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		return err
 	}
 	start := time.Now()
-	passed, output, err := s.run(0, file)
+	passed, output, err := s.run(ctx, 0, file)
 	if err != nil || !passed {
 		return fmt.Errorf("the tests of %s must pass before anything is changed: %w\n%s", s.folder, err, output)
 	}
@@ -206,13 +206,13 @@ func (s *suite) baseline(work string) error {
 }
 
 // judge runs the tests that reach a mutant, one suite after the other, until one fails.
-func judge(m mutant, suites []*suite) (verdict, error) {
+func judge(ctx context.Context, m mutant, suites []*suite) (verdict, error) {
 	v := verdict{m, notReached}
 	for _, s := range suites {
 		if !s.reached[m.number] {
 			continue
 		}
-		passed, _, err := s.run(m.number, "")
+		passed, _, err := s.run(ctx, m.number, "")
 		if err != nil || !passed {
 			return verdict{m, killed}, err
 		}
@@ -222,7 +222,7 @@ func judge(m mutant, suites []*suite) (verdict, error) {
 }
 
 // judgeAll tests mutants, several at a time.
-func judgeAll(mutants []mutant, suites []*suite, workers int) ([]verdict, error) {
+func judgeAll(ctx context.Context, mutants []mutant, suites []*suite, workers int) ([]verdict, error) {
 	verdicts, errs := make([]verdict, len(mutants)), make([]error, len(mutants))
 	turns := make(chan struct{}, workers)
 	var group sync.WaitGroup
@@ -230,9 +230,9 @@ func judgeAll(mutants []mutant, suites []*suite, workers int) ([]verdict, error)
 		turns <- struct{}{}
 		group.Go(func() {
 			defer func() { <-turns }()
-			verdicts[i], errs[i] = judge(m, suites)
+			verdicts[i], errs[i] = judge(ctx, m, suites)
 		})
 	}
 	group.Wait()
-	return verdicts, errors.Join(errs...)
+	return verdicts, errors.Join(append(errs, ctx.Err())...)
 }
