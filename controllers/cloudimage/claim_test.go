@@ -189,6 +189,9 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 		"team": "infra", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x",
 		"mine": "stays",
 	})
+	if got := both.Annotations[imagev1alpha1.AnnotationLabelKeys]; got != "team,tier" {
+		t.Errorf("the annotation names %q: labels of tags need none", got)
+	}
 	if again := as(alpha).ensureMember(both, plannedName, record, imagev1alpha1.QueryMember); !sameObject(both, again) {
 		t.Errorf("alpha would write against beta:\n%s", cmp.Diff(both, again))
 	}
@@ -295,6 +298,25 @@ func TestALifecycleChangesWithItsPresence(t *testing.T) {
 	}
 	if l := Unowned(stored("golden"), c.time).Lifecycle; !l.LastChangeTime.Time.Equal(c.time) {
 		t.Errorf("without an owner, lifecycle is %+v", l)
+	}
+}
+
+func TestAMemberAgainIsNotDeleted(t *testing.T) {
+	image := left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone)
+	after := claimOf("golden").ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
+	if l := after.Lifecycle; l.Presence != imagev1alpha1.PresencePresent || l.DeleteAfter != nil || len(l.Leaving) > 0 {
+		t.Errorf("lifecycle is %+v", l)
+	}
+}
+
+// Others must not decide how much memory an object takes; the longest annotation of ours is kept.
+func TestTheAnnotationOfLabelsIsBounded(t *testing.T) {
+	for length, kept := range map[int]bool{maxLabelKeys: true, maxLabelKeys + 1: false} {
+		image := stored("golden")
+		image.Annotations = map[string]string{imagev1alpha1.AnnotationLabelKeys: strings.Repeat("x", length)}
+		if e := NewCompactEntry(image); hasKey(e.Annotations, imagev1alpha1.AnnotationLabelKeys) != kept || e.Partial == kept {
+			t.Errorf("%d bytes: kept with %d annotations, partial %t", length, len(e.Annotations), e.Partial)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func TestWhatIsAMember(t *testing.T) {
 }
 
 func TestWhichQueriesAnObjectNames(t *testing.T) {
-	image := left(stored("b", "a", "c"), "c", 1, imagev1alpha1.RemovedGone)
+	image := left(left(stored("b", "a", "c"), "c", 1, imagev1alpha1.RemovedGone), "a", 1, imagev1alpha1.RemovedGone)
 	image.Labels["team"], image.Labels["query.imagecatalog.dev/d"] = "infra", "member"
 	image.OwnerReferences = append(image.OwnerReferences, ownedBy(0).OwnerReferences...)
 	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, QueriesIn(image)); diff != "" {

@@ -396,12 +396,16 @@ func TestLabelsFollowAnEdit(t *testing.T) {
 	grace := left(storedAs("img-e", "golden"), "golden", 1, imagev1alpha1.RemovedGone)
 	c := claimOf("golden")
 	c.Query.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: "img-a"}, {ImageID: "img-d"}, {ImageID: "img-e"}, {ImageID: "img-f"}}
-	c.Query.Spec.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{"img-c"}
-	steps := c.LabelPlan(entries(elsewhere, grace, excluded, wasSelected, selected, storedAs("img-f", "other"), storedAs("img-g", "golden")))
-	if got := namesOf(steps); got != "img-a img-b img-c" {
+	c.Query.Spec.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{"img-c", "img-h"}
+	steps := c.LabelPlan(entries(elsewhere, grace, excluded, wasSelected, selected, storedAs("img-f", "other"), storedAs("img-g", "golden"),
+		storedAs("img-h", "golden")))
+	if got := namesOf(steps); got != "img-a img-b img-c img-h" {
 		t.Fatalf("steps for %s", got)
 	}
-	for i, want := range []string{imagev1alpha1.QuerySelected, imagev1alpha1.QueryMember, ""} {
+	if got := steps[3].Desire(c, steps[3].Current.Object()).Lifecycle.Presence; got != imagev1alpha1.PresenceNotMatched {
+		t.Errorf("what nobody has as a member any more is %s", got)
+	}
+	for i, want := range []string{imagev1alpha1.QuerySelected, imagev1alpha1.QueryMember, "", ""} {
 		after := steps[i].Desire(c, steps[i].Current.Object())
 		if got := after.Labels["query.imagecatalog.dev/golden"]; got != want || !c.Owns(after) {
 			t.Errorf("%s has the label %q, want %q", after.Name, got, want)
