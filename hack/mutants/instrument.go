@@ -53,7 +53,7 @@ func (in *instrumenter) visit(node ast.Node, stack []ast.Node) {
 	switch n := node.(type) {
 	case *ast.BinaryExpr:
 		in.binary(n)
-	case *ast.CallExpr, *ast.Ident, *ast.SelectorExpr:
+	case *ast.CallExpr, *ast.Ident, *ast.IndexExpr, *ast.SelectorExpr:
 		if e := n.(ast.Expr); len(stack) > 0 && in.isCondition(e, stack[len(stack)-1]) {
 			in.negate(e, e.Pos(), "negate condition")
 		}

@@ -34,7 +34,7 @@ var scope = map[string]part{
 	"controllers/catalog/cvm": {
 		regexp.MustCompile(`^(answer|convert|endpoint|errors|errors_keys|listing|request|unanswered)\.go$`), []string{"controllers/catalog/cvm"},
 	},
-	"controllers": {regexp.MustCompile(`^(messages|schedule|selected|status|status_size)\.go$`), []string{"controllers"}},
+	"controllers": {regexp.MustCompile(`^(schedule|status|status_size)\.go$`), []string{"controllers"}},
 }
 
 // leastKilled is the share of mutants that the tests of each package must kill, in percent.

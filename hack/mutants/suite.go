@@ -196,7 +196,7 @@ func (s *suite) baseline(ctx context.Context, work string) error {
 	if err != nil || !passed {
 		return fmt.Errorf("the tests of %s must pass before anything is changed: %w\n%s", s.folder, err, output)
 	}
-	s.limit = max(10*time.Second, 20*time.Since(start))
+	s.limit = max(10*time.Second, 5*time.Since(start))
 	text, err := os.ReadFile(file)
 	for line := range strings.FieldsSeq(string(text)) {
 		number, _ := strconv.Atoi(line) // schema.go.in writes numbers
