@@ -61,6 +61,10 @@ func run(ctx context.Context, since, only string, workers int) error {
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 {
+		fmt.Println("mutants: none of the files that hack/mutants/main.go lists is to be changed")
+		return nil
+	}
 	expected, err := readSurvivors(survivorsFile)
 	if err != nil {
 		return err
