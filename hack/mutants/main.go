@@ -32,7 +32,7 @@ var scope = map[string]part{
 	"controllers/cloudimage": {regexp.MustCompile(`.`), []string{"controllers/cloudimage", "controllers/cloudimage/cache", "controllers"}},
 	"controllers/catalog":    {regexp.MustCompile(`.`), []string{"controllers/catalog", "controllers/catalog/cvm"}},
 	"controllers/catalog/cvm": {
-		regexp.MustCompile(`^(answer|convert|endpoint|errors|errors_keys|listing|request|unanswered)\.go$`), []string{"controllers/catalog/cvm"},
+		regexp.MustCompile(`^(answer|convert|endpoint|errors|errors_keys|listing|request)\.go$`), []string{"controllers/catalog/cvm"},
 	},
 	"controllers": {regexp.MustCompile(`^(schedule|status|status_size)\.go$`), []string{"controllers"}},
 }

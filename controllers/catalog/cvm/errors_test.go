@@ -400,3 +400,20 @@ func TestTheSameCauseGivesTheSameWords(t *testing.T) {
 		t.Errorf("%v with id %q, then %v with id %q", first, first.RequestID, second, second.RequestID)
 	}
 }
+
+// A hostile endpoint must not write arbitrary text to a status.
+func TestCodesAreBounded(t *testing.T) {
+	longest := strings.Repeat("A", maxPlatform)
+	for in, want := range map[string]string{longest: longest, longest + "A": codeUnknown, "A b": codeUnknown, "A.b_c": "A.b_c"} {
+		if got := boundCode(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+// STS says of wrong keys what the cloud says of them.
+func TestAnIdentityIsRefusedForWrongKeysOnly(t *testing.T) {
+	if got, want := judgeIdentity("AuthFailure.SecretIdNotFound"), judge("AuthFailure.SecretIdNotFound"); got != want || got.kind != catalog.Unauthenticated {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

@@ -290,7 +290,6 @@ func TestATokenComesBeforeTheSignature(t *testing.T) {
 }
 
 func TestAThrottledPageIsAskedForAgain(t *testing.T) {
-	slow(t)
 	for name, tc := range map[string]struct {
 		fault  cvmtest.Fault
 		images int // 0: it fails
