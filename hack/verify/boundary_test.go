@@ -255,6 +255,8 @@ var boundaries = map[string]boundary{
 	},
 	// It builds what a release has of the plugin, and imports nothing of it.
 	"hack/plugin": {others: []string{"sigs.k8s.io/yaml"}},
+	// It parses the code, and runs its tests in processes of their own.
+	"hack/mutants": {others: []string{"sigs.k8s.io/yaml"}},
 	// Used by cvmsim and demo; the standard library suffices.
 	"hack/orphan": {},
 	"hack/verify": {

@@ -273,6 +273,7 @@ func TestEachPageTakesOneToken(t *testing.T) {
 }
 
 func TestATokenComesBeforeTheSignature(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	s := start(t, cvmtest.Options{}, private(3)...)
 	c := connect(t, s)
@@ -333,6 +334,7 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 
 // The documented limit, and several clients: the cloud itself throttles.
 func TestAListingGetsThroughACloudThatThrottles(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	s := start(t, cvmtest.Options{RateLimit: 4}, private(408)...)
 	if got := mustList(t, connect(t, s), everything); len(got.Images) != 408 {
@@ -341,6 +343,7 @@ func TestAListingGetsThroughACloudThatThrottles(t *testing.T) {
 }
 
 func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	s := start(t, cvmtest.Options{}, private(150)...)
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-key", UIN: cvmtest.DefaultCredential.UIN}
@@ -358,6 +361,7 @@ func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
 }
 
 func TestTheBudgetOfASourceIsKeptAtTheCloud(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	const pages, qps, burst = 45, 25, 5
 	// The cloud counts per second. Allow for a machine that lags by seconds.
