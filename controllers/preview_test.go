@@ -195,8 +195,13 @@ func (f *forecast) apply(document []byte, report preview.Report) (applied bool) 
 	return false
 }
 
+// refusedValue is what a refusal says of a value: its type with Kubernetes 1.31. That newer ones name the value itself is held by the
+// tests of the schema.
+var refusedValue = regexp.MustCompile(`Invalid value: (("([^"\\]|\\.)*"|[^ ]+): )?`)
+
 // inOrder are the parts of a refusal in alphabetical order: the API server has them in any.
 func inOrder(refusal string) []string {
+	refusal = refusedValue.ReplaceAllString(refusal, "Invalid value: ")
 	return slices.Sorted(strings.SplitSeq(strings.NewReplacer("[", "", "]", "", " is invalid: ", ", ").Replace(refusal), ", "))
 }
 

@@ -492,6 +492,8 @@ type ImageQueryStatus struct {
 
 	// listedCount is the number of images the cloud listed, before match.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	ListedCount *int32 `json:"listedCount,omitempty"`
 
 	// conditions are Ready and Selected, always, and Reconciling, Stalled and RemovalBlocked while they are True.
@@ -504,6 +506,8 @@ type ImageQueryStatus struct {
 
 	// imageCount is the number of members; 0 is written, too.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	ImageCount *int32 `json:"imageCount,omitempty"`
 
 	// imagesTruncated is true when images lists only the first members; CloudImages are there for all.
