@@ -30,8 +30,9 @@ func TestTranslationsFollowTheirOriginals(t *testing.T) {
 
 // part is a heading or a code block.
 type part struct {
-	kind string // what both languages have in common
-	text string // what a person looks for
+	kind string // and level: what both languages have in common
+	code string // likewise
+	text string // in one language
 }
 
 var (
@@ -48,9 +49,9 @@ func partsOf(page string) []part {
 		case level != "":
 			parts = append(parts, part{kind: "a heading " + level, text: title})
 		case info == "mermaid":
-			parts = append(parts, part{kind: "a block mermaid"})
+			parts = append(parts, part{kind: "a block mermaid", text: code})
 		default:
-			parts = append(parts, part{kind: "a block " + info + "\n" + comment.ReplaceAllString(code, ""), text: code})
+			parts = append(parts, part{kind: "a block " + info, code: comment.ReplaceAllString(code, ""), text: code})
 		}
 	}
 	return parts
@@ -62,11 +63,11 @@ func translationFault(original, translation string) string {
 	for i := range max(len(want), len(got)) {
 		switch {
 		case i >= len(got):
-			return fmt.Sprintf("it ends before %s %s", want[i].kind, want[i].text)
+			return fmt.Sprintf("it ends before %s %q", want[i].kind, want[i].text)
 		case i >= len(want):
-			return fmt.Sprintf("the original has no %s %s", got[i].kind, got[i].text)
-		case want[i].kind != got[i].kind:
-			return fmt.Sprintf("it has %s %s where the original has %s %s", got[i].kind, got[i].text, want[i].kind, want[i].text)
+			return fmt.Sprintf("the original ends before %s %q", got[i].kind, got[i].text)
+		case want[i].kind != got[i].kind || want[i].code != got[i].code:
+			return fmt.Sprintf("it has %s %q where the original has %s %q", got[i].kind, got[i].text, want[i].kind, want[i].text)
 		}
 	}
 	return ""
