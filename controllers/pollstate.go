@@ -15,6 +15,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/polltime"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -222,11 +223,12 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	}
 	if o.failure == nil {
 		m.failures, m.success = 0, now
-		m.due = selection.Earlier(now.Add(wait.Jitter(interval, jitter)), selection.Earlier(o.Selection.Next, o.nextRemoval))
+		due := now.Add(phaseOf(m.account, query).UntilDue(interval, now))
+		m.due = selection.Earlier(due, selection.Earlier(o.Selection.Next, o.nextRemoval))
 		return
 	}
 	m.failures++
-	m.due = now.Add(wait.Jitter(retryAfter(m.failures, interval), jitter))
+	m.due = now.Add(wait.Jitter(polltime.RetryAfter(m.failures, interval), jitter))
 	// Poll when the data becomes stale, because that changes the conditions.
 	if stale := staleAt(query, lastSuccess(query, m)); stale.After(now) && stale.Before(m.due) {
 		m.due = stale
@@ -257,5 +259,5 @@ func (m *pollState) remember(query *imagev1alpha1.ImageQuery, o *pollResult, now
 // pollAborted schedules the retry of a poll that had no result because the API server was not available.
 func (m *pollState) pollAborted(query *imagev1alpha1.ImageQuery, now time.Time) {
 	m.failures++
-	m.due = now.Add(retryAfter(m.failures, query.Spec.Interval.Duration))
+	m.due = now.Add(polltime.RetryAfter(m.failures, query.Spec.Interval.Duration))
 }
