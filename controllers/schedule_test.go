@@ -317,7 +317,7 @@ func TestWhyAPollIsDue(t *testing.T) {
 		},
 		"after a restart, a loss": {
 			restarted: true, change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.lost = true },
-			wantAfter: spreadOf(syncedQuery(0)), want: "CloudImages are missing",
+			wantAfter: phaseOf(catalog.Account{}, syncedQuery(0)).Spread(10 * time.Minute), want: "CloudImages are missing",
 		},
 		"after a restart, an age": {restarted: true, change: created("TooYoung", 58*time.Minute), wantAfter: 2 * time.Minute,
 			want: "the interval has passed"},
