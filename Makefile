@@ -144,7 +144,7 @@ fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ choo
 		done
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md and the chart's README.
+generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md, docs/flags.md and the chart's README.
 	@$(GENERATE) paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt

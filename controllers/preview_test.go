@@ -243,7 +243,7 @@ func TestPreviewOfSamplesAndRecipesIsTheStatusAfterwards(t *testing.T) {
 	}
 }
 
-// samples are the queries of config/samples and docs/recipes.md, by name; one whose name another has gets a name of its own.
+// samples are the queries of config/samples and of the recipes, by name; one whose name another has gets a name of its own.
 func samples(t *testing.T) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("../config/samples/*.yaml")
@@ -251,7 +251,10 @@ func samples(t *testing.T) map[string][]byte {
 		t.Fatal(err)
 	}
 	var documents []string
-	for _, file := range append(files, "../docs/recipes.md") {
+	for _, page := range recipePages {
+		files = append(files, "../docs/"+page)
+	}
+	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
