@@ -23,7 +23,8 @@ dest=$(cd "$dest" && pwd -P)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 if [[ -n ${KUBERNETES:-} ]]; then
 	[[ -f $KUBERNETES/go.mod ]] || {
-		echo "build.sh knows no Kubernetes '$KUBERNETES': name one of" */go.mod "without /go.mod, or none for the newest" >&2
+		older=(*/go.mod)
+		echo "build.sh knows no Kubernetes '$KUBERNETES': name ${older[*]%/go.mod}, or none for the newest" >&2
 		exit 1
 	}
 	cd "$KUBERNETES"

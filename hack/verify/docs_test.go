@@ -27,6 +27,17 @@ type line struct {
 
 var span = regexp.MustCompile("`([^`]+)`")
 
+// kubectl 1.31 takes for JSON what begins with a brace.
+func TestNoManifestForKubectlBeginsWithABrace(t *testing.T) {
+	begins := false
+	for _, l := range documentation(t) {
+		if begins && strings.HasPrefix(l.text, "{") {
+			t.Errorf("%s begins a manifest with a brace: write the first fields on lines of their own", l.where)
+		}
+		begins = l.block && strings.Contains(l.text, "<<")
+	}
+}
+
 // documentation returns the lines of README.md, docs and the forge's pages for contributors. Decisions may name what no
 // longer exists, since they describe the past and are superseded, never rewritten.
 func documentation(t *testing.T) []line {

@@ -95,7 +95,9 @@ func TestTheDocumentedCertificateIsServedAndChecked(t *testing.T) {
 	}
 	kustomize := tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
 	built := parse(t, run(t, exec.CommandContext(t.Context(), kustomize, "build", overlay), nil))
-	others := func(o *unstructured.Unstructured) bool { return o.GetKind() != "Deployment" && o.GetKind() != "ServiceMonitor" }
+	others := func(o *unstructured.Unstructured) bool {
+		return o.GetKind() != "Deployment" && o.GetKind() != "ServiceMonitor"
+	}
 	built, rendered := slices.DeleteFunc(built, others), slices.DeleteFunc(parse(t, text), others)
 	for _, objects := range [][]*unstructured.Unstructured{built, rendered} {
 		containers, _, _ := unstructured.NestedSlice(deployment(t, objects).Object, "spec", "template", "spec", "containers")

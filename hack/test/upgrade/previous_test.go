@@ -34,7 +34,7 @@ func previousRelease(t *testing.T) release {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := os.MkdirTemp(cache, ".build-")
+	fresh, err := os.MkdirTemp(cache, ".build-") //nolint:usetesting // it is renamed within the cache
 	if err != nil {
 		t.Fatal(err)
 	}

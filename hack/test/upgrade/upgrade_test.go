@@ -72,6 +72,10 @@ func TestUpgradeAndBack(t *testing.T) {
 	l.approvalCounted()
 	l.quiet("a poll after the upgrade")
 
+	if !previous.isTagged && strings.Contains(l.Kubectl("", "get", "--raw", "/version"), `"minor": "31"`) {
+		t.Log("not gone back: Kubernetes 1.31 refuses the old operator's statuses that keep a verdict it doesn't know, as docs/upgrading.md says")
+		return
+	}
 	l.stop()
 	l.goBack(previous)
 	mark = l.Mark()
@@ -194,11 +198,11 @@ func (l *life) goBack(previous release) {
 		l.installWithoutCRDs(previous.checkout)
 		return
 	}
-	l.Install(previous.checkout)
-	l.Patch("one-group", `{"spec":{"selection":{"groupBy":null}}}`) // it has no None
 	for name := range queries {
 		l.PatchStatus(name, `{"status":{"selectedHistory":null}}`)
 	}
+	l.Install(previous.checkout)
+	l.Patch("one-group", `{"spec":{"selection":{"groupBy":null}}}`) // it has no None
 }
 
 // installWithoutCRDs applies what an older release installs, but leaves the newer CRDs.
