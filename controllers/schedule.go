@@ -62,9 +62,9 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 		return m.due, "the last poll failed"
 	case m.lost:
 		// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
-		return selection.Earlier(m.due, m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
+		return selection.Earlier(m.next(now), m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
 	}
-	return m.due, "the interval has passed"
+	return m.next(now), "the interval has passed"
 }
 
 // firstPoll returns when a query is due that this process hasn't polled yet. Only status is known of earlier polls.
