@@ -41,6 +41,11 @@ type world struct {
 	api     *apiproxy.Proxy
 	manager *cluster.Manager
 	flags   []string
+
+	// recent are the latest states of the cloud, for the model of lives. second is another manager that works at the same
+	// time, or nil.
+	recent []snapshot
+	second *cluster.Manager
 }
 
 // begin creates an empty world for a row. Its objects are deleted before the next row.
@@ -268,7 +273,7 @@ func (w *world) untilEnded(m *cluster.Manager) {
 // clear deletes a row's objects, and waits until they are deleted.
 func (w *world) clear() {
 	w.t.Helper()
-	ctx := context.Background() // the test's own context has ended
+	ctx := context.Background()                 // the test's own context has ended
 	deadline := time.Now().Add(5 * time.Minute) // row 68 leaves 10 000
 	for {
 		var images imagev1alpha1.CloudImageList
