@@ -1,6 +1,6 @@
 # Both images are arguments: where the defaults can't be pulled, name a mirror.
-ARG GO_IMAGE=golang:1.26
-ARG BASE_IMAGE=gcr.io/distroless/static:nonroot
+ARG GO_IMAGE=golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a
+ARG BASE_IMAGE=gcr.io/distroless/static:nonroot@sha256:e2e927ec666bae08560abb3c55d0659eceabb657f56b6782ab500a9fc7f555e3
 
 # The compiler runs natively and cross-compiles: no emulation for other architectures.
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build

@@ -15,6 +15,8 @@ SHELL := bash
 KUBEBUILDER_ASSETS ?=
 # What a release is called, e.g. v1.2.3; it names the image and the chart, and bin/manager --version prints it.
 VERSION ?=
+# The image's digest (sha256:...), which the packed chart names instead of a tag.
+DIGEST ?=
 IMG ?= ghcr.io/image-catalog/image-catalog-operator:$(or $(VERSION),dev)
 CONTAINER_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
 # More arguments for the manager of "make run", e.g. ARGS="--zap-log-level=debug".
@@ -33,6 +35,8 @@ PKG ?= ./...
 # How long make fuzz runs each fuzz target, and which ones, e.g. FUZZTIME=10m FUZZ=Answer.
 FUZZTIME ?= 30s
 FUZZ ?= .
+# Which Kubernetes the control plane is, e.g. KUBERNETES=1.31, the oldest one that is supported. Empty means the newest.
+KUBERNETES ?=
 
 # A go.work that happens to lie above the checkout must not decide what is built.
 export GOWORK := off
@@ -40,7 +44,7 @@ export GOWORK := off
 BIN := $(CURDIR)/bin
 # Envtest, the demo and kubectl all take the control plane from one folder; a set
 # of binaries that the caller already has is never built again.
-ASSETS := $(if $(KUBEBUILDER_ASSETS),$(abspath $(KUBEBUILDER_ASSETS)),$(BIN)/controlplane)
+ASSETS := $(if $(KUBEBUILDER_ASSETS),$(abspath $(KUBEBUILDER_ASSETS)),$(BIN)/controlplane$(KUBERNETES:%=-%))
 KUBECTL := $(ASSETS)/kubectl
 TEST_ENV := KUBEBUILDER_ASSETS="$(ASSETS)"
 
@@ -54,7 +58,7 @@ CONTROLLER_GEN := bin/tools/controller-gen-$(call version,sigs.k8s.io/controller
 GENERATE := exec -a controller-gen $(CONTROLLER_GEN)
 KUSTOMIZE := bin/tools/kustomize-$(call version,sigs.k8s.io/kustomize/kustomize/v5)
 # The oldest Kubernetes that is supported; helm built from its module knows none.
-KUBERNETES := v1.31.0
+OLDEST_KUBERNETES := v1.31.0
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
 CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)
 PROMTOOL := bin/tools/promtool-$(call version,github.com/prometheus/prometheus)
@@ -100,6 +104,10 @@ e2e: build controlplane $(PROMTOOL) ## Runs bin/manager from outside: shipped ro
 		go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install ./model ./observe ./publish
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -short -run='TestFault(16|24|31|39|40|42|47|60|65|67)|TestTheTable|TestSearchLives' ./faults
 
+.PHONY: test-upgrade
+test-upgrade: build controlplane ## Upgrades the previous release, which it builds from the history, to this checkout, and goes back.
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 $(TESTFLAGS) ./upgrade
+
 # npm must find what package-lock.json pins; nothing of it runs when it is installed.
 .PHONY: browser
 browser: build controlplane ## Looks at the page in a real browser, which needs chromium and npm; screenshots go to bin/screenshots.
@@ -136,7 +144,7 @@ fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ choo
 		done
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md and the chart's README.
+generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md, docs/flags.md and the chart's README.
 	@$(GENERATE) paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt
@@ -160,9 +168,9 @@ verify: ## Runs every check of the repository: lint, generated files, tidy modul
 	@hack/verify/run.sh $(MODULES)
 
 .PHONY: controlplane
-controlplane: ## Puts etcd, kube-apiserver, kube-controller-manager and kubectl into bin/controlplane.
+controlplane: ## Puts etcd, kube-apiserver, kube-controller-manager and kubectl into bin/controlplane, or those of KUBERNETES beside it.
 ifeq ($(KUBEBUILDER_ASSETS),)
-	@hack/controlplane/build.sh bin/controlplane
+	@KUBERNETES="$(KUBERNETES)" hack/controlplane/build.sh "$(ASSETS)"
 else
 	@for name in etcd kube-apiserver kubectl; do \
 		[[ -x "$(ASSETS)/$$name" ]] || { \
@@ -212,12 +220,14 @@ installer: $(KUSTOMIZE) ## Writes config/default with the image IMG into dist/in
 	@$(KUSTOMIZE) build bin/installer > dist/install.yaml
 
 .PHONY: chart
-chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart/ci, and packs it into dist as VERSION.
+chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart/ci, and packs it into dist as VERSION, with the image by DIGEST.
 	@for values in config/chart/ci/*.yaml; do \
-		$(HELM) lint --strict --quiet --kube-version $(KUBERNETES) --values "$$values" config/chart 2>bin/chart.log || { \
+		$(HELM) lint --strict --quiet --kube-version $(OLDEST_KUBERNETES) --values "$$values" config/chart 2>bin/chart.log || { \
 			cat bin/chart.log >&2; echo "The chart has these faults with the values of $$values." >&2; exit 1; }; \
 	done
-	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist config/chart 2>bin/chart.log || { \
+	@rm -rf bin/chart && cp -RL config/chart bin/chart
+	@sed 's|^  digest: ""$$|  digest: "$(DIGEST)"|' config/chart/values.yaml > bin/chart/values.yaml
+	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist bin/chart 2>bin/chart.log || { \
 		cat bin/chart.log >&2; exit 1; }
 
 .PHONY: plugin
@@ -234,8 +244,8 @@ image: ## Builds the container image IMG with CONTAINER_TOOL (docker, podman or 
 # Not listed: what the targets above stand on.
 
 # install and deploy need kubectl only, which builds much faster than all four.
-$(BIN)/controlplane/kubectl:
-	@hack/controlplane/build.sh bin/controlplane kubectl
+$(BIN)/controlplane$(KUBERNETES:%=-%)/kubectl:
+	@KUBERNETES="$(KUBERNETES)" hack/controlplane/build.sh $(@D) kubectl
 
 $(CONTROLLER_GEN): hack/tools/go.sum
 	@hack/tools/install.sh sigs.k8s.io/controller-tools/cmd/controller-gen $@

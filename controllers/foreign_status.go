@@ -64,9 +64,9 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 		return 0, fmt.Errorf("writing the status: %w", err)
 	}
 	r.event(query, corev1.EventTypeWarning, imagev1alpha1.EventStatusOverwritten,
-		"somebody else had written the status of this query; it says again what the operator found. "+
+		"another client had written the status of this query; the operator has written its own again. "+
 			"Only the operator may write imagequeries/status: the API server's audit log names the account that also does, "+
-			"and whoever runs the cluster should take that right away")
+			"and an administrator should take that right away")
 	return 0, nil
 }
 

@@ -58,12 +58,12 @@ func leftOutNote(l cloudimage.LeftOut) string {
 	if len(l.Objects) > 0 {
 		slices.Sort(l.Objects)
 		out += fmt.Sprintf("; this query's label isn't on %s that %d other queries have, the most there may be "+
-			"(selected doesn't depend on it; use one of those queries, or wait until one lets go): %s",
+			"(selected doesn't depend on it; use one of those queries, or wait until one releases it): %s",
 			plural(len(l.Objects), "CloudImage", "CloudImages"), cloudimage.MaxOwners, enumerate(l.Objects, 3))
 	}
 	if len(l.Labels) > 0 {
-		out += fmt.Sprintf("; not on all CloudImages are these labels of spec.cloudImages, "+
-			"since queries that were created before set them otherwise, or %d labels, the most there may be, are there already (choose "+
+		out += fmt.Sprintf("; some CloudImages lack these labels of spec.cloudImages, "+
+			"because older queries give them other values, or %d labels, the most there may be, are there already (choose "+
 			"other keys): %s",
 			cloudimage.MaxAskedLabels, enumerate(slices.Sorted(maps.Keys(l.Labels)), 3))
 	}
@@ -92,7 +92,7 @@ func objectlessNote(query *imagev1alpha1.ImageQuery, v selection.Decision) strin
 		return ""
 	}
 	return fmt.Sprintf("; %s no CloudImage, because with all of them there would be more than spec.cloudImages.maxImages (%d); "+
-		"narrow filters or match if nobody needs them",
+		"narrow filters or match if they aren't needed",
 		plural(len(v.WithoutObject), "image that can't be selected for want of trust has",
 			"images that can't be selected for want of trust have"),
 		query.Spec.CloudImages.GetMaxImages())
@@ -115,8 +115,8 @@ func selectionNotes(query *imagev1alpha1.ImageQuery, d selection.Decision) strin
 	}
 	switch {
 	case hasVerdict(c.Verdicts, imagev1alpha1.VerdictNoCreationTime):
-		out += "; images that have no creation time, as public ones, are not selected where there are several, since by CreatedTime nobody can " +
-			"tell which is newer: set selection.orderBy to SemVer or Name"
+		out += "; images that have no creation time, as public ones, are not selected where there are several, since by CreatedTime it can't be " +
+			"told which is newer: set selection.orderBy to SemVer or Name"
 	case query.Spec.Selection.MinAge.Duration > 0 && c.Next.IsZero() && hasVerdict(c.Verdicts, imagev1alpha1.VerdictTooYoung):
 		out += "; images without a creation time, as public ones, never pass selection.minAge"
 	}
@@ -187,7 +187,7 @@ func keptBecause(d selection.Decision, image catalog.Image, listed, member bool)
 	case image.State != "" && image.State != string(imagev1alpha1.ImageStateNormal):
 		return fmt.Sprintf("the state is %s, and no newer image of the group qualifies", image.State)
 	}
-	return "no longer qualifying, and no other image of the group does"
+	return "it no longer qualifies, and no other image of the group does"
 }
 
 // selectedMessage lists the selected images.

@@ -57,7 +57,7 @@ var (
 	descSelectedInfo = prometheus.NewDesc("imagequery_selected_image_info",
 		"1 for each of the first 50 images of status.selected.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
 	descSelectedCreated = prometheus.NewDesc("imagequery_selected_image_created_timestamp_seconds",
-		"When such an image was created; absent where the cloud doesn't say, as of public images.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
+		"When such an image was created; absent where the cloud gives none, as for public images.", []string{"name", "region", "image_id", "image_name", "architecture"}, nil)
 	descCloudImages = prometheus.NewDesc("imagecatalog_cloudimages",
 		"CloudImages in the cluster. Words of the cloud that are not known count as other.", []string{"region", "platform", "architecture", "state", "presence"}, nil)
 )
@@ -86,7 +86,7 @@ func NewMetrics() *Metrics {
 	return &Metrics{
 		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "imagequery_polls_total",
-			Help: "Polls by what they came to: Synced, or the reason of the failure, such as IncompleteListing.",
+			Help: "Polls by result: Synced, or the reason of the failure, such as IncompleteListing.",
 		}, []string{"result"}),
 		status: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "imagequery_status_writes_total",
@@ -94,7 +94,7 @@ func NewMetrics() *Metrics {
 		}, []string{"result"}),
 		invalid: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "imagequery_invalid_statuses_total",
-			Help: "Statuses that the API server called invalid. Each is a fault of the operator: it is dropped, and the log says which.",
+			Help: "Statuses that the API server called invalid. Each is a fault of the operator: it is dropped, and the log names it.",
 		}),
 		cloudImages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "imagecatalog_cloudimage_writes_total",

@@ -21,7 +21,10 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// recipes says what the queries of each section of docs/recipes.md select in the demo's inventory, in their order.
+// recipePages are the pages with recipes, which a test applies.
+var recipePages = []string{"recipes.md", "recipes-rollback.md", "backup.md"}
+
+// recipes says what the queries of each section of these pages select in the demo's inventory, in their order.
 var recipes = map[string][]selects{
 	"The latest golden image, per architecture": {
 		{"golden", "img-node313x img-node313a"},
@@ -55,12 +58,12 @@ var (
 	recipeBlock   = regexp.MustCompile("(?ms)^```(yaml|sh)\n(.*?)^```")
 )
 
-// recipe returns the blocks of a section of docs/recipes.md in a language.
+// recipe returns the blocks of a section of the pages in a language.
 func recipe(t *testing.T, section, language string) []string {
 	t.Helper()
 	_, text, found := strings.Cut(recipePage(t), "\n## "+section+"\n")
 	if !found {
-		t.Fatalf("docs/recipes.md has no section %q", section)
+		t.Fatalf("%q have no section %q", recipePages, section)
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
 	var out []string
@@ -74,11 +77,15 @@ func recipe(t *testing.T, section, language string) []string {
 
 func recipePage(t *testing.T) string {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "docs", "recipes.md"))
-	if err != nil {
-		t.Fatal(err)
+	var all strings.Builder
+	for _, name := range recipePages {
+		page, err := os.ReadFile(filepath.Join("..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(page)
 	}
-	return string(page)
+	return all.String()
 }
 
 // newDemoWorld is a world with the demo's inventory, and a second account and region.
@@ -132,7 +139,7 @@ func TestEveryRecipeSelects(t *testing.T) {
 	}
 	for section := range recipes {
 		if !sections[section] {
-			t.Errorf("docs/recipes.md has no section %q", section)
+			t.Errorf("%q have no section %q", recipePages, section)
 		}
 	}
 }

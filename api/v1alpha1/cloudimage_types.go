@@ -41,16 +41,16 @@ type CloudImage struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// image is what the cloud says of the image.
+	// image has the facts that the cloud reports.
 	// +required
 	Image Image `json:"image,omitzero"`
 
-	// lifecycle is what the operator knows of the image's coming and going.
+	// lifecycle has what the operator knows: whether the image is there, since when, and until when its object stays.
 	// +required
 	Lifecycle ImageLifecycle `json:"lifecycle,omitzero"`
 }
 
-// Image is what the cloud says of an image (DescribeImages' response type Image). Observed values are bounded but
+// Image has the facts that the cloud reports of an image (DescribeImages' response type Image). Observed values are bounded but
 // never refused for being unknown: the cloud may add a state or a platform at any time.
 //
 // +kubebuilder:validation:XValidation:rule="self.id == oldSelf.id && self.region == oldSelf.region && has(self.credentials) == has(oldSelf.credentials) && (!has(self.credentials) || self.credentials == oldSelf.credentials)",message="image.id, image.region and image.credentials can't change: they are the image's identity; another image is another CloudImage"
@@ -86,13 +86,13 @@ type Image struct {
 	// +kubebuilder:validation:MaxLength=512
 	Description string `json:"description,omitempty"`
 
-	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE
+	// type is the kind of owner: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE
 	// (another account's, shared with this one).
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Type string `json:"type,omitempty"`
 
-	// source says how the image came about: OFFICIAL, CREATE_IMAGE or EXTERNAL_IMPORT.
+	// source is how the image was made: OFFICIAL, CREATE_IMAGE or EXTERNAL_IMPORT.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Source string `json:"source,omitempty"`
@@ -118,8 +118,8 @@ type Image struct {
 	// +kubebuilder:validation:MaxLength=128
 	Platform string `json:"platform,omitempty"`
 
-	// architecture is amd64, arm64 or 386, by the Kubernetes name (the cloud says x86_64, arm, i386); another word
-	// of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386, by the Kubernetes name (the cloud says x86_64, arm, i386); any other
+	// word of the cloud is kept as it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
@@ -128,7 +128,7 @@ type Image struct {
 	// +required
 	SizeGiB int64 `json:"sizeGiB"`
 
-	// cloudInit says whether the image runs cloud-init.
+	// cloudInit is whether the image runs cloud-init.
 	// +required
 	CloudInit bool `json:"cloudInit"`
 
@@ -142,7 +142,7 @@ type Image struct {
 	// +kubebuilder:validation:MaxLength=128
 	Family string `json:"family,omitempty"`
 
-	// deprecated says that the image's owner advises against it; it can still be booted.
+	// deprecated is true when the image's owner advises against it; it can still be booted.
 	// +required
 	Deprecated bool `json:"deprecated"`
 
@@ -197,7 +197,7 @@ type Snapshot struct {
 	DiskSizeGiB int64 `json:"diskSizeGiB"`
 }
 
-// ImagePresence says whether the image is still among what the queries ask for.
+// ImagePresence is whether the image is still one that the queries ask for.
 //
 // +kubebuilder:validation:Enum=Present;NotMatched;Gone
 type ImagePresence string
@@ -205,17 +205,17 @@ type ImagePresence string
 const (
 	// PresencePresent: at least one ImageQuery has the image as a member.
 	PresencePresent ImagePresence = "Present"
-	// PresenceNotMatched: the image exists in the cloud, but no query has it as a member any more.
+	// PresenceNotMatched: the image exists in the cloud, but no query has it as a member.
 	PresenceNotMatched ImagePresence = "NotMatched"
-	// PresenceGone: the image is not visible to these credentials any more, asked for by id either: it was deleted, is
-	// not shared any more, or a narrower policy in CAM hides it.
+	// PresenceGone: the image is no longer visible to these credentials, not even by its id: it was deleted, is
+	// no longer shared, or a narrower policy in CAM hides it.
 	PresenceGone ImagePresence = "Gone"
 )
 
-// ImageLifecycle is what the operator knows of an image's coming and going.
+// ImageLifecycle has what the operator knows: whether the image is there, since when, and until when its object stays.
 type ImageLifecycle struct {
 	// presence is Present while any ImageQuery has the image as a member; NotMatched when it exists but none has;
-	// Gone when it is not visible to these credentials any more.
+	// Gone when it is no longer visible to these credentials.
 	// +required
 	Presence ImagePresence `json:"presence,omitempty"`
 
@@ -236,7 +236,7 @@ type ImageLifecycle struct {
 	LastChangeTime metav1.Time `json:"lastChangeTime,omitempty,omitzero"`
 
 	// deleteAfter is the latest deleteAfter of leaving: once no query has the image as a member, the object is deleted by
-	// the first good listing after it. While presence is Present the object stays, whatever it says. An object that no
+	// the first good listing after it. While presence is Present the object stays all the same. An object that no
 	// query owns, as kubectl delete --cascade=orphan leaves it, is deleted then unless a query takes it up.
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -245,7 +245,7 @@ type ImageLifecycle struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="deleteAfter must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	DeleteAfter *metav1.Time `json:"deleteAfter,omitempty"`
 
-	// leaving are the queries that have the image as a member no longer and keep its object for their grace period.
+	// leaving are the queries that no longer have the image as a member and keep its object for their grace period.
 	// +optional
 	// +listType=map
 	// +listMapKey=query
@@ -253,7 +253,7 @@ type ImageLifecycle struct {
 	Leaving []LeavingQuery `json:"leaving,omitempty"`
 }
 
-// LeavingQuery is a query that keeps the object of an image which is no member of it any more.
+// LeavingQuery is a query that keeps the object of an image that is no longer its member.
 type LeavingQuery struct {
 	// query is the name of the ImageQuery. Example: tke-nodes.
 	// +required
@@ -277,8 +277,8 @@ type LeavingQuery struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="deleteAfter must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	DeleteAfter metav1.Time `json:"deleteAfter,omitempty,omitzero"`
 
-	// replaced says that another image came for this one, of the same creator or public as it was, so that
-	// spec.removal.maxRemovedPercent of the query counts its departure no more.
+	// replaced is true when another image replaced this one, of the same creator or public as it was, so that
+	// spec.removal.maxRemovedPercent of the query no longer counts its departure.
 	// +optional
 	Replaced bool `json:"replaced,omitempty"`
 }

@@ -72,7 +72,7 @@ const (
 	ReasonNothingSelected = "NothingSelected"
 )
 
-// Reasons that only events have; each but the last tells of a good poll.
+// Reasons that only events have; each but the last is about a good poll.
 const (
 	// EventSelectionChanged: status.selected names other images than before.
 	EventSelectionChanged = "SelectionChanged"
@@ -83,6 +83,6 @@ const (
 	EventCreatorChanged = "CreatorChanged"
 	// EventApprovalRefused: the annotation approve-removal is not the token of the removal that waits, so nothing is removed.
 	EventApprovalRefused = "ApprovalRefused"
-	// EventStatusOverwritten: somebody else had written the status, and the operator's own is back. At most once a minute.
+	// EventStatusOverwritten: another client had written the status, and the operator's own is back. At most once a minute.
 	EventStatusOverwritten = "StatusOverwritten"
 )

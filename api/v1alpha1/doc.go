@@ -3,7 +3,7 @@
 
 // Package v1alpha1 is the API of the image catalogue, group imagecatalog.dev.
 //
-// An ImageQuery declares which Tencent Cloud CVM images someone cares about. The operator asks DescribeImages
+// An ImageQuery declares which Tencent Cloud CVM images are of interest. The operator asks DescribeImages
 // periodically and writes what matches into the query's status and into CloudImage objects, one per image.
 //
 // Both kinds are cluster-scoped: an image is a fact of a cloud account and a region, not of a namespace.

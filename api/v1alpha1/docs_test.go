@@ -83,7 +83,7 @@ func TestEveryYAMLInTheDocumentationIsApplied(t *testing.T) {
 	}
 }
 
-// foreignKinds are those of other projects that docs/recipes.md and docs/consumers.md show. Their own schemas aren't here: it is only tried
+// foreignKinds are those of other projects that docs/consumers*.md show. Their own schemas aren't here: it is only tried
 // that they are objects of such a kind.
 func foreignKinds() []*apiextensionsv1.CustomResourceDefinition {
 	var crds []*apiextensionsv1.CustomResourceDefinition
@@ -141,43 +141,27 @@ func try(t *testing.T, doc document, part string) error {
 	return decode(doc.kind(), answer)
 }
 
-// Each kind's page has every field that there is, and none that there isn't.
-func TestThePagesNameEveryField(t *testing.T) {
-	field := regexp.MustCompile("(?m)^\\| `((?:spec|status|image|lifecycle)\\.[\\w.\\[\\]]+)` \\|")
-	for kind, page := range map[string]string{"ImageQuery": "docs/imagequery.md", "CloudImage": "docs/cloudimage.md"} {
-		var inPage, inSchema []string
-		for _, row := range field.FindAllStringSubmatch(read(t, page), -1) {
-			inPage = append(inPage, row[1])
-		}
-		walk(schemaOf(kind), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
-			path = strings.TrimPrefix(path, ".")
-			if strings.Contains(path, ".") && !strings.HasSuffix(path, "[]") && !strings.HasSuffix(path, "{}") &&
-				!strings.HasPrefix(path, "status.conditions[]") {
-				inSchema = append(inSchema, path)
+// The reference has a row for every field of both kinds.
+func TestTheReferenceNamesEveryField(t *testing.T) {
+	reference := read(t, "docs/reference.md")
+	for _, kind := range []string{"ImageQuery", "CloudImage"} {
+		walk(schemaOf(kind), "", func(path string, _ *apiextensionsv1.JSONSchemaProps) {
+			name := path[strings.LastIndex(path, ".")+1:]
+			if name == "" || strings.HasSuffix(name, "[]") || strings.HasSuffix(name, "{}") || strings.HasPrefix(path, ".status.conditions[]") {
+				return
+			}
+			if !strings.Contains(reference, "\n| `"+name+"` _") {
+				t.Errorf("docs/reference.md has no row for %s of %s: run make generate", path, kind)
 			}
 		})
-		for _, path := range inSchema {
-			if !slices.Contains(inPage, path) {
-				t.Errorf("%s has no row for %s", page, path)
-			}
-		}
-		for _, path := range inPage {
-			if !slices.Contains(inSchema, path) {
-				t.Errorf("%s has a row for %s, which is no field of a %s", page, path, kind)
-			}
-		}
-		for i := range min(len(inPage), len(slices.Compact(slices.Clone(inPage)))) {
-			if slices.Contains(inPage[i+1:], inPage[i]) {
-				t.Errorf("%s has two rows for %s", page, inPage[i])
-			}
-		}
 	}
 }
 
-// A reason is what a person searches for: the page has its heading, with the YAML of
-// that state below, and no reason that doesn't exist.
-func TestThePageShowsTheStateOfEveryReason(t *testing.T) {
-	page := read(t, "docs/imagequery.md")
+// A reason is what a person searches for: it has a heading in the pages about an ImageQuery, with the YAML of that state below, and
+// there is no heading for a reason that doesn't exist.
+func TestThePagesShowTheStateOfEveryReason(t *testing.T) {
+	const pages = "docs/imagequery-reasons.md and docs/imagequery-debugging.md"
+	page := read(t, "docs/imagequery-reasons.md") + read(t, "docs/imagequery-debugging.md")
 	reasons := constants(t, "conditions.go", "Reason")
 	if len(reasons) < 10 {
 		t.Fatalf("only the reasons %q were found in conditions.go", reasons)
@@ -185,34 +169,35 @@ func TestThePageShowsTheStateOfEveryReason(t *testing.T) {
 	sections := map[string]string{}
 	for _, section := range strings.Split(page, "\n### ")[1:] {
 		heading, text, _ := strings.Cut(section, "\n")
+		text, _, _ = strings.Cut(text, "\n## ")
 		sections[strings.Trim(heading, "`")] = text
 	}
 	for _, reason := range reasons {
 		switch text, ok := sections[reason]; {
 		case reason == "ProgressingWithRetry":
 			if !strings.Contains(page, "reason: "+reason) {
-				t.Errorf("docs/imagequery.md has no YAML with the reason %s", reason)
+				t.Errorf("%s have no YAML with the reason %s", pages, reason)
 			}
 		case !ok:
-			t.Errorf("docs/imagequery.md has no section for the reason %s", reason)
+			t.Errorf("%s have no section for the reason %s", pages, reason)
 		case !strings.Contains(text, "reason: "+reason+"\n"):
-			t.Errorf("docs/imagequery.md: the section %s does not show the YAML of that state", reason)
+			t.Errorf("%s: the section %s does not show the YAML of that state", pages, reason)
 		}
 	}
 	for heading := range sections {
 		if !slices.Contains(reasons, heading) {
-			t.Errorf("docs/imagequery.md has a section for %s, which is no reason", heading)
+			t.Errorf("%s have a section for %s, which is no reason", pages, heading)
 		}
 	}
 	// A condition's reason stands on a line of its own; those of removals and selections don't.
 	for _, found := range regexp.MustCompile(`(?m)^ +reason: (\w+)$`).FindAllStringSubmatch(page, -1) {
 		if !slices.Contains(reasons, found[1]) {
-			t.Errorf("docs/imagequery.md shows the reason %s, which doesn't exist", found[1])
+			t.Errorf("%s show the reason %s, which doesn't exist", pages, found[1])
 		}
 	}
 	for _, condition := range constants(t, "conditions.go", "Condition") {
 		if !strings.Contains(page, "`"+condition+"`") {
-			t.Errorf("docs/imagequery.md doesn't tell of the condition %s", condition)
+			t.Errorf("%s don't name the condition %s", pages, condition)
 		}
 	}
 }

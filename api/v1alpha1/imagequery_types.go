@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ImageQuery declares which Tencent Cloud CVM images someone cares about. The operator asks the cloud's DescribeImages
+// ImageQuery declares which Tencent Cloud CVM images are of interest. The operator asks the cloud's DescribeImages
 // periodically and writes the images that match into status.images and into CloudImage objects.
 //
 // +kubebuilder:object:root=true
@@ -33,7 +33,7 @@ type ImageQuery struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec says which images, asked how often and with whose credentials.
+	// spec declares the images, how often the cloud is asked, and with which credentials.
 	// +required
 	Spec ImageQuerySpec `json:"spec,omitzero"`
 
@@ -43,7 +43,7 @@ type ImageQuery struct {
 	Status ImageQueryStatus `json:"status,omitempty,omitzero"`
 }
 
-// ImageQuerySpec says which images, asked how often and with whose credentials.
+// ImageQuerySpec declares the images, how often the cloud is asked, and with which credentials.
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.filters) && has(self.imageIDs))",message="filters and imageIDs exclude each other in DescribeImages: keep one of them (to narrow a list of ids further, use match)"
 type ImageQuerySpec struct {
@@ -66,7 +66,7 @@ type ImageQuerySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.filter(y, y.name == x.name).size() == 1)",message="filters must have different names: write all values of one name into one filter, of which an image needs any one"
 	Filters []Filter `json:"filters,omitempty"`
 
-	// imageIDs asks for these images only, for example [img-487zeit5]. An id that the account can't see is no member.
+	// imageIDs asks for these images only, for example [img-487zeit5]. An id that the account can't see is not a member.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -103,7 +103,7 @@ type ImageQuerySpec struct {
 	CredentialsRef *CredentialsReference `json:"credentialsRef,omitempty"`
 
 	// minImages is the smallest number of members that is believed. When the cloud lists fewer, nothing of that
-	// listing is published and Ready says TooFewImages. 0 means that an empty catalogue is an answer. Default 1.
+	// listing is published, and Ready has the reason TooFewImages. 0 means that an empty catalogue is an answer. Default 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
@@ -125,7 +125,7 @@ type ImageQuerySpec struct {
 	// +kubebuilder:default={}
 	Selection ImageSelection `json:"selection,omitempty,omitzero"`
 
-	// removal decides what becomes of images that are members no longer. Default {}: their CloudImages stay for a
+	// removal decides what becomes of images that are no longer members. Default {}: their CloudImages stay for a
 	// day, and many at once wait for an approval.
 	// +optional
 	// +kubebuilder:default={}
@@ -167,7 +167,7 @@ type ImageSelection struct {
 	// +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="self.all(c, type(c) == string && c >= '0' && c < ':') || oldSelf.hasValue() && self == oldSelf.value()",message=`each of trustedCreators must be an account's id (uin) in quotes, of digits only, such as "3205597606"`
 	TrustedCreators []string `json:"trustedCreators,omitempty"`
 
-	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
+	// orderBy decides which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
 	// (the highest semantic version in the name, of at least two parts, such as 1.30, unless extract is given). Equal ones are ordered by creation time and then by id. Default
 	// CreatedTime.
 	// +optional
@@ -231,7 +231,7 @@ type ImageSelection struct {
 	MinAge metav1.Duration `json:"minAge,omitempty,omitzero"`
 }
 
-// SelectionOrder says by what the images of a group are ordered.
+// SelectionOrder is the fact by which the images of a group are ordered.
 //
 // +kubebuilder:validation:Enum=CreatedTime;Name;SemVer
 type SelectionOrder string
@@ -259,11 +259,11 @@ const (
 	GroupByNone SelectionGroup = "None"
 )
 
-// RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
-// confirmed, asked for it by id, that it is not visible to these credentials or does not match any more.
+// RemovalPolicy decides what becomes of images that are no longer members. An image leaves only after a second check by
+// its id: the cloud has confirmed that it is not visible to these credentials or no longer matches.
 type RemovalPolicy struct {
 	// gracePeriod is how long the CloudImage of an image stays after the image stopped being a member, from 0s to
-	// 8760h. It is no member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
+	// 8760h. It is not a member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
 	// Default 24h.
 	// +optional
 	// +kubebuilder:default="24h"
@@ -275,8 +275,8 @@ type RemovalPolicy struct {
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
-	// leave and no other images of the same creator come for them, nothing leaves until a person approves it, which the
-	// condition RemovalBlocked says how to do. Images in their grace period that nothing replaced count, too. 100 switches
+	// leave and no other images of the same creator replace them, nothing leaves until a person approves it; the message of
+	// the condition RemovalBlocked is the command. Images in their grace period that nothing replaced count, too. 100 switches
 	// the breaker off. Default 50.
 	// +optional
 	// +kubebuilder:default=50
@@ -287,20 +287,20 @@ type RemovalPolicy struct {
 
 // CloudImagePolicy decides which members have CloudImage objects, and what labels those have.
 //
-// Somebody who never wrote cloudImages and then asks for policy Selected has the default of 1000 in the stored object, and
-// kubectl keeps it there: it is not held against them, and counts as 500.
+// An author who never wrote cloudImages and then asks for policy Selected has the default of 1000 in the stored object, and
+// kubectl keeps it there. It is accepted, and counts as 500.
 //
 // +kubebuilder:validation:XValidation:optionalOldSelf=true,rule="!has(self.maxImages) || self.policy == 'All' || self.maxImages <= 500 || self.maxImages == 1000 && oldSelf.hasValue() && has(oldSelf.value().maxImages) && oldSelf.value().maxImages == 1000",message="cloudImages.maxImages must be at most 500 unless policy is All: with another policy the members are known from status.images only; write 500 or less, or leave it out"
 type CloudImagePolicy struct {
-	// policy says which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
+	// policy decides which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
 	// change of it no longer asks for is deleted without a grace period. Default All.
 	// +optional
 	// +kubebuilder:default=All
 	Policy CloudImageScope `json:"policy,omitempty"`
 
 	// maxImages is the largest number of CloudImages that the query may have, 1 to 20000, and at most 500 unless policy is
-	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Images that can't be selected for
-	// want of trust (UntrustedCreator) don't count: those beyond the number have no CloudImage, and Ready says how many.
+	// All. With more, nothing of the listing is published (TooManyImages). Images that can't be selected for
+	// want of trust (UntrustedCreator) don't count: those beyond the number have no CloudImage, and Ready's message counts them.
 	// Where it is left out it is 1000, and 500 with another policy than All. Example: 5000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -337,7 +337,7 @@ type CloudImagePolicy struct {
 // +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="a label's value must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as infra"
 type LabelValue string
 
-// CloudImageScope says which members have CloudImage objects.
+// CloudImageScope decides which members have CloudImage objects.
 //
 // +kubebuilder:validation:Enum=All;Selected;None
 type CloudImageScope string
@@ -492,6 +492,8 @@ type ImageQueryStatus struct {
 
 	// listedCount is the number of images the cloud listed, before match.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	ListedCount *int32 `json:"listedCount,omitempty"`
 
 	// conditions are Ready and Selected, always, and Reconciling, Stalled and RemovalBlocked while they are True.
@@ -504,9 +506,11 @@ type ImageQueryStatus struct {
 
 	// imageCount is the number of members; 0 is written, too.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	ImageCount *int32 `json:"imageCount,omitempty"`
 
-	// imagesTruncated says that images lists only the first members; CloudImages are there for all.
+	// imagesTruncated is true when images lists only the first members; CloudImages are there for all.
 	// +optional
 	ImagesTruncated *bool `json:"imagesTruncated,omitempty"`
 
@@ -546,7 +550,7 @@ type ImageQueryStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	PendingRemoval []PendingRemoval `json:"pendingRemoval,omitempty"`
 
-	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
+	// removing are images that are no longer members and whose CloudImages are in their grace period, the first to go
 	// first; at most 100 of them.
 	// +optional
 	// +listType=atomic
@@ -604,13 +608,13 @@ type ImageSummary struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="createdTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
 
-	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386; any other word of the cloud is kept as it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
 
-	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
-	// account's); another word of the cloud's is passed on as it is.
+	// type is the kind of owner: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); any other word of the cloud is kept as it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Type string `json:"type,omitempty"`
@@ -620,7 +624,7 @@ type ImageSummary struct {
 	// +kubebuilder:validation:MaxLength=64
 	Creator string `json:"creator,omitempty"`
 
-	// selection says whether the image is selected, and if not why not: the first of these that applies. Missing (the
+	// selection is whether the image is selected, and if not why not: the first of these that applies. Missing (the
 	// listing lacks it, but removals are blocked; it may be selected all the same); Selected; HeldBack (new while removals
 	// are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec names neither its creator nor
 	// its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; NoCreationTime
@@ -629,7 +633,7 @@ type ImageSummary struct {
 	Selection SelectionVerdict `json:"selection,omitempty"`
 }
 
-// SelectionVerdict says whether a member is selected, and if not why not.
+// SelectionVerdict is whether a member is selected, and if not why not.
 //
 // +kubebuilder:validation:Enum=Missing;Selected;HeldBack;UntrustedCreator;NotNormal;NoVersion;OutOfRange;NoCreationTime;TooYoung;Skipped;NotNewest
 type SelectionVerdict string
@@ -670,13 +674,13 @@ type SelectedImage struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="createdTime must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	CreatedTime *metav1.Time `json:"createdTime,omitempty"`
 
-	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386; any other word of the cloud is kept as it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
 
-	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
-	// account's); another word of the cloud's is passed on as it is.
+	// type is the kind of owner: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); any other word of the cloud is kept as it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Type string `json:"type,omitempty"`
@@ -714,7 +718,7 @@ type SelectionRecord struct {
 	ReplacedTime *metav1.Time `json:"replacedTime,omitempty"`
 
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
-	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
+	// image is no longer visible to these credentials), NotMatched (one is no longer a member), NotNormal (one left the
 	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (the query was edited), Aged (an image passed minAge) or Pinned
 	// (selection.pin names one).
 	// +required
@@ -752,7 +756,7 @@ type RecordedImage struct {
 	// +kubebuilder:validation:MaxLength=255
 	Name string `json:"name,omitempty"`
 
-	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386; any other word of the cloud is kept as it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Architecture string `json:"architecture,omitempty"`
@@ -771,13 +775,13 @@ type PendingRemoval struct {
 	// +kubebuilder:validation:MaxLength=255
 	Name string `json:"name,omitempty"`
 
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
-	// credentials any more).
+	// reason is NotMatched (the image exists, but the query no longer matches it) or Gone (it is no longer visible to
+	// these credentials).
 	// +required
 	Reason RemovalReason `json:"reason,omitempty"`
 }
 
-// RemovingImage is an image that is no member any more and whose CloudImage is in its grace period.
+// RemovingImage is an image that is no longer a member and whose CloudImage is in its grace period.
 type RemovingImage struct {
 	// imageID is the image's id. Example: img-9qabwvbn.
 	// +required
@@ -785,8 +789,8 @@ type RemovingImage struct {
 	// +kubebuilder:validation:MaxLength=36
 	ImageID string `json:"imageID,omitempty"`
 
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
-	// credentials any more).
+	// reason is NotMatched (the image exists, but the query no longer matches it) or Gone (it is no longer visible to
+	// these credentials).
 	// +required
 	Reason RemovalReason `json:"reason,omitempty"`
 
@@ -798,7 +802,7 @@ type RemovingImage struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1000-01-01T00:00:00Z')",message="since must be a time in UTC, to the second, such as 2026-08-20T08:00:00Z"
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 
-	// deleteAfter is when the query lets go of the CloudImage, with the next good listing.
+	// deleteAfter is when the query's grace period ends; the next good listing then releases the CloudImage.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
@@ -807,7 +811,7 @@ type RemovingImage struct {
 	DeleteAfter metav1.Time `json:"deleteAfter,omitempty,omitzero"`
 }
 
-// RemovalReason is why an image is no member any more.
+// RemovalReason is why an image is no longer a member.
 //
 // +kubebuilder:validation:Enum=NotMatched;Gone
 type RemovalReason string

@@ -433,11 +433,21 @@ func sendBytes(ctx context.Context, client *rest.RESTClient, how verb, kind stri
 		// What a user gets to read is the message in the body, not the client's summary of it.
 		var status metav1.Status
 		if json.Unmarshal(answer, &status) == nil && status.Message != "" {
-			err = errors.New(status.Message)
+			err = errors.New(inNewestWords.Replace(longerThan.ReplaceAllString(status.Message, "may not be more than $1 bytes")))
 		}
 	}
 	return answer, err
 }
+
+// Kubernetes 1.31 says the same in other words.
+var (
+	longerThan    = regexp.MustCompile(`may not be longer than (\d+)`)
+	inNewestWords = strings.NewReplacer(
+		`Invalid value: "null"`, "Invalid value: null",
+		"Duplicate value: map[string]interface {}", "Duplicate value: ",
+		": a qualified name must consist", ": a valid label key must consist",
+	)
+)
 
 // stored returns the base document under the name by which it is in the cluster,
 // for what needs an object that is there already.

@@ -396,7 +396,7 @@ var queryRules = map[string]tc{
 	},
 	"minImages fits into 32 bits": {
 		rule: "ImageQuery .spec.minImages format", refuse: json.Number("4294967297"),
-		says: "must be of type integer with format int32",
+		says: "minImages: Invalid value",
 	},
 	"minImages is a whole number": {
 		rule: "ImageQuery .spec.minImages format", accept: json.Number("1.0"), refuse: json.Number("1.5"),
@@ -725,7 +725,7 @@ var queryRules = map[string]tc{
 	},
 	"a limit is a number": {
 		rule: "ImageQuery .spec.selection.limit format", refuse: json.Number("4294967297"),
-		says: "must be of type integer with format int32",
+		says: "limit: Invalid value",
 	},
 	"not fewer than no image are skipped": {
 		rule: "ImageQuery .spec.selection.skip minimum", accept: 0, refuse: -1,
@@ -986,7 +986,7 @@ var statusRules = map[string]tc{
 	},
 	"a condition's generation is a number": {
 		rule: "ImageQuery .status.conditions[].observedGeneration format", accept: json.Number("9223372036854775807"),
-		refuse: json.Number("9223372036854775808"), says: "must be of type integer with format int64",
+		refuse: json.Number("9223372036854775808"), says: "observedGeneration: Invalid value",
 	},
 	"a condition's reason isn't empty": {
 		rule: "ImageQuery .status.conditions[].reason minLength", refuse: "", says: "should be at least 1 chars long",
@@ -1063,19 +1063,32 @@ var statusRules = map[string]tc{
 
 	"observedGeneration is a number of 64 bits": {
 		rule: "ImageQuery .status.observedGeneration format", accept: json.Number("9223372036854775807"),
-		refuse: json.Number("1e20"), says: "must be of type integer with format int64",
+		refuse: json.Number("1e20"), says: "observedGeneration: Invalid value",
 	},
 	"syncedGeneration is a number of 64 bits": {
 		rule: "ImageQuery .status.syncedGeneration format", accept: json.Number("9223372036854775807"),
-		refuse: json.Number("9223372036854775808"), says: "must be of type integer with format int64",
+		refuse: json.Number("9223372036854775808"), says: "syncedGeneration: Invalid value",
 	},
 	"listedCount is a number of 32 bits": {
 		rule: "ImageQuery .status.listedCount format", accept: json.Number("2147483647"),
-		refuse: json.Number("2147483648"), says: "must be of type integer with format int32",
+		refuse: json.Number("2147483648"), says: "listedCount: Invalid value",
+	},
+	"listedCount isn't negative": {
+		rule: "ImageQuery .status.listedCount minimum", accept: 0, refuse: -1, says: "should be greater than or equal to 0",
+	},
+	// Kubernetes 1.31 doesn't check the format, and what doesn't fit can't be decoded.
+	"listedCount fits into 32 bits everywhere": {
+		rule: "ImageQuery .status.listedCount maximum", refuse: json.Number("2147483648"), says: "listedCount: Invalid value",
 	},
 	"imageCount is a number of 32 bits": {
 		rule: "ImageQuery .status.imageCount format", accept: json.Number("2147483647"),
-		refuse: json.Number("2147483648"), says: "must be of type integer with format int32",
+		refuse: json.Number("2147483648"), says: "imageCount: Invalid value",
+	},
+	"imageCount isn't negative": {
+		rule: "ImageQuery .status.imageCount minimum", accept: 0, refuse: -1, says: "should be greater than or equal to 0",
+	},
+	"imageCount fits into 32 bits everywhere": {
+		rule: "ImageQuery .status.imageCount maximum", refuse: json.Number("2147483648"), says: "imageCount: Invalid value",
 	},
 	"observedQuery has at most 64 characters": {
 		rule: "ImageQuery .status.observedQuery maxLength", accept: chars(64), refuse: chars(65),
@@ -1443,7 +1456,7 @@ var imageRules = map[string]tc{
 	},
 	"image.sizeGiB is a number of 64 bits": {
 		rule: "CloudImage .image.sizeGiB format", accept: json.Number("9223372036854775807"),
-		refuse: json.Number("9223372036854775808"), says: "must be of type integer with format int64",
+		refuse: json.Number("9223372036854775808"), says: "sizeGiB: Invalid value",
 	},
 
 	"tags are at most 64": {
@@ -1473,7 +1486,7 @@ var imageRules = map[string]tc{
 	},
 	"a snapshot's size is a number of 64 bits": {
 		rule: "CloudImage .image.snapshots[].diskSizeGiB format", accept: json.Number("9223372036854775807"),
-		refuse: json.Number("1e19"), says: "must be of type integer with format int64",
+		refuse: json.Number("1e19"), says: "diskSizeGiB: Invalid value",
 	},
 	"a snapshot's use is bounded": {
 		rule: "CloudImage .image.snapshots[].diskUsage maxLength", accept: chars(64), refuse: chars(65),

@@ -31,7 +31,7 @@ func Main(program string, args []string) int {
 
 // execute runs the command until the context ends. Results go to out, and what is for people only to errOut.
 func execute(ctx context.Context, program string, args []string, out, errOut io.Writer) int {
-	root := newRoot(program) //nolint:contextcheck // cobra hands the context to the commands
+	root := NewRoot(program) //nolint:contextcheck // cobra hands the context to the commands
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -48,8 +48,8 @@ func execute(ctx context.Context, program string, args []string, out, errOut io.
 	return code
 }
 
-// newRoot returns the command that all others belong to. It is called as the program is: a plugin of kubectl is no operator.
-func newRoot(program string) *cobra.Command {
+// NewRoot returns the command that all others belong to. It is called as the program is: a plugin of kubectl is no operator.
+func NewRoot(program string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "manager",
 		Short: "The operator that brings Tencent Cloud's catalogue of CVM images into Kubernetes",

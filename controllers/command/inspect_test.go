@@ -265,7 +265,7 @@ func TestWhyIsASentence(t *testing.T) {
 			"old enough for selection.minAge from 2036-11-24T13:00:00Z\n",
 		"img-web00009": "img-web00009 web-9: member (4 of 30), not selected: UntrustedCreator; account 7 shares it, and neither " +
 			"selection.trustedCreators nor match.creators names that account, nor imageIDs the image\n",
-		"img-web00000": "img-web00000: no member any more: NotMatched since 2026-11-24T12:00:00Z; " +
+		"img-web00000": "img-web00000: no longer a member: NotMatched since 2026-11-24T12:00:00Z; " +
 			"its CloudImage is deleted after 2036-11-25T12:00:00Z\n",
 		"img-db000001": "img-db000001 db-1: no member: match.nameRegex excludes it\n",
 		"img-nobody00": "img-nobody00: no member: neither status nor a CloudImage knows it; " +

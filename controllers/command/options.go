@@ -36,6 +36,7 @@ type options struct {
 	leaderElect          bool
 	metricsAddress       string
 	metricsSecure        bool
+	metricsCertPath      string
 	probeAddress         string
 	zap                  zap.Options
 	printVersion         bool
@@ -87,6 +88,8 @@ func (o *options) bind(f *flag.FlagSet) {
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the Lease, for several replicas")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 switches it off")
 	f.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to authenticated and authorized clients only")
+	f.StringVar(&o.metricsCertPath, "metrics-cert-path", "", "folder with tls.crt and tls.key for /metrics, such as a mounted Secret; "+
+		"they are read again when they change; without it the operator makes a certificate that no client can check")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches it off")
 	o.zap.BindFlags(f)
 	f.BoolVar(&o.printVersion, "version", false, "print version, commit and Go version, and exit")
@@ -98,6 +101,8 @@ func (o options) validate() error {
 		return fmt.Errorf("--concurrent must be at least 1, got %d", o.concurrent)
 	case o.maxStatusImages < 1 || o.maxStatusImages > 2000:
 		return fmt.Errorf("--max-status-images must be between 1 and 2000, got %d", o.maxStatusImages)
+	case o.metricsCertPath != "" && !o.metricsSecure:
+		return errors.New("--metrics-cert-path is for HTTPS, which --metrics-secure=false switches off; leave out one of them")
 	case o.cvm.QPS <= 0 || o.cvm.Burst < 1:
 		return fmt.Errorf("--cvm-qps must be above 0 and --cvm-burst at least 1, got %v and %d", o.cvm.QPS, o.cvm.Burst)
 	case !slices.Contains([]string{"secret", "env", auth.CVMRole, auth.TKEOIDC}, o.defaultCredentials):

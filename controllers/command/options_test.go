@@ -48,6 +48,7 @@ func TestAWrongFlagGetsASentence(t *testing.T) {
 		"--default-account-id=1": "--default-account-id is for --default-credentials=env, cvm-role and tke-oidc; a Secret says it by " +
 			"its key accountID",
 		"--default-account-id=me --default-credentials=env": `--default-account-id must be the id of an account (uin), which has digits only, got "me"`,
+		"--metrics-cert-path=/tls --metrics-secure=false":   "--metrics-cert-path is for HTTPS, which --metrics-secure=false switches off",
 		"--leader-elect false --no-such":                    `got "false"; write --flag=value`,
 		"--publish-namespaces=Team":                         `"Team" is no namespace; write names such as team-a,team-b`,
 		"--no-such":                                         "no-such",

@@ -63,14 +63,14 @@ func (o *pageOptions) bind(c *cobra.Command) {
 	o.kubeconfig = bindKubeconfig(c)
 }
 
-// validate refuses what would let the page past RBAC: whoever reaches the port sees what the page's own rights show.
+// validate refuses what would let the page past RBAC: every client of the port sees what the page's own rights show.
 func (o *pageOptions) validate() error {
 	host, _, err := net.SplitHostPort(o.address)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
 	}
 	if address, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !address.IsLoopback()) {
-		return fmt.Errorf("--bind-address must be a loopback address, such as 127.0.0.1:8090, got %q: the page asks nobody who they are, "+
+		return fmt.Errorf("--bind-address must be a loopback address, such as 127.0.0.1:8090, got %q: the page authenticates no one, "+
 			"so reach it by kubectl port-forward or through an authenticating proxy beside it", o.address)
 	}
 	return nil

@@ -11,14 +11,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
+	corev1 "k8s.io/api/core/v1"
 	certutil "k8s.io/client-go/util/cert"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -47,7 +50,7 @@ func addServers(ctx context.Context, mgr ctrl.Manager, o options) error {
 		if handler, err = requireAuthorization(mgr, handler); err != nil {
 			return err
 		}
-		if certificate, err = selfSignedTLS(); err != nil {
+		if certificate, err = metricsTLS(mgr, o.metricsCertPath); err != nil {
 			return err
 		}
 	}
@@ -127,16 +130,30 @@ func cachesSynced(c cache.Cache) healthz.Checker {
 	}
 }
 
-// selfSignedTLS returns a configuration with a new self-signed certificate, which encrypts but doesn't authenticate the server.
-// HTTP/2 is off because of its rapid resets.
-func selfSignedTLS() (*tls.Config, error) {
+// metricsTLS returns a configuration with the certificate of a folder, or a self-signed one. HTTP/2 is off because of its rapid resets.
+func metricsTLS(mgr ctrl.Manager, folder string) (*tls.Config, error) {
+	config := &tls.Config{NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+	if folder == "" {
+		pair, err := selfSigned()
+		if err != nil {
+			return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+		return config, nil
+	}
+	watcher, err := certwatcher.New(filepath.Join(folder, corev1.TLSCertKey), filepath.Join(folder, corev1.TLSPrivateKeyKey))
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-cert-path: %w", err)
+	}
+	config.GetCertificate = watcher.GetCertificate
+	return config, mgr.Add(watcher)
+}
+
+// selfSigned returns a new certificate that encrypts but doesn't authenticate the server.
+func selfSigned() (tls.Certificate, error) {
 	certificate, key, err := certutil.GenerateSelfSignedCertKey("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
 	if err != nil {
-		return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
+		return tls.Certificate{}, err
 	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return nil, fmt.Errorf("making a certificate for the metrics: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}, nil
+	return tls.X509KeyPair(certificate, key)
 }

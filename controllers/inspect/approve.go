@@ -17,7 +17,7 @@ import (
 )
 
 // Approve annotates a query so that its blocked removal goes on, if the token is that of the removal, and returns how many images
-// that lets go.
+// that releases.
 func Approve(ctx context.Context, cluster client.Client, name, token string) (int, error) {
 	query, err := ReadQuery(ctx, cluster, name)
 	if err != nil {

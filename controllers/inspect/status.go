@@ -38,7 +38,7 @@ type Status struct {
 	Selected []Selected `json:"selected,omitempty"`
 	Waiting  []Waiting  `json:"waiting,omitempty"`
 
-	// Pending is what an approval would let go, and Removing what has left.
+	// Pending is what an approval would remove, and Removing what has left.
 	Pending  []imagev1alpha1.PendingRemoval `json:"pendingRemoval,omitempty"`
 	Removing []imagev1alpha1.RemovingImage  `json:"removing,omitempty"`
 
@@ -46,7 +46,7 @@ type Status struct {
 	LastWritten  *metav1.Time `json:"lastWritten,omitempty"`
 	NextExpected *metav1.Time `json:"nextExpected,omitempty"`
 
-	// ApproveCommand lets go what is pending, and PinCommand goes back to what was selected before.
+	// ApproveCommand removes what is pending, and PinCommand goes back to what was selected before.
 	ApproveCommand string `json:"approveCommand,omitempty"`
 	PinCommand     string `json:"pinCommand,omitempty"`
 }
@@ -136,7 +136,7 @@ func statusOf(query *imagev1alpha1.ImageQuery) Status {
 	return s
 }
 
-// pinCommand goes back to what was selected before; empty if nothing was, or its images are no members any more.
+// pinCommand goes back to what was selected before; empty if nothing was, or its images are no longer members.
 func pinCommand(query *imagev1alpha1.ImageQuery) string {
 	history := query.Status.SelectedHistory
 	if len(history) < 2 {

@@ -152,13 +152,13 @@ func outsideSentence(query *imagev1alpha1.ImageQuery, id string, object *imagev1
 	status := &query.Status
 	for _, one := range status.Removing {
 		if one.ImageID == id {
-			return fmt.Sprintf("no member any more: %s since %s; its CloudImage is deleted after %s", one.Reason,
+			return fmt.Sprintf("no longer a member: %s since %s; its CloudImage is deleted after %s", one.Reason,
 				one.Since.UTC().Format(time.RFC3339), one.DeleteAfter.UTC().Format(time.RFC3339))
 		}
 	}
 	switch {
 	case selected:
-		return "no member any more, but still selected, since no other image of its group qualifies"
+		return "no longer a member, but still selected, since no other image of its group qualifies"
 	case status.SyncedGeneration != query.Generation:
 		return "not known yet: the present spec wasn't synced; ask again once Ready isn't Unknown"
 	case object == nil && ptr.Deref(status.ImagesTruncated, false):

@@ -147,7 +147,7 @@ func reasonSentence(reason imagev1alpha1.SelectionReason) string {
 	case imagev1alpha1.SelectedGone:
 		return "a selected image is gone"
 	case imagev1alpha1.SelectedNotMatched:
-		return "a selected image is no member any more"
+		return "a selected image is no longer a member"
 	case imagev1alpha1.SelectedNotNormal:
 		return "a selected image left the state NORMAL"
 	case imagev1alpha1.SelectedDeprecated:

@@ -34,7 +34,7 @@ type changeRow struct {
 	Created                                       *moment
 }
 
-// graceRow is an image that is no member any more, and whose CloudImage stays for a time.
+// graceRow is an image that is no longer a member, and whose CloudImage stays for a time.
 type graceRow struct {
 	Query, Name, ID, Object string
 	Reason                  string
@@ -115,7 +115,7 @@ func (s scene) graceRow(query *imagev1alpha1.ImageQuery, removing imagev1alpha1.
 	return row
 }
 
-// reasonWord says why an image is no member any more.
+// reasonWord is why an image is no longer a member.
 func reasonWord(reason imagev1alpha1.RemovalReason) string {
 	switch reason {
 	case imagev1alpha1.RemovedGone:

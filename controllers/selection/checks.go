@@ -22,7 +22,7 @@ type check struct {
 }
 
 // memberChecks look at a member alone. rankChecks look at its rank among the members of its group that passed all
-// memberChecks. The first check that fails gives the verdict. docs/imagequery.md lists the verdicts in this order.
+// memberChecks. The first check that fails gives the verdict. docs/imagequery-debugging.md lists the verdicts in this order.
 var (
 	memberChecks = []check{
 		{verdict: imagev1alpha1.VerdictMissing, fails: isMissing},

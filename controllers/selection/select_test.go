@@ -21,7 +21,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
-// The cases follow the recipes of docs/recipes.md.
+// The cases follow the recipes of docs/recipes*.md.
 func TestSelection(t *testing.T) {
 	nightly := []catalog.Image{
 		catalogtest.Image("node-v1.30.4", 1), catalogtest.Image("node-v1.30.3", 30),

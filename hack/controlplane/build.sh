@@ -5,8 +5,9 @@
 # Puts etcd, kube-apiserver, kube-controller-manager and kubectl, or those of
 # them that are named, into DEST as links to a cache outside the checkout.
 #
-#   build.sh DEST [NAME...]
+#   [KUBERNETES=1.31] build.sh DEST [NAME...]
 #
+# KUBERNETES chooses an older version: a folder here, with a go.mod of its own.
 # Compiling all four takes minutes, so a finished binary is kept by version and
 # module sums, where a clean clone finds it. Each one arrives there by a rename:
 # whatever is in the cache is whole, however many builds ran or died.
@@ -20,6 +21,13 @@ if ((${#names[@]} == 0)); then names=(etcd kube-apiserver kube-controller-manage
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd -P)
 cd "$(dirname "${BASH_SOURCE[0]}")"
+if [[ -n ${KUBERNETES:-} ]]; then
+	[[ -f $KUBERNETES/go.mod ]] || {
+		echo "build.sh knows no Kubernetes '$KUBERNETES': name one of" */go.mod "without /go.mod, or none for the newest" >&2
+		exit 1
+	}
+	cd "$KUBERNETES"
+fi
 export GOWORK=off CGO_ENABLED=0
 
 package() {

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Docs generates docs/metrics.md from the definitions of metrics in the source code: each metric is created by a call of
-// prometheus.New... with literal name, help and labels. It also generates the chart's README.md from its values and schema.
+// prometheus.New... with literal name, help and labels. It also generates the chart's README.md from its values and schema, and
+// docs/flags.md from the commands.
 package main
 
 import (
@@ -33,7 +34,7 @@ var sources = map[string][]string{
 type metric struct{ name, kind, help, labels string }
 
 func main() {
-	if err := errors.Join(writeMetrics(), writeValues()); err != nil {
+	if err := errors.Join(writeMetrics(), writeValues(), writeFlags()); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)
 		os.Exit(1)
 	}
@@ -61,7 +62,7 @@ func tableOf(files []string) (string, error) {
 		metrics = append(metrics, found...)
 	}
 	var out strings.Builder
-	out.WriteString("| Metric | Type | Labels | What it says |\n|---|---|---|---|\n")
+	out.WriteString("| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n")
 	for _, m := range metrics {
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)
 	}

@@ -47,7 +47,7 @@ func writeValues() error {
 	if err != nil {
 		return err
 	}
-	table := "| Value | Default | What it says |\n|---|---|---|\n" + strings.Join(rows, "\n")
+	table := "| Value | Default | Meaning |\n|---|---|---|\n" + strings.Join(rows, "\n")
 	page := strings.Replace(chartDocument, "@values@", table, 1)
 	return os.WriteFile(filepath.Join(chart, "README.md"), []byte(page), 0o644)
 }

@@ -26,7 +26,7 @@ check() {
 lint() { make --no-print-directory lint; }
 
 # What make generate and make manifests write.
-generated=(':(glob)api/*/zz_generated.*' ':(glob)api/*/applyconfiguration/**' config/crd/bases config/rbac docs/reference.md docs/metrics.md config/chart/README.md)
+generated=(':(glob)api/*/zz_generated.*' ':(glob)api/*/applyconfiguration/**' config/crd/bases config/rbac docs/reference.md docs/metrics.md docs/flags.md config/chart/README.md)
 
 # Names and contents, new files included, so that a generated file that was never
 # committed counts; and only of these paths, so that work in progress doesn't.

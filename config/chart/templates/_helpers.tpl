@@ -86,6 +86,9 @@ capabilities:
 {{- if ne .Values.logLevel "info" }}
 - --zap-log-level={{ .Values.logLevel }}
 {{- end }}
+{{- if .Values.metricsCertificate.secretName }}
+- --metrics-cert-path=/etc/metrics-certificate
+{{- end }}
 {{- with .Values.publish.namespaces }}
 - --publish-namespaces={{ join "," . }}
 {{- end }}

@@ -94,7 +94,7 @@ func (p *progress) endedEarly(err error, who string) (code, message string) {
 	case reached == stepResolving:
 		return codeNoDNS, noDNS(who)
 	case reached < stepConnected:
-		return codeNotConnected, "no connection to " + who + " came about in time; check routes, firewalls and NetworkPolicy"
+		return codeNotConnected, "no connection to " + who + " was made in time; check routes, firewalls and NetworkPolicy"
 	}
 	return codeTimeout, notInTime
 }
@@ -126,7 +126,7 @@ func certificate(err error, who string) (code, message string) {
 	switch {
 	case errors.As(err, &x509.UnknownAuthorityError{}):
 		return codeUnknownAuthority, fmt.Sprintf("the certificate of %s is signed by an unknown authority, %q; "+
-			"if it is your company's, add its certificate to the operator's, else somebody stands between the operator and the cloud", who,
+			"if it is your company's, add its certificate to the operator's, else something stands between the operator and the cloud", who,
 			authority(err))
 	case errors.As(err, &x509.HostnameError{}):
 		return codeCertificateName, "the certificate of " + who +

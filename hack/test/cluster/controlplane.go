@@ -43,6 +43,9 @@ type Options struct {
 	APIServerFlags map[string]string
 	APIServerEnv   []string
 
+	// Checkout is another checkout, of which config/default is installed.
+	Checkout string
+
 	// Empty omits config/default and OperatorKubeconfig, for tests that install the operator differently.
 	Empty bool
 
@@ -90,7 +93,7 @@ func Start(t T, o Options) *Cluster {
 	c.startServers(o)
 	c.connect()
 	if !o.Empty {
-		c.install()
+		c.Install(o.Checkout)
 		c.OperatorKubeconfig = c.KubeconfigOf(ServiceAccount, c.Config)
 	}
 	if !o.WithoutControllers {

@@ -28,14 +28,18 @@ const (
 	OperatorUser   = "system:serviceaccount:" + Namespace + ":" + ServiceAccount
 )
 
-// install applies config/default and waits until its kinds are served. Its Deployment doesn't run; see StartManager.
-func (c *Cluster) install() {
+// Install applies config/default of a checkout, by default of this one, and waits until its kinds are served. Its
+// Deployment doesn't run; see StartManager.
+func (c *Cluster) Install(checkout string) {
 	c.Helper()
-	root, err := repository()
-	if err != nil {
-		c.Fatalf("%v", err)
+	if checkout == "" {
+		root, err := repository()
+		if err != nil {
+			c.Fatalf("%v", err)
+		}
+		checkout = root
 	}
-	c.Kubectl("", "apply", "--server-side", "-k", filepath.Join(root, "config", "default"))
+	c.Kubectl("", "apply", "--server-side", "-k", filepath.Join(checkout, "config", "default"))
 	c.Until("the kinds are served", func(ctx context.Context) error {
 		return errors.Join(c.Client.List(ctx, &imagev1alpha1.ImageQueryList{}), c.Client.List(ctx, &imagev1alpha1.CloudImageList{}))
 	})

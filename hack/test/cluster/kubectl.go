@@ -42,5 +42,6 @@ func (c *Cluster) Environ() []string {
 // Apply applies YAML like a user.
 func (c *Cluster) Apply(yaml string) {
 	c.Helper()
-	c.Kubectl(yaml, "apply", "-f", "-")
+	// kubectl 1.31 takes for JSON what begins with a brace.
+	c.Kubectl("---\n"+yaml, "apply", "-f", "-")
 }

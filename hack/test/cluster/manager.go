@@ -19,6 +19,7 @@ type Manager struct {
 	// Probes and Metrics are the addresses (host:port) of its servers.
 	Probes, Metrics string
 
+	path  string
 	flags []string
 }
 
@@ -26,7 +27,17 @@ type Manager struct {
 // get free ports; the given flags take precedence. As with env(1), NAME=value sets a variable of its environment.
 func (c *Cluster) StartManager(cloud *Cloud, flags ...string) *Manager {
 	c.Helper()
-	m := &Manager{Probes: c.FreeAddress(), Metrics: c.FreeAddress()}
+	path, err := managerBinary()
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	return c.StartManagerOf(path, cloud, flags...)
+}
+
+// StartManagerOf is StartManager for another build of the operator.
+func (c *Cluster) StartManagerOf(path string, cloud *Cloud, flags ...string) *Manager {
+	c.Helper()
+	m := &Manager{Probes: c.FreeAddress(), Metrics: c.FreeAddress(), path: path}
 	m.flags = append([]string{
 		"--kubeconfig=" + c.OperatorKubeconfig, "--credentials-namespace=" + Namespace,
 		"--cvm-endpoint=" + cloud.Endpoint, "--sts-endpoint=" + cloud.STS,
@@ -46,11 +57,7 @@ func (c *Cluster) RestartManager(old *Manager, flags ...string) *Manager {
 // LaunchManager is RestartManager without waiting, for a manager that may never become ready.
 func (c *Cluster) LaunchManager(old *Manager, flags ...string) *Manager {
 	c.Helper()
-	path, err := managerBinary()
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
-	m := &Manager{Probes: old.Probes, Metrics: old.Metrics, flags: slices.Concat(old.flags, flags)}
+	m := &Manager{Probes: old.Probes, Metrics: old.Metrics, path: old.path, flags: slices.Concat(old.flags, flags)}
 	var flagsOnly, env []string
 	for _, flag := range m.flags {
 		if strings.HasPrefix(flag, "-") {
@@ -59,7 +66,7 @@ func (c *Cluster) LaunchManager(old *Manager, flags ...string) *Manager {
 			env = append(env, flag)
 		}
 	}
-	m.Process = c.children.start(c.T, env, path, flagsOnly...)
+	m.Process = c.children.start(c.T, env, m.path, flagsOnly...)
 	return m
 }
 

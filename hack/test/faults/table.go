@@ -144,7 +144,7 @@ var Table = []Row{
 		Proof:    "`controllers/odd_cloud_test.go`",
 	},
 	{
-		Number: 26, Fault: "ids that are none: empty, `../x`, upper case, 10 KiB",
+		Number: 26, Fault: "malformed ids: empty, `../x`, upper case, 10 KiB",
 		Required: "Skipped and counted, never an object's name",
 		Proof:    "`controllers/catalog/cvm/convert_test.go`",
 	},
@@ -243,7 +243,7 @@ var Table = []Row{
 		Proof: "`controllers/imagequery_controller_test.go`",
 	},
 	{
-		Number: 47, Fault: "somebody made the CloudImage before",
+		Number: 47, Fault: "another client made the CloudImage before",
 		Required: "It is the record of that image and is brought to it; one that no query has is NotMatched at once and deleted a day later",
 		Proof:    "`controllers/missing_test.go`",
 	},
@@ -315,7 +315,7 @@ var Table = []Row{
 		Required: "Live, and not ready, until the cluster's state has been read; metrics are served throughout",
 	},
 	{
-		Number: 63, Fault: "CloudImages are deleted, or lose their owners, by somebody else",
+		Number: 63, Fault: "another client deletes CloudImages, or takes their owners off",
 		Required: "Made anew at once, and after a start; a job that deletes all the time drives polls with growing pauses. What the " +
 			"deletion of a query with --cascade=orphan leaves loses its label at once and has a day",
 		Proof: "`controllers/missing_test.go`",

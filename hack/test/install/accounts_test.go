@@ -30,7 +30,7 @@ func TestTheExamplesOfWhoMayNameWhichAccountWork(t *testing.T) {
 	})
 	const account = "leave spec.credentialsRef out"
 	const creators = "leave these out of match.creators and selection.trustedCreators"
-	const ids = "say in match.creators"
+	const ids = "name the creators in match.creators"
 	for spec, refusal := range map[string]string{
 		"suspend: false": "",
 		"filters: [{name: image-type, values: [SHARED_IMAGE]}]":           "",

@@ -101,8 +101,11 @@ func TestTheChartRendersWhatConfigDefaultHas(t *testing.T) {
 func TestTheChartRendersTheFoldersOfConfig(t *testing.T) {
 	for folder, args := range map[string][]string{
 		"config/network-policy": {"--set", "networkPolicy.enabled=true"},
-		"config/prometheus":     {"--set", "serviceMonitor.enabled=true", "--set", "prometheusRule.enabled=true"},
-		"config/grafana":        {"--set", "grafanaDashboard.enabled=true"},
+		"config/prometheus": {
+			"--set", "metricsCertificate.secretName=image-catalog-operator-metrics-certificate",
+			"--set", "serviceMonitor.enabled=true", "--set", "prometheusRule.enabled=true",
+		},
+		"config/grafana": {"--set", "grafanaDashboard.enabled=true"},
 	} {
 		kustomize := tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
 		shipped := run(t, exec.CommandContext(t.Context(), kustomize, "build", filepath.Join(root, folder)), nil)
@@ -400,6 +403,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"a standard label of one's own": {"commonLabels.app\\.kubernetes\\.io/name=images", "commonLabels"},
 		"a timeout without a unit":      {"serviceMonitor.scrapeTimeout=20", "scrapeTimeout"},
 		"a strategy that is none":       {"strategy.type=BlueGreen", "strategy"},
+		"a scrape that checks nothing":  {"serviceMonitor.enabled=true", "metricsCertificate.secretName"},
 	} {
 		if _, err := render(t, "--set", tc.value); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s (%s) is to be refused with the name %s, but: %v", what, tc.value, tc.want, err)

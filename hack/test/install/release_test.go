@@ -6,6 +6,7 @@ package install_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,6 +110,30 @@ func TestHelmInstallsUpgradesAndUninstalls(t *testing.T) {
 
 	r.must("install", "image-catalog", chart)
 	catalogue.untouched(t, "installing again")
+}
+
+// The tag of a released image can be moved, and its digest can't.
+func TestThePackedChartNamesTheImageByDigest(t *testing.T) {
+	const version = "v0.0.9-test"
+	digest := "sha256:" + strings.Repeat("0a1b2c3d", 8)
+	makeTarget(t, nil, "chart", "VERSION="+version, "DIGEST="+digest)
+	packed := filepath.Join(root, "dist", "image-catalog-operator-"+strings.TrimPrefix(version, "v")+".tgz")
+	t.Cleanup(func() { _ = os.Remove(packed) })
+	text, err := attempt(helmCommand(t.Context(), t, "template", "image-catalog", packed, "--namespace", namespace, "--kube-version", oldest), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := parse(t, text)
+	if got := container(t, deployment(t, objects)).Image; got != "ghcr.io/image-catalog/image-catalog-operator@"+digest {
+		t.Errorf("the image is %s", got)
+	}
+	unpacked, err := render(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(parse(t, unpacked)); len(objects) != want {
+		t.Errorf("the packed chart has %d objects, and the folder %d", len(objects), want)
+	}
 }
 
 func TestHelmTakesOverWhatKubectlInstalled(t *testing.T) {

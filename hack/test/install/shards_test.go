@@ -56,7 +56,7 @@ func (r release) startAs(cloud *cluster.Cloud, deployment *unstructured.Unstruct
 // Names of objects follow the release's name, so two releases share no object, except the identical roles for people.
 func TestReleasesWithNamesOfTheirOwnShareNoObject(t *testing.T) {
 	everything := []string{
-		"--set", "networkPolicy.enabled=true", "--set", "serviceMonitor.enabled=true",
+		"--set", "networkPolicy.enabled=true", "--set", "serviceMonitor.enabled=true", "--set", "serviceMonitor.insecureSkipVerify=true",
 		"--set", "prometheusRule.enabled=true", "--set", "grafanaDashboard.enabled=true",
 		"--set", "rbac.metricsReaders[0].name=prometheus-k8s", "--set", "rbac.metricsReaders[0].namespace=monitoring",
 	}

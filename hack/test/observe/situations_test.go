@@ -122,7 +122,7 @@ const (
 	anotherQuestion = `{"spec":{"filters":[{"name":"image-type","values":["PRIVATE_IMAGE","SHARED_IMAGE"]}]}}`
 )
 
-// situations is the table of conditions, as in README.md.
+// situations is the table of conditions, as in docs/imagequery-debugging.md.
 var situations = map[string]situation{
 	"new-generation": {
 		produce:    then(synced(2), failing(cvmtest.Fault{Blackhole: true}), edited(anotherQuestion), untilReason("Progressing")),

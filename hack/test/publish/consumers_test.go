@@ -37,7 +37,7 @@ import (
 
 const root = "../../.."
 
-// recipes are the blocks of docs/consumers.md.
+// recipes are the blocks of docs/consumers.md and docs/consumers-infrastructure.md.
 type recipes struct {
 	*cluster.Cluster
 
@@ -46,16 +46,20 @@ type recipes struct {
 	page  string
 }
 
-// The recipes of docs/consumers.md, as they stand there.
+// The recipes of both pages, as they stand there.
 func TestConsumers(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{WithoutControllers: true, WithoutAudit: true})
-	page, err := os.ReadFile(root + "/docs/consumers.md")
-	if err != nil {
-		t.Fatal(err)
+	var page strings.Builder
+	for _, name := range []string{"consumers.md", "consumers-infrastructure.md"} {
+		content, err := os.ReadFile(root + "/docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page.Write(content)
 	}
 	c.Kubectl("", "apply", "-f", "testdata/kinds.yaml")
 	c.Kubectl("", "wait", "--for=condition=Established", "crd", "--all")
-	r := &recipes{Cluster: c, t: t, page: string(page), cloud: c.StartCloud("-public=false", "-private=0", "-shared=0")}
+	r := &recipes{Cluster: c, t: t, page: page.String(), cloud: c.StartCloud("-public=false", "-private=0", "-shared=0")}
 	r.cloud.Put(region, image("img-amd00001", "x86_64", 1), image("img-arm00001", "arm", 1))
 	c.ConsentIn(docsNamespace)
 	c.StartManager(r.cloud, "--publish-namespaces="+docsNamespace)
@@ -85,7 +89,7 @@ func TestConsumers(t *testing.T) {
 	}
 }
 
-// What docs/consumers.md calls things.
+// What the pages call things.
 const docsNamespace, docsQuery, docsConfigMap = "default", "tke-nodes", "images"
 
 // lasting starts processes that outlive the subtest.
@@ -103,7 +107,7 @@ func (r *recipes) block(section, kind string, number int) string {
 	text, _, _ = strings.Cut(text, "\n## ")
 	blocks := regexp.MustCompile("(?ms)^```"+regexp.QuoteMeta(kind)+"\n(.*?)^```").FindAllStringSubmatch(text, -1)
 	if !found || len(blocks) <= number {
-		r.t.Fatalf("docs/consumers.md has no block %d of the kind %q below %q", number, kind, section)
+		r.t.Fatalf("docs/consumers*.md have no block %d of the kind %q below %q", number, kind, section)
 	}
 	return blocks[number][1]
 }
@@ -348,7 +352,7 @@ func (r *recipes) tke() {
 // evaluate returns the values of attributes in the first block of a type.
 func (r *recipes) evaluate(text, blockType string, attributes ...string) []string {
 	r.t.Helper()
-	file, problems := hclsyntax.ParseConfig([]byte(text), "docs/consumers.md", hcl.InitialPos)
+	file, problems := hclsyntax.ParseConfig([]byte(text), "docs/consumers-infrastructure.md", hcl.InitialPos)
 	if problems.HasErrors() {
 		r.t.Fatal(problems)
 	}

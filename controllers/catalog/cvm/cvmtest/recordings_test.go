@@ -14,7 +14,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
 )
 
-// recording is a real request with its real answer. docs/simulator.md describes the format.
+// recording is a real request with its real answer. docs/simulator-fidelity.md describes the format.
 type recording struct {
 	Source  string `json:"source"`
 	Request struct {

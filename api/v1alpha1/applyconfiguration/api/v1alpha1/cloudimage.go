@@ -25,9 +25,9 @@ type CloudImageApplyConfiguration struct {
 	// metadata is the standard object metadata. Its labels repeat facts of the image for selectors; the label
 	// query.imagecatalog.dev/<name> marks the members of that ImageQuery.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// image is what the cloud says of the image.
+	// image has the facts that the cloud reports.
 	Image *ImageApplyConfiguration `json:"image,omitempty"`
-	// lifecycle is what the operator knows of the image's coming and going.
+	// lifecycle has what the operator knows: whether the image is there, since when, and until when its object stays.
 	Lifecycle *ImageLifecycleApplyConfiguration `json:"lifecycle,omitempty"`
 }
 

@@ -14,15 +14,15 @@ import (
 //
 // CloudImagePolicy decides which members have CloudImage objects, and what labels those have.
 //
-// Somebody who never wrote cloudImages and then asks for policy Selected has the default of 1000 in the stored object, and
-// kubectl keeps it there: it is not held against them, and counts as 500.
+// An author who never wrote cloudImages and then asks for policy Selected has the default of 1000 in the stored object, and
+// kubectl keeps it there. It is accepted, and counts as 500.
 type CloudImagePolicyApplyConfiguration struct {
-	// policy says which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
+	// policy decides which members have a CloudImage: All, Selected (only what status.selected names) or None. What a
 	// change of it no longer asks for is deleted without a grace period. Default All.
 	Policy *apiv1alpha1.CloudImageScope `json:"policy,omitempty"`
 	// maxImages is the largest number of CloudImages that the query may have, 1 to 20000, and at most 500 unless policy is
-	// All. With more, nothing of the listing is published, and Ready says TooManyImages. Images that can't be selected for
-	// want of trust (UntrustedCreator) don't count: those beyond the number have no CloudImage, and Ready says how many.
+	// All. With more, nothing of the listing is published (TooManyImages). Images that can't be selected for
+	// want of trust (UntrustedCreator) don't count: those beyond the number have no CloudImage, and Ready's message counts them.
 	// Where it is left out it is 1000, and 500 with another policy than All. Example: 5000.
 	MaxImages *int32 `json:"maxImages,omitempty"`
 	// labels are put on every CloudImage of the query, for example {team: infra}. Where two queries that share an image

@@ -12,7 +12,7 @@ import (
 // ImageApplyConfiguration represents a declarative configuration of the Image type for use
 // with apply.
 //
-// Image is what the cloud says of an image (DescribeImages' response type Image). Observed values are bounded but
+// Image has the facts that the cloud reports of an image (DescribeImages' response type Image). Observed values are bounded but
 // never refused for being unknown: the cloud may add a state or a platform at any time.
 type ImageApplyConfiguration struct {
 	// id is the image's id, the one to boot from. Example: img-487zeit5.
@@ -25,10 +25,10 @@ type ImageApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// description is the image's description.
 	Description *string `json:"description,omitempty"`
-	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE
+	// type is the kind of owner: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE
 	// (another account's, shared with this one).
 	Type *string `json:"type,omitempty"`
-	// source says how the image came about: OFFICIAL, CREATE_IMAGE or EXTERNAL_IMPORT.
+	// source is how the image was made: OFFICIAL, CREATE_IMAGE or EXTERNAL_IMPORT.
 	Source *string `json:"source,omitempty"`
 	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
 	Creator *string `json:"creator,omitempty"`
@@ -39,18 +39,18 @@ type ImageApplyConfiguration struct {
 	OSName *string `json:"osName,omitempty"`
 	// platform is the operating system's family. Example: TencentOS.
 	Platform *string `json:"platform,omitempty"`
-	// architecture is amd64, arm64 or 386, by the Kubernetes name (the cloud says x86_64, arm, i386); another word
-	// of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386, by the Kubernetes name (the cloud says x86_64, arm, i386); any other
+	// word of the cloud is kept as it is.
 	Architecture *string `json:"architecture,omitempty"`
 	// sizeGiB is the size of the system disk that the image needs, in GiB. Example: 50.
 	SizeGiB *int64 `json:"sizeGiB,omitempty"`
-	// cloudInit says whether the image runs cloud-init.
+	// cloudInit is whether the image runs cloud-init.
 	CloudInit *bool `json:"cloudInit,omitempty"`
 	// licenseType is who licenses the operating system: TencentCloud or BYOL.
 	LicenseType *string `json:"licenseType,omitempty"`
 	// family is the image family the image belongs to, if any.
 	Family *string `json:"family,omitempty"`
-	// deprecated says that the image's owner advises against it; it can still be booted.
+	// deprecated is true when the image's owner advises against it; it can still be booted.
 	Deprecated *bool `json:"deprecated,omitempty"`
 	// createdTime is when the image was created, by the cloud's clock; public images have none.
 	CreatedTime *v1.Time `json:"createdTime,omitempty"`

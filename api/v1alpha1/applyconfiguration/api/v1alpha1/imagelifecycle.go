@@ -13,20 +13,20 @@ import (
 // ImageLifecycleApplyConfiguration represents a declarative configuration of the ImageLifecycle type for use
 // with apply.
 //
-// ImageLifecycle is what the operator knows of an image's coming and going.
+// ImageLifecycle has what the operator knows: whether the image is there, since when, and until when its object stays.
 type ImageLifecycleApplyConfiguration struct {
 	// presence is Present while any ImageQuery has the image as a member; NotMatched when it exists but none has;
-	// Gone when it is not visible to these credentials any more.
+	// Gone when it is no longer visible to these credentials.
 	Presence *apiv1alpha1.ImagePresence `json:"presence,omitempty"`
 	// firstSeenTime is when the operator first saw the image.
 	FirstSeenTime *v1.Time `json:"firstSeenTime,omitempty"`
 	// lastChangeTime is when a fact in image, or presence, last changed.
 	LastChangeTime *v1.Time `json:"lastChangeTime,omitempty"`
 	// deleteAfter is the latest deleteAfter of leaving: once no query has the image as a member, the object is deleted by
-	// the first good listing after it. While presence is Present the object stays, whatever it says. An object that no
+	// the first good listing after it. While presence is Present the object stays all the same. An object that no
 	// query owns, as kubectl delete --cascade=orphan leaves it, is deleted then unless a query takes it up.
 	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
-	// leaving are the queries that have the image as a member no longer and keep its object for their grace period.
+	// leaving are the queries that no longer have the image as a member and keep its object for their grace period.
 	Leaving []LeavingQueryApplyConfiguration `json:"leaving,omitempty"`
 }
 

@@ -17,13 +17,13 @@ import (
 // ImageQueryApplyConfiguration represents a declarative configuration of the ImageQuery type for use
 // with apply.
 //
-// ImageQuery declares which Tencent Cloud CVM images someone cares about. The operator asks the cloud's DescribeImages
+// ImageQuery declares which Tencent Cloud CVM images are of interest. The operator asks the cloud's DescribeImages
 // periodically and writes the images that match into status.images and into CloudImage objects.
 type ImageQueryApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object metadata. Labels and annotations of an ImageQuery never reach its CloudImages.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec says which images, asked how often and with whose credentials.
+	// spec declares the images, how often the cloud is asked, and with which credentials.
 	Spec *ImageQuerySpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what the operator last saw in the cloud. A failed poll changes its conditions, never its images.
 	Status *ImageQueryStatusApplyConfiguration `json:"status,omitempty"`

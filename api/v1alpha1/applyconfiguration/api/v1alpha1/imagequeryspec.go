@@ -13,7 +13,7 @@ import (
 // ImageQuerySpecApplyConfiguration represents a declarative configuration of the ImageQuerySpec type for use
 // with apply.
 //
-// ImageQuerySpec says which images, asked how often and with whose credentials.
+// ImageQuerySpec declares the images, how often the cloud is asked, and with which credentials.
 type ImageQuerySpecApplyConfiguration struct {
 	// region is the cloud region that is asked, for example ap-guangzhou. A public image has the same id in every
 	// region; a private one exists in one region only.
@@ -22,7 +22,7 @@ type ImageQuerySpecApplyConfiguration struct {
 	// imageIDs exclude each other; with neither, every image the account can see in the region is asked for.
 	// Example: name image-type with values [PRIVATE_IMAGE].
 	Filters []FilterApplyConfiguration `json:"filters,omitempty"`
-	// imageIDs asks for these images only, for example [img-487zeit5]. An id that the account can't see is no member.
+	// imageIDs asks for these images only, for example [img-487zeit5]. An id that the account can't see is not a member.
 	ImageIDs []apiv1alpha1.ImageID `json:"imageIDs,omitempty"`
 	// instanceType asks only for images that this instance type can boot, for example SA5.MEDIUM2. It goes with
 	// filters as well as with imageIDs.
@@ -36,7 +36,7 @@ type ImageQuerySpecApplyConfiguration struct {
 	// Default: the operator's default credentials. Example: {name: acct2}.
 	CredentialsRef *CredentialsReferenceApplyConfiguration `json:"credentialsRef,omitempty"`
 	// minImages is the smallest number of members that is believed. When the cloud lists fewer, nothing of that
-	// listing is published and Ready says TooFewImages. 0 means that an empty catalogue is an answer. Default 1.
+	// listing is published, and Ready has the reason TooFewImages. 0 means that an empty catalogue is an answer. Default 1.
 	MinImages *int32 `json:"minImages,omitempty"`
 	// match decides, among the images the cloud listed, which are members: what the API can't filter. A field that
 	// is absent admits every image. Default {}.
@@ -47,7 +47,7 @@ type ImageQuerySpecApplyConfiguration struct {
 	// selection.trustedCreators or match.creators names its creator or imageIDs its id: its name is its owner's to choose.
 	// Default {}: the newest image of each architecture.
 	Selection *ImageSelectionApplyConfiguration `json:"selection,omitempty"`
-	// removal decides what becomes of images that are members no longer. Default {}: their CloudImages stay for a
+	// removal decides what becomes of images that are no longer members. Default {}: their CloudImages stay for a
 	// day, and many at once wait for an approval.
 	Removal *RemovalPolicyApplyConfiguration `json:"removal,omitempty"`
 	// cloudImages decides which members have CloudImage objects, and what labels those have. Default

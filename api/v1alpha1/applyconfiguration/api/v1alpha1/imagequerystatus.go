@@ -28,7 +28,7 @@ type ImageQueryStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// imageCount is the number of members; 0 is written, too.
 	ImageCount *int32 `json:"imageCount,omitempty"`
-	// imagesTruncated says that images lists only the first members; CloudImages are there for all.
+	// imagesTruncated is true when images lists only the first members; CloudImages are there for all.
 	ImagesTruncated *bool `json:"imagesTruncated,omitempty"`
 	// images are the members, newest first; images without a creation time, as public ones are, come last, by name
 	// and id. The operator's --max-status-images caps the list (default 500); images that can't be selected for want of trust
@@ -47,7 +47,7 @@ type ImageQueryStatusApplyConfiguration struct {
 	// pendingRemoval are images that would leave after an approval, while the condition RemovalBlocked is True: selected
 	// ones first, at most 100.
 	PendingRemoval []PendingRemovalApplyConfiguration `json:"pendingRemoval,omitempty"`
-	// removing are images that are members no longer and whose CloudImages are in their grace period, the first to go
+	// removing are images that are no longer members and whose CloudImages are in their grace period, the first to go
 	// first; at most 100 of them.
 	Removing []RemovingImageApplyConfiguration `json:"removing,omitempty"`
 	// revision is an opaque token that changes whenever a member, one of its facts or the selection does. It is published

@@ -23,7 +23,7 @@ type ImageSelectionApplyConfiguration struct {
 	// PUBLIC_IMAGE, such as those that they share. It is no filter: images of other accounts are members all the same. What
 	// match.creators and imageIDs name is trusted, too. Example: ["3205597606"].
 	TrustedCreators []string `json:"trustedCreators,omitempty"`
-	// orderBy says which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
+	// orderBy decides which image is the newest: CreatedTime (the cloud's clock), Name (alphabetically the last) or SemVer
 	// (the highest semantic version in the name, of at least two parts, such as 1.30, unless extract is given). Equal ones are ordered by creation time and then by id. Default
 	// CreatedTime.
 	OrderBy *apiv1alpha1.SelectionOrder `json:"orderBy,omitempty"`

@@ -21,14 +21,14 @@ type ImageSummaryApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// createdTime is when the image was created, by the cloud's clock; public images have none.
 	CreatedTime *v1.Time `json:"createdTime,omitempty"`
-	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386; any other word of the cloud is kept as it is.
 	Architecture *string `json:"architecture,omitempty"`
-	// type says whose image it is: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
-	// account's); another word of the cloud's is passed on as it is.
+	// type is the kind of owner: PRIVATE_IMAGE (the account's own), PUBLIC_IMAGE (Tencent's) or SHARED_IMAGE (another
+	// account's); any other word of the cloud is kept as it is.
 	Type *string `json:"type,omitempty"`
 	// creator is the account (uin) that created the image; public images name none. Example: 3205597606.
 	Creator *string `json:"creator,omitempty"`
-	// selection says whether the image is selected, and if not why not: the first of these that applies. Missing (the
+	// selection is whether the image is selected, and if not why not: the first of these that applies. Missing (the
 	// listing lacks it, but removals are blocked; it may be selected all the same); Selected; HeldBack (new while removals
 	// are blocked); UntrustedCreator (neither the account's own nor Tencent's, and the spec names neither its creator nor
 	// its id); NotNormal (its state); NoVersion (extract or SemVer finds none in the name); OutOfRange; NoCreationTime

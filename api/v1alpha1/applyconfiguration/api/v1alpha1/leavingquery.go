@@ -12,7 +12,7 @@ import (
 // LeavingQueryApplyConfiguration represents a declarative configuration of the LeavingQuery type for use
 // with apply.
 //
-// LeavingQuery is a query that keeps the object of an image which is no member of it any more.
+// LeavingQuery is a query that keeps the object of an image that is no longer its member.
 type LeavingQueryApplyConfiguration struct {
 	// query is the name of the ImageQuery. Example: tke-nodes.
 	Query *string `json:"query,omitempty"`
@@ -20,8 +20,8 @@ type LeavingQueryApplyConfiguration struct {
 	Since *v1.Time `json:"since,omitempty"`
 	// deleteAfter is when the query's grace period ends.
 	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
-	// replaced says that another image came for this one, of the same creator or public as it was, so that
-	// spec.removal.maxRemovedPercent of the query counts its departure no more.
+	// replaced is true when another image replaced this one, of the same creator or public as it was, so that
+	// spec.removal.maxRemovedPercent of the query no longer counts its departure.
 	Replaced *bool `json:"replaced,omitempty"`
 }
 

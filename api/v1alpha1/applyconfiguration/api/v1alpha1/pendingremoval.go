@@ -18,8 +18,8 @@ type PendingRemovalApplyConfiguration struct {
 	ImageID *string `json:"imageID,omitempty"`
 	// name is the image's English name. Example: node-v1.30.4.
 	Name *string `json:"name,omitempty"`
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
-	// credentials any more).
+	// reason is NotMatched (the image exists, but the query no longer matches it) or Gone (it is no longer visible to
+	// these credentials).
 	Reason *apiv1alpha1.RemovalReason `json:"reason,omitempty"`
 }
 

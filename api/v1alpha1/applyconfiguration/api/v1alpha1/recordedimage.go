@@ -14,7 +14,7 @@ type RecordedImageApplyConfiguration struct {
 	ImageID *string `json:"imageID,omitempty"`
 	// name is the image's English name. Example: node-v1.30.4.
 	Name *string `json:"name,omitempty"`
-	// architecture is amd64, arm64 or 386; another word of the cloud's is passed on as it is.
+	// architecture is amd64, arm64 or 386; any other word of the cloud is kept as it is.
 	Architecture *string `json:"architecture,omitempty"`
 }
 

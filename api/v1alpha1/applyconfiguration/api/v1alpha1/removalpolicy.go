@@ -12,16 +12,16 @@ import (
 // RemovalPolicyApplyConfiguration represents a declarative configuration of the RemovalPolicy type for use
 // with apply.
 //
-// RemovalPolicy decides what becomes of images that are members no longer. An image leaves only after the cloud has
-// confirmed, asked for it by id, that it is not visible to these credentials or does not match any more.
+// RemovalPolicy decides what becomes of images that are no longer members. An image leaves only after a second check by
+// its id: the cloud has confirmed that it is not visible to these credentials or no longer matches.
 type RemovalPolicyApplyConfiguration struct {
 	// gracePeriod is how long the CloudImage of an image stays after the image stopped being a member, from 0s to
-	// 8760h. It is no member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
+	// 8760h. It is not a member meanwhile: only the object is there, with lifecycle.presence NotMatched or Gone.
 	// Default 24h.
 	GracePeriod *v1.Duration `json:"gracePeriod,omitempty"`
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would
-	// leave and no other images of the same creator come for them, nothing leaves until a person approves it, which the
-	// condition RemovalBlocked says how to do. Images in their grace period that nothing replaced count, too. 100 switches
+	// leave and no other images of the same creator replace them, nothing leaves until a person approves it; the message of
+	// the condition RemovalBlocked is the command. Images in their grace period that nothing replaced count, too. 100 switches
 	// the breaker off. Default 50.
 	MaxRemovedPercent *int32 `json:"maxRemovedPercent,omitempty"`
 }

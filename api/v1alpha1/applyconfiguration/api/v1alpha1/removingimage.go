@@ -13,16 +13,16 @@ import (
 // RemovingImageApplyConfiguration represents a declarative configuration of the RemovingImage type for use
 // with apply.
 //
-// RemovingImage is an image that is no member any more and whose CloudImage is in its grace period.
+// RemovingImage is an image that is no longer a member and whose CloudImage is in its grace period.
 type RemovingImageApplyConfiguration struct {
 	// imageID is the image's id. Example: img-9qabwvbn.
 	ImageID *string `json:"imageID,omitempty"`
-	// reason is NotMatched (the image exists, but the query does not match it any more) or Gone (it is not visible to these
-	// credentials any more).
+	// reason is NotMatched (the image exists, but the query no longer matches it) or Gone (it is no longer visible to
+	// these credentials).
 	Reason *apiv1alpha1.RemovalReason `json:"reason,omitempty"`
 	// since is when the image stopped being a member.
 	Since *v1.Time `json:"since,omitempty"`
-	// deleteAfter is when the query lets go of the CloudImage, with the next good listing.
+	// deleteAfter is when the query's grace period ends; the next good listing then releases the CloudImage.
 	DeleteAfter *v1.Time `json:"deleteAfter,omitempty"`
 }
 

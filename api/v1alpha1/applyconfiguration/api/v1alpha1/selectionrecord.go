@@ -23,7 +23,7 @@ type SelectionRecordApplyConfiguration struct {
 	// replacedTime is when others replaced them; absent for the present selection.
 	ReplacedTime *v1.Time `json:"replacedTime,omitempty"`
 	// reason is why they replaced their predecessor: First (there was none), NewImage (a newer image came), Gone (a selected
-	// image is not visible to these credentials any more), NotMatched (one is no member any more), NotNormal (one left the
+	// image is no longer visible to these credentials), NotMatched (one is no longer a member), NotNormal (one left the
 	// state NORMAL), Deprecated (one is deprecated now), SpecChanged (the query was edited), Aged (an image passed minAge) or Pinned
 	// (selection.pin names one).
 	Reason *apiv1alpha1.SelectionReason `json:"reason,omitempty"`

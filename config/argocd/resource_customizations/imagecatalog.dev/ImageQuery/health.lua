@@ -24,7 +24,7 @@ if ready.status == "True" then
   if blocked ~= nil and blocked.status == "True" then
     return {status = "Healthy", message = "Removals wait for approval: " .. blocked.message}
   end
-  -- Members, and none of them was ever good enough to boot: whoever applied this waits for something.
+  -- Members, and none of them was ever good enough to boot: the author waits for something.
   if selected ~= nil and selected.status == "False" and (status.imageCount or 0) > 0 and status.selectedHistory == nil then
     return {status = "Degraded", message = selected.reason .. ": " .. selected.message}
   end
