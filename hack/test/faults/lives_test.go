@@ -303,7 +303,7 @@ func (l *life) edits() []deed {
 		}},
 		{"lose their objects", 2, l.deleteObjects},
 		{"lose their objects, without a request", 1, l.unnoticed},
-		{"leave their objects behind", 1, func() { l.orphan(l.oneOf([]string{twin, part, guest})) }},
+		{"leave their objects behind", 2, func() { l.orphan(l.oneOf([]string{guest, guest, twin})) }},
 		{"are approved", 1, l.approveAll},
 		{"stay for a while", 1, func() { l.pollAll(""); l.quiet() }},
 	}

@@ -197,7 +197,7 @@ func (s State) Restarted() State {
 	return s
 }
 
-// ObjectsDeleted is the state after somebody deleted all CloudImages. Records of images that the cloud doesn't have any
+// ObjectsDeleted is the state after another client deleted all CloudImages. Records of images that the cloud doesn't have any
 // more are lost.
 func (s State) ObjectsDeleted() State {
 	s.Members, s.Leaving = slices.Clone(s.Members), slices.Clone(s.Leaving)
