@@ -74,11 +74,13 @@ func TestFault67OneOfTwoAPIServersLags(t *testing.T) {
 	w.UntilSynced(golden)
 	w.agrees(golden)
 	before := w.catalogue(golden)
-	link.Delay(2 * time.Second)
+	link.Delay(3 * time.Second)
 	for i := range 4 {
 		w.another(i)
 		w.cloud.Delete(region, w.cloudIDs()[i])
-		w.Poll(golden)
+		if query := w.Poll(golden); !isSynced(query) {
+			t.Errorf("a poll failed: %s", kit.Describe(query))
+		}
 		// The next watches and lists may be those of the other server.
 		w.api.CutWatches("")
 		if i == 2 {
