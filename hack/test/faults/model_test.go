@@ -394,8 +394,8 @@ func (l *life) intrusions() []deed {
 		{"take a query off an object", 1, l.takeOff},
 		{"write a ConfigMap", 1, func() {
 			object := l.configMap(l.oneOf(published))
-			if object.Data[imagev1alpha1.KeySelectedJSON] == "" {
-				return // what is there before the first selection stays
+			if _, exists := l.specs[object.Name]; !exists || object.Data[imagev1alpha1.KeySelectedJSON] == "" {
+				return // without a query or a selection the data stays as it is
 			}
 			object.Data[imagev1alpha1.KeyImageIDOf("amd64")] = "img-evil"
 			l.must(l.ignoreConflict(l.Client.Update(l.rt.Context(), object)))
