@@ -441,12 +441,15 @@ func (l *life) ignoreConflict(err error) error {
 	return client.IgnoreNotFound(err)
 }
 
-// double starts another manager without a memory of its own, until all rests.
+// double starts another manager without a memory of its own for some polls. Two without a Lease decide from what either
+// wrote, so what they make of images that vanish meanwhile can't be predicted, except that nothing is removed twice.
 func (l *life) double() {
-	if l.outer.second == nil {
-		l.outer.second = l.outer.StartManager(l.cloud, slices.Concat(l.flags, []string{"--publish-namespaces=" + consented})...)
-		l.maybe(model.State.Restarted)
-	}
+	l.rest()
+	l.outer.second = l.outer.StartManager(l.cloud, slices.Concat(l.flags, []string{"--publish-namespaces=" + consented})...)
+	l.maybe(model.State.Restarted)
+	l.pollAll("")
+	l.look()
+	l.rest()
 }
 
 // endSecond ends the other manager.
