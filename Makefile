@@ -35,6 +35,12 @@ PKG ?= ./...
 # How long make fuzz runs each fuzz target, and which ones, e.g. FUZZTIME=10m FUZZ=Answer.
 FUZZTIME ?= 30s
 FUZZ ?= .
+# What make mutants changes: files that differ from this commit, e.g. SINCE=main, or all of them; and more arguments, e.g.
+# MUTANTSFLAGS="-only selection/order -workers 4".
+SINCE ?=
+MUTANTSFLAGS ?=
+# The database of vulnerabilities: a version of the Go module golang.org/x/vulndb. Without network, one that is in the module cache.
+VULNDB ?= latest
 # Which Kubernetes the control plane is, e.g. KUBERNETES=1.31, the oldest one that is supported. Empty means the newest.
 KUBERNETES ?=
 
@@ -62,6 +68,7 @@ OLDEST_KUBERNETES := v1.31.0
 HELM := bin/tools/helm-$(call version,helm.sh/helm/v3)
 CRD_REF_DOCS := bin/tools/crd-ref-docs-$(call version,github.com/elastic/crd-ref-docs)
 PROMTOOL := bin/tools/promtool-$(call version,github.com/prometheus/prometheus)
+GOVULNCHECK := bin/tools/govulncheck-$(call version,golang.org/x/vuln)
 # golangci-lint with kube-api-linter inside: the one build that knows every linter in .golangci.yml.
 GOLANGCI_LINT := bin/tools/golangci-lint-kube-api-linter-$(call version,sigs.k8s.io/kube-api-linter)
 
@@ -72,7 +79,7 @@ help: ## Lists every target.
 	@while IFS= read -r line; do \
 		case $$line in \
 		'##@ '*) printf '\n%s\n' "$${line#'##@ '}" ;; \
-		[a-z]*': '*'## '*) printf '  %-14s %s\n' "$${line%%:*}" "$${line##*'## '}" ;; \
+		[a-z]*': '*'## '*) printf '  %-15s %s\n' "$${line%%:*}" "$${line##*'## '}" ;; \
 		esac; \
 	done < Makefile
 
@@ -142,6 +149,19 @@ fuzz: ## Runs every fuzz target of the root module for FUZZTIME (30s); FUZZ choo
 			echo "fuzz: $$target in $$folder"; \
 			go test "./$$folder" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x </dev/null; \
 		done
+
+.PHONY: mutants
+mutants: ## Changes one thing at a time in the code that decides, and fails if the fast tests don't notice; SINCE=main takes what differs.
+	@go run ./hack/mutants $(if $(SINCE),-since=$(SINCE)) $(MUTANTSFLAGS)
+
+# The module has the reports only; its indexdb makes the database that govulncheck reads.
+.PHONY: vulnerabilities
+vulnerabilities: $(GOVULNCHECK) ## Looks for known vulnerabilities, by the Go module golang.org/x/vulndb (VULNDB, latest): no other network is needed.
+	@module=$$(go mod download -json golang.org/x/vulndb@$(VULNDB)); \
+		dir=$$(sed -n 's|^\t"Dir": "\(.*\)",*$$|\1|p' <<<"$$module") version=$$(sed -n 's|^\t"Version": "\(.*\)",*$$|\1|p' <<<"$$module"); \
+		echo "vulnerabilities: as known to golang.org/x/vulndb@$$version"; \
+		rm -rf bin/vulndb && go run golang.org/x/vulndb/cmd/indexdb@$$version -vulns "$$dir/data/osv" -out bin/vulndb
+	@$(GOVULNCHECK) -db "file://$(BIN)/vulndb" ./...
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Writes deepcopy functions, apply configurations, docs/reference.md, docs/metrics.md, docs/flags.md and the chart's README.
@@ -257,6 +277,8 @@ $(HELM): hack/tools/go.sum
 	@hack/tools/install.sh helm.sh/helm/v3/cmd/helm $@
 $(CRD_REF_DOCS): hack/tools/go.sum
 	@hack/tools/install.sh github.com/elastic/crd-ref-docs $@
+$(GOVULNCHECK): hack/tools/go.sum
+	@hack/tools/install.sh golang.org/x/vuln/cmd/govulncheck $@
 # Service discovery is most of Prometheus, and no part of what rules and metrics are checked with.
 $(PROMTOOL): hack/tools/go.sum
 	@hack/tools/install.sh github.com/prometheus/prometheus/cmd/promtool $@ -tags remove_all_sd

@@ -28,19 +28,21 @@ func CacheOptions(credentialsNamespace string) ctrlcache.Options {
 	}
 }
 
-// compactQuery drops unused metadata. Nothing is lost, because a status write doesn't change metadata.
+// compactQuery drops unused metadata. Nothing is lost, because a status write doesn't change metadata. Of managedFields it keeps
+// which fields of the status other clients wrote.
 func compactQuery(o any) (any, error) {
 	query, ok := o.(*imagev1alpha1.ImageQuery)
 	if !ok {
 		return o, nil // a DeletedFinalStateUnknown
 	}
-	annotations := query.Annotations
+	annotations, foreign := query.Annotations, foreignManagers(query.ManagedFields)
 	query.ObjectMeta = cloudimage.Identity(&query.ObjectMeta)
 	for _, key := range []string{imagev1alpha1.AnnotationRequestedAt, imagev1alpha1.AnnotationApproveRemoval} {
 		if value, found := annotations[key]; found {
 			metav1.SetMetaDataAnnotation(&query.ObjectMeta, key, bounded(value))
 		}
 	}
+	query.ManagedFields = foreign
 	return query, nil
 }
 

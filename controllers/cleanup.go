@@ -21,6 +21,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/writer"
+	"github.com/image-catalog/image-catalog-operator/controllers/polltime"
 )
 
 // forget cleans up after a deleted query. Objects that it owned alone are left to Kubernetes' garbage collector; its label
@@ -48,7 +49,7 @@ func (r *Reconciler) forget(ctx context.Context, name string) (ctrl.Result, erro
 	err = fmt.Errorf("taking the label of a deleted query off %d CloudImages (%s)", refused.Count, refused.First)
 	if refused.Invalid == refused.Count {
 		ctrl.LoggerFrom(ctx).Error(err, "The API server rejected CloudImages as invalid; retrying much later")
-		return ctrl.Result{RequeueAfter: maxRetry}, nil
+		return ctrl.Result{RequeueAfter: polltime.MaxRetry}, nil
 	}
 	return ctrl.Result{}, err
 }
@@ -98,7 +99,7 @@ func (r *Reconciler) sweep(ctx context.Context, request ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	} else if apierrors.IsInvalid(err) {
 		ctrl.LoggerFrom(ctx).Error(err, "The API server rejected a CloudImage without owners as invalid; retrying much later")
-		return ctrl.Result{RequeueAfter: maxRetry}, nil
+		return ctrl.Result{RequeueAfter: polltime.MaxRetry}, nil
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("writing a CloudImage without owners: %w", err)
 	}

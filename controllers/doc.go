@@ -12,7 +12,7 @@
 //
 //	setup.go                    watches, predicates and indexes of the controllers
 //	imagequery_controller.go    Reconciler and Reconcile: one pass over one query
-//	schedule.go                 when a query is due, and why; retries and staleness
+//	schedule.go                 when a query is due, and why; staleness (delays are in package polltime)
 //	pollstate.go                in-memory state of a query between polls; sets the next due time after each poll
 //	pollslots.go                limits concurrent polls per credential source, and orders waiting queries
 //	credentials.go              resolves credentialsRef to an account

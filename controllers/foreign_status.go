@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -41,7 +40,7 @@ var errForeignStatus = errors.New("another client wrote the status meanwhile")
 // on the foreign status; in the cluster, at most once a minute. If it is too early, reclaim returns how long to wait.
 func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuery) (time.Duration, error) {
 	if !r.statuses.checked(query) {
-		if err := r.checkStart(ctx, query); err != nil {
+		if err := r.checkStart(query); err != nil {
 			return 0, err
 		}
 	}
@@ -50,7 +49,7 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 		return 0, nil
 	}
 	query.Status = *ours.DeepCopy()
-	if wait, err := r.mayOverwrite(ctx, query); wait > 0 || err != nil {
+	if wait, err := r.mayOverwrite(query); wait > 0 || err != nil {
 		return wait, err
 	}
 	ctrl.LoggerFrom(ctx).Info("Overwriting a status written by another client")
@@ -72,7 +71,7 @@ func (r *Reconciler) reclaim(ctx context.Context, query *imagev1alpha1.ImageQuer
 
 // mayOverwrite returns how long to wait before a foreign status is overwritten. 0 means now, and is recorded as an overwrite.
 // The error is errForeignStatus while another leader may have written the status; the query must not be processed then.
-func (r *Reconciler) mayOverwrite(ctx context.Context, query *imagev1alpha1.ImageQuery) (time.Duration, error) {
+func (r *Reconciler) mayOverwrite(query *imagev1alpha1.ImageQuery) (time.Duration, error) {
 	now := r.Clock.Now()
 	wait, doubted := r.statuses.heldBack(query, now)
 	switch {
@@ -80,40 +79,17 @@ func (r *Reconciler) mayOverwrite(ctx context.Context, query *imagev1alpha1.Imag
 		return 0, errForeignStatus
 	case wait > 0:
 		return wait, nil
-	case !doubted:
-		live, err := r.liveMetadata(ctx, query)
-		if err != nil {
-			return 0, err
-		}
-		if len(foreignFields(live.ManagedFields)) == 0 {
-			r.statuses.holdBack(query, now.Add(leaseDuration), true)
-			return 0, errForeignStatus
-		}
+	case !doubted && len(query.ManagedFields) == 0:
+		r.statuses.holdBack(query, now.Add(leaseDuration), true)
+		return 0, errForeignStatus
 	}
 	r.statuses.holdBack(query, now.Add(overwriteEvery), false)
 	return 0, nil
 }
 
 // checkStart checks who wrote the status that was found at the start.
-func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQuery) error {
-	if query.Status.ObservedGeneration == -1 && len(query.Status.Conditions)+len(query.Status.Selected) == 0 {
-		r.statuses.begin(query, nil) // no status was ever written
-		return nil
-	}
-	live, err := r.liveMetadata(ctx, query)
-	if err != nil {
-		return err
-	}
-	managers := live.ManagedFields
-	if live.ResourceVersion != query.ResourceVersion {
-		now, err := reread(ctx, r.APIReader, query)
-		if err != nil {
-			return err
-		}
-		now.DeepCopyInto(query)
-		managers = now.ManagedFields
-	}
-	foreign := foreignFields(managers)
+func (r *Reconciler) checkStart(query *imagev1alpha1.ImageQuery) error {
+	foreign := foreignFields(query.ManagedFields)
 	if len(foreign) == 0 {
 		r.statuses.begin(query, nil)
 		return nil
@@ -123,20 +99,6 @@ func (r *Reconciler) checkStart(ctx context.Context, query *imagev1alpha1.ImageQ
 		r.statuses.begin(query, replacement)
 	}
 	return err
-}
-
-// liveMetadata reads a query's managedFields, which the cache omits.
-func (r *Reconciler) liveMetadata(ctx context.Context, query *imagev1alpha1.ImageQuery) (*metav1.PartialObjectMetadata, error) {
-	live := &metav1.PartialObjectMetadata{}
-	live.SetGroupVersionKind(imagev1alpha1.GroupVersion.WithKind("ImageQuery"))
-	err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(query), live)
-	if apierrors.IsNotFound(err) || err == nil && live.UID != query.UID {
-		return nil, errSuperseded
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading who wrote the status: %w", err)
-	}
-	return live, nil
 }
 
 // foreignFields returns the names of the status fields that contain values of other writers.
@@ -159,6 +121,23 @@ func foreignFields(managers []metav1.ManagedFieldsEntry) []string {
 		}
 	}
 	return out
+}
+
+// foreignManagers returns one short entry with the status fields of other writers, or nil if there are none. It is what the cache
+// keeps of managedFields.
+func foreignManagers(managers []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	fields := map[string]struct{}{}
+	for _, name := range foreignFields(managers) {
+		fields["f:"+name] = struct{}{}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(map[string]any{"f:status": fields})
+	if err != nil {
+		raw = nil // which reads as the whole status
+	}
+	return []metav1.ManagedFieldsEntry{{Subresource: "status", FieldsV1: metav1.NewFieldsV1(string(raw))}}
 }
 
 // withoutForeign returns what remains of a status that another client wrote to. Conditions are rebuilt. If any other field is

@@ -20,6 +20,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/polltime"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -288,7 +289,7 @@ func knownStill(status *imagev1alpha1.ImageQueryStatus, o *pollResult, success t
 }
 
 func nextTry(query *imagev1alpha1.ImageQuery, f *failure) string {
-	every := min(query.Spec.Interval.Duration, maxRetry)
+	every := min(query.Spec.Interval.Duration, polltime.MaxRetry)
 	if f.stalled {
 		return fmt.Sprintf("A person must act: the operator tries again at once when the spec or the Secret changes, "+
 			"and by itself within %s", duration.ShortHumanDuration(every))

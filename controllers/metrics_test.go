@@ -217,7 +217,11 @@ func TestMetricsAreWellFormed(t *testing.T) {
 	w.cloud.Put(region, newImage(1))
 	w.Create(newQuery("golden"))
 	w.UntilSynced("golden")
-	families := w.gather()
+	var families []*dto.MetricFamily
+	w.Eventually(func() error { // they follow the status
+		families = w.gather()
+		return lacks(families, "imagequery_last_success_timestamp_seconds", "imagequery_images", "imagequery_removal_blocked")
+	})
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("promlint: %v %v", problems, err)
@@ -227,13 +231,14 @@ func TestMetricsAreWellFormed(t *testing.T) {
 			t.Errorf("%s names an image", series)
 		}
 	}
-	names := make([]string, 0, len(families))
-	for _, family := range families {
-		names = append(names, family.GetName())
-	}
-	for _, name := range []string{"imagequery_last_success_timestamp_seconds", "imagequery_images", "imagequery_removal_blocked"} {
-		if !slices.Contains(names, name) {
-			t.Errorf("%s, on which others rely, is missing among %v", name, names)
+}
+
+// lacks returns an error if one of the series, on which others rely, is missing.
+func lacks(families []*dto.MetricFamily, names ...string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(families, func(family *dto.MetricFamily) bool { return family.GetName() == name }) {
+			return fmt.Errorf("%s is missing", name)
 		}
 	}
+	return nil
 }

@@ -35,6 +35,9 @@ type coming struct {
 // production client. In any case, no object of an image that exists at the end is deleted, and selected never names an
 // image that didn't exist during its listing.
 func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it lists a hundred times")
+	}
 	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
 	t.Cleanup(cloud.Close)
 	client, err := cvm.New(cvm.Options{Endpoint: cloud.URL(), QPS: 1e6, Burst: 1e6})

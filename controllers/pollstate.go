@@ -15,6 +15,7 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/polltime"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
@@ -223,12 +224,13 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	}
 	if o.failure == nil {
 		m.failures, m.success = 0, now
-		m.due, m.move = now.Add(wait.Jitter(interval, jitter)), selection.Earlier(o.Selection.Next, o.nextRemoval)
+		m.due = now.Add(phaseOf(m.account, query).UntilDue(interval, now))
+		m.move = selection.Earlier(o.Selection.Next, o.nextRemoval)
 		return
 	}
 	m.failures++
 	m.move = time.Time{}
-	m.due = now.Add(wait.Jitter(retryAfter(m.failures, interval), jitter))
+	m.due = now.Add(wait.Jitter(polltime.RetryAfter(m.failures, interval), jitter))
 	// Poll when the data becomes stale, because that changes the conditions.
 	if stale := staleAt(query, lastSuccess(query, m)); stale.After(now) && stale.Before(m.due) {
 		m.due = stale
@@ -268,5 +270,5 @@ func (m *pollState) remember(query *imagev1alpha1.ImageQuery, o *pollResult, now
 // pollAborted schedules the retry of a poll that had no result because the API server was not available.
 func (m *pollState) pollAborted(query *imagev1alpha1.ImageQuery, now time.Time) {
 	m.failures++
-	m.due, m.move = now.Add(retryAfter(m.failures, query.Spec.Interval.Duration)), time.Time{}
+	m.due, m.move = now.Add(polltime.RetryAfter(m.failures, query.Spec.Interval.Duration)), time.Time{}
 }

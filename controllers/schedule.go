@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -14,23 +13,13 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage"
+	"github.com/image-catalog/image-catalog-operator/controllers/polltime"
 	"github.com/image-catalog/image-catalog-operator/controllers/selection"
 )
 
 const (
-	// firstRetry and maxRetry bound the delay after a failed poll, which doubles between them. Stalled queries are
-	// retried too, because a policy corrected in the cloud causes no event in Kubernetes.
-	firstRetry = 5 * time.Second
-	maxRetry   = 10 * time.Minute
-
-	// pollFloor is the shortest time between two polls of one query, whatever triggers them.
-	pollFloor = time.Second
-
-	// jitter is the largest fraction added to an interval. Without it, queries applied together would stay due together.
+	// jitter is the largest fraction added to the delay of a retry, so that queries that failed together are not retried together.
 	jitter = 0.2
-
-	// maxSpread bounds how long overdue queries wait after a start, so that a restart causes no burst.
-	maxSpread = 60 * time.Second
 
 	// maxClockError is the tolerated clock difference between two nodes. A last poll further in the future was stamped by
 	// a wrong clock and must not delay the next one.
@@ -43,10 +32,10 @@ const (
 // nextPoll returns when a query is due and why. A time that isn't after now means now.
 func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	if m.lastAttempt.IsZero() {
-		return firstPoll(query, m, started, now)
+		return firstPoll(query, m, account, started, now)
 	}
 	requestedAt, approval := requestOf(query), approvalOf(query)
-	floor := m.lastAttempt.Add(pollFloor)
+	floor := m.lastAttempt.Add(polltime.Floor)
 	switch {
 	case query.Generation != m.generation:
 		return floor, "the spec changed"
@@ -62,13 +51,14 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 		return m.due, "the last poll failed"
 	case m.lost:
 		// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
-		return selection.Earlier(m.next(now), m.lastAttempt.Add(retryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
+		retry := m.lastAttempt.Add(polltime.RetryAfter(m.losses+1, query.Spec.Interval.Duration))
+		return selection.Earlier(m.next(now), retry), "CloudImages are missing"
 	}
 	return m.next(now), "the interval has passed"
 }
 
 // firstPoll returns when a query is due that this process hasn't polled yet. Only status is known of earlier polls.
-func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, started, now time.Time) (at time.Time, why string) {
+func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, started, now time.Time) (at time.Time, why string) {
 	requestedAt, status := requestOf(query), &query.Status
 	switch {
 	case status.SyncedGeneration != query.Generation || status.LastSyncTime == nil:
@@ -80,7 +70,7 @@ func firstPoll(query *imagev1alpha1.ImageQuery, m *pollState, started, now time.
 	case approvesRemoval(query):
 		return time.Time{}, "a removal was approved"
 	}
-	spread := started.Add(spreadOf(query))
+	spread := started.Add(phaseOf(account, query).Spread(query.Spec.Interval.Duration))
 	due := selection.Earlier(status.LastSyncTime.Add(query.Spec.Interval.Duration), nextMove(query))
 	switch {
 	case m.lost:
@@ -120,24 +110,9 @@ func removalDue(query *imagev1alpha1.ImageQuery, now time.Time) bool {
 	return slices.ContainsFunc(query.Status.Removing, func(r imagev1alpha1.RemovingImage) bool { return !r.DeleteAfter.After(now) })
 }
 
-// spreadOf returns a query's share of the time over which overdue queries are spread.
-func spreadOf(query *imagev1alpha1.ImageQuery) time.Duration {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(query.UID)) // a hash never fails
-	span := min(query.Spec.Interval.Duration/10, maxSpread)
-	return time.Duration(float64(span) * float64(h.Sum32()) / (1 << 32))
-}
-
-// retryAfter doubles from firstRetry up to the shorter of interval and maxRetry.
-func retryAfter(failures int, interval time.Duration) time.Duration {
-	limit := min(interval, maxRetry)
-	delay := firstRetry
-	for range failures - 1 {
-		if delay = 2 * delay; delay >= limit {
-			break
-		}
-	}
-	return min(delay, limit)
+// phaseOf returns the phase of a query's request.
+func phaseOf(account catalog.Account, query *imagev1alpha1.ImageQuery) polltime.Phase {
+	return polltime.PhaseOf(catalog.Key(account, toQuery(&query.Spec)))
 }
 
 // lastSuccess returns when a poll last succeeded; zero if none has. The time in memory takes precedence over status,

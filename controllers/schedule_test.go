@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
@@ -54,7 +54,7 @@ func TestNextPoll(t *testing.T) {
 			query: syncedQuery(4 * time.Minute), wantAt: catalogtest.Noon.Add(6 * time.Minute),
 		},
 		"after a restart, an overdue query waits for its place": {
-			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(spreadOf(syncedQuery(0))),
+			query: syncedQuery(time.Hour), wantAt: catalogtest.Noon.Add(phaseOf(catalog.Account{}, syncedQuery(0)).Spread(10 * time.Minute)),
 		},
 		"after a restart, an unsynced generation is due at once": {query: edited(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
 		"after a restart, a new request is due at once":          {query: requested(syncedQuery(time.Minute)), wantAt: catalogtest.Noon},
@@ -136,39 +136,16 @@ func TestAGenerationIsNewUntilItWasTried(t *testing.T) {
 	}
 }
 
-func TestOverdueQueriesSpreadOverATenthOfTheirInterval(t *testing.T) {
-	q := syncedQuery(time.Hour)
-	seen := map[time.Duration]bool{}
-	for _, uid := range []types.UID{"a", "b", "c", "d", "e"} {
-		q.UID = uid
-		spread := spreadOf(q)
-		if spread < 0 || spread >= time.Minute {
-			t.Errorf("spread is %s, want less than min(interval/10, 60s)", spread)
-		}
-		seen[spread] = true
+func TestQueriesThatCanShareAListingHaveOnePhase(t *testing.T) {
+	alice, bob := catalog.Account{Source: "secret/alice"}, catalog.Account{Source: "secret/bob"}
+	one, other := syncedQuery(0), syncedQuery(time.Hour)
+	other.UID, other.Name, other.Spec.Interval.Duration = "other", "other", time.Hour
+	if phaseOf(alice, one) != phaseOf(alice, other) {
+		t.Error("two queries of the same request have different phases")
 	}
-	if len(seen) < 4 {
-		t.Errorf("five queries share %d places", len(seen))
-	}
-}
-
-func TestRetriesDoubleUpToTheInterval(t *testing.T) {
-	for name, tc := range map[string]struct {
-		failures int
-		interval time.Duration
-		want     time.Duration
-	}{
-		"the first retry":                   {1, time.Hour, 5 * time.Second},
-		"the second":                        {2, time.Hour, 10 * time.Second},
-		"the fifth":                         {5, time.Hour, 80 * time.Second},
-		"never later than ten minutes":      {50, time.Hour, 10 * time.Minute},
-		"never later than a short interval": {50, time.Minute, time.Minute},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := retryAfter(tc.failures, tc.interval); got != tc.want {
-				t.Errorf("got %s, want %s", got, tc.want)
-			}
-		})
+	other.Spec.Region = "ap-shanghai"
+	if phaseOf(alice, one) == phaseOf(alice, other) || phaseOf(alice, one) == phaseOf(bob, one) {
+		t.Error("different requests have the same phase")
 	}
 }
 
@@ -179,8 +156,8 @@ func TestAPollsEndSetsTheNextDueTime(t *testing.T) {
 		outcome  *pollResult
 		min, max time.Duration
 	}{
-		"success: the interval and up to a fifth": {
-			success: time.Minute, outcome: &pollResult{}, min: 10 * time.Minute, max: 12 * time.Minute,
+		"success: at the next time of its phase": {
+			success: time.Minute, outcome: &pollResult{}, min: 2 * time.Minute, max: 12 * time.Minute,
 		},
 		"failure: a first retry": {success: time.Minute, outcome: bad, min: 5 * time.Second, max: 6 * time.Second},
 		"failure just before data gets stale: be there then": {
@@ -271,5 +248,126 @@ func TestLastSyncTimeMovesWithNewsOrWhenItIsOld(t *testing.T) {
 				t.Errorf("lastSyncTime is %v, was %v", got, query.Status.LastSyncTime)
 			}
 		})
+	}
+}
+
+// Whatever asks for a poll gets one, a second after the last one at the earliest, with its reason in the log.
+func TestWhyAPollIsDue(t *testing.T) {
+	annotated := func(key, value string) func(*imagev1alpha1.ImageQuery, *pollState) {
+		return func(q *imagev1alpha1.ImageQuery, _ *pollState) { q.Annotations = map[string]string{key: value} }
+	}
+	blocked := func(approval string) func(*imagev1alpha1.ImageQuery, *pollState) {
+		return func(q *imagev1alpha1.ImageQuery, _ *pollState) {
+			meta.SetStatusCondition(&q.Status.Conditions, metav1.Condition{
+				Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue, Message: "kubectl annotate approve-removal=token --overwrite",
+			})
+			q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: approval}
+		}
+	}
+	created := func(verdict imagev1alpha1.SelectionVerdict, ages ...time.Duration) func(*imagev1alpha1.ImageQuery, *pollState) {
+		return func(q *imagev1alpha1.ImageQuery, _ *pollState) {
+			q.Spec.Selection.MinAge.Duration = time.Hour
+			image := imagev1alpha1.ImageSummary{ImageID: "img-1", Selection: verdict}
+			for _, age := range ages {
+				image.CreatedTime = &metav1.Time{Time: catalogtest.Noon.Add(-age)}
+			}
+			q.Status.Images = []imagev1alpha1.ImageSummary{image}
+		}
+	}
+	const floor, due = 900 * time.Millisecond, 9 * time.Minute
+	for name, tc := range map[string]struct {
+		restarted bool
+		change    func(*imagev1alpha1.ImageQuery, *pollState)
+		wantAfter time.Duration // noon; 0 means now
+		want      string
+	}{
+		"an edit":     {change: func(q *imagev1alpha1.ImageQuery, _ *pollState) { q.Generation++ }, wantAfter: floor, want: "the spec changed"},
+		"a request":   {change: annotated(imagev1alpha1.AnnotationRequestedAt, "now"), wantAfter: floor, want: "a poll was requested"},
+		"an approval": {change: annotated(imagev1alpha1.AnnotationApproveRemoval, "token"), wantAfter: floor, want: "a removal was approved"},
+		"the approval of before": {
+			change: func(q *imagev1alpha1.ImageQuery, m *pollState) { blocked("token")(q, m); m.approval = "token" }, wantAfter: due,
+			want: "the interval has passed",
+		},
+		"an approval that is withdrawn": {
+			change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.approval = "token" }, wantAfter: due, want: "the interval has passed",
+		},
+		"other keys": {
+			change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.account.SecretID = "before" }, wantAfter: floor, want: "the credentials changed",
+		},
+		"a peer": {
+			change:    func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.peerDue = true },
+			wantAfter: floor, want: "another query found an image to be gone",
+		},
+		"a failure":                {change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.failures = 1 }, wantAfter: due, want: "the last poll failed"},
+		"after a restart, nothing": {restarted: true, wantAfter: due, want: "the interval has passed"},
+		"after a restart, an approval": {
+			restarted: true, change: blocked("token"), want: "a removal was approved",
+		},
+		"after a restart, no approval":        {restarted: true, change: blocked(""), wantAfter: due, want: "the interval has passed"},
+		"after a restart, another's approval": {restarted: true, change: blocked("other"), wantAfter: due, want: "the interval has passed"},
+		"after a restart, an approval of nothing": {
+			restarted: true, change: annotated(imagev1alpha1.AnnotationApproveRemoval, "token"), wantAfter: due, want: "the interval has passed",
+		},
+		"after a restart, an old request": {
+			restarted: true, change: func(q *imagev1alpha1.ImageQuery, _ *pollState) { q.Status.LastHandledReconcileAt = "before" }, wantAfter: due,
+			want: "the interval has passed",
+		},
+		"after a restart, a loss": {
+			restarted: true, change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.lost = true },
+			wantAfter: spreadOf(syncedQuery(0)), want: "CloudImages are missing",
+		},
+		"after a restart, an age":               {restarted: true, change: created("TooYoung", 58*time.Minute), wantAfter: 2 * time.Minute, want: "the interval has passed"},
+		"after a restart, no time of creation":  {restarted: true, change: created("TooYoung"), wantAfter: due, want: "the interval has passed"},
+		"after a restart, one that is selected": {restarted: true, change: created("Selected", 58*time.Minute), wantAfter: due, want: "the interval has passed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, m := syncedQuery(time.Minute), &pollState{}
+			if !tc.restarted {
+				m = &pollState{lastAttempt: catalogtest.Noon.Add(-100 * time.Millisecond), generation: 2, due: catalogtest.Noon.Add(due)}
+			}
+			if tc.change != nil {
+				tc.change(q, m)
+			}
+			at, why := nextPoll(q, m, catalog.Account{}, catalogtest.Noon, catalogtest.Noon)
+			if why != tc.want || max(0, at.Sub(catalogtest.Noon)) != tc.wantAfter {
+				t.Errorf("due after %s, %q, want %s, %q", at.Sub(catalogtest.Noon), why, tc.wantAfter, tc.want)
+			}
+		})
+	}
+}
+
+// Only a listing made after the end of a grace period may cause a deletion.
+func TestARemovalIsDueWhenAGracePeriodHasEnded(t *testing.T) {
+	q := syncedQuery(0)
+	if removalDue(q, catalogtest.Noon) {
+		t.Error("nothing is being removed")
+	}
+	for after, want := range map[time.Duration]bool{-time.Second: true, 0: true, time.Second: false} {
+		q.Status.Removing = []imagev1alpha1.RemovingImage{
+			{DeleteAfter: metav1.NewTime(catalogtest.Noon.Add(time.Hour))}, {DeleteAfter: metav1.NewTime(catalogtest.Noon.Add(after))},
+		}
+		if got := removalDue(q, catalogtest.Noon); got != want {
+			t.Errorf("%s after its end: due is %t", -after, got)
+		}
+	}
+}
+
+// Status may lag behind, or come from a clock that was ahead.
+func TestTheLastSuccessIsTheOneInMemory(t *testing.T) {
+	q, never, memory := syncedQuery(time.Hour), syncedQuery(0), catalogtest.Noon.Add(-time.Minute)
+	never.Status.LastSyncTime = nil
+	for name, tc := range map[string]struct {
+		query *imagev1alpha1.ImageQuery
+		m     pollState
+		want  time.Time
+	}{
+		"memory":                           {q, pollState{success: memory}, memory},
+		"status":                           {q, pollState{}, q.Status.LastSyncTime.Time},
+		"neither":                          {never, pollState{}, time.Time{}},
+		"memory of a query without status": {never, pollState{success: memory}, memory},
+	} {
+		if got := lastSuccess(tc.query, &tc.m); !got.Equal(tc.want) {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
 	}
 }

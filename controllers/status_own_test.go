@@ -98,8 +98,12 @@ func TestForeignFields(t *testing.T) {
 		},
 		"what nobody can parse": {entry: entry("kubectl", "status", `{"f:status":[]}`), want: []string{"status"}},
 	} {
-		if diff := cmp.Diff(tc.want, foreignFields([]metav1.ManagedFieldsEntry{tc.entry})); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		managers := []metav1.ManagedFieldsEntry{tc.entry}
+		for range 3 { // the watch may deliver what is in the cache
+			if diff := cmp.Diff(tc.want, foreignFields(managers)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			managers = foreignManagers(managers)
 		}
 	}
 }

@@ -81,8 +81,8 @@ type ImageQuerySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9.-]*$')",message="instanceType must be an instance type's name, such as SA5.MEDIUM2"
 	InstanceType string `json:"instanceType,omitempty"`
 
-	// interval is the time between two polls of the cloud, from 1m to 168h; up to a fifth of it is added so that
-	// queries spread. Default 10m.
+	// interval is the time between two polls of the cloud, from 1m to 168h. Queries that ask for the same thing are
+	// polled at the same time, so the first interval after an edit is between 0.2 and 1.2 of it. Default 10m.
 	// +optional
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string

@@ -260,6 +260,17 @@ func TestASharedListingEndsAfter5MinutesAtTheLatest(t *testing.T) {
 	})
 }
 
+func TestTheContextOfASharedListingEndsWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked context.Context
+		l := &lister{fail: func(ctx context.Context, _ int) error { asked = ctx; return nil }}
+		wantAnswer(t, "one waiter", together(t.Context(), catalog.NewShared(l, time.Now), alice, cents)[0], 1)
+		if asked.Err() == nil {
+			t.Error("it goes on")
+		}
+	})
+}
+
 func TestAPanickingListerIsAnErrorForAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{takes: time.Second, fail: func(_ context.Context, n int) error {

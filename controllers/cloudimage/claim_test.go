@@ -189,6 +189,9 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 		"team": "infra", "tier": "gold", "tag.imagecatalog.dev/role": "k8s-node", "tag.imagecatalog.dev/r-le": "x",
 		"mine": "stays",
 	})
+	if got := both.Annotations[imagev1alpha1.AnnotationLabelKeys]; got != "team,tier" {
+		t.Errorf("the annotation names %q: labels of tags need none", got)
+	}
 	if again := as(alpha).ensureMember(both, plannedName, record, imagev1alpha1.QueryMember); !sameObject(both, again) {
 		t.Errorf("alpha would write against beta:\n%s", cmp.Diff(both, again))
 	}
@@ -200,4 +203,125 @@ func TestQueriesThatShareAnImageAgreeOnItsLabels(t *testing.T) {
 	})
 	left := departure{reason: imagev1alpha1.RemovedNotMatched}.startGrace(as(beta), edited)
 	want("beta has left", left, map[string]string{"tag.imagecatalog.dev/role": "k8s-node", "mine": "stays"})
+}
+
+// The object of an image that a query lets go: what the others have of it stays.
+func TestWhatALeavingQueryLeaves(t *testing.T) {
+	at := func(hours int) *metav1.Time {
+		return &metav1.Time{Time: catalogtest.Noon.Add(time.Duration(hours) * time.Hour)}
+	}
+	labelled := func() *imagev1alpha1.CloudImage {
+		image := stored("other")
+		image.Labels["query.imagecatalog.dev/golden"] = "member"
+		return image
+	}
+	unowned := stored("golden")
+	unowned.OwnerReferences = nil
+	for name, tc := range map[string]struct {
+		from      departure
+		current   *imagev1alpha1.CloudImage
+		drop      bool // at once
+		owners    string
+		leaving   string
+		presence  imagev1alpha1.ImagePresence
+		delete    *metav1.Time
+		unchanged bool
+	}{
+		"the only one, that matches no more": {
+			from: departure{reason: imagev1alpha1.RemovedNotMatched}, current: stored("golden"), owners: "golden", leaving: "golden",
+			presence: "NotMatched", delete: at(24),
+		},
+		"the only one, that is gone": {
+			from: departure{gone: true}, current: stored("golden"), owners: "golden", leaving: "golden", presence: "Gone", delete: at(24),
+		},
+		"the only one, nobody says why": {
+			current: stored("golden"), owners: "golden", leaving: "golden", presence: "NotMatched", delete: at(24),
+		},
+		"without an owner": {
+			from: departure{gone: true}, current: unowned, owners: "golden", leaving: "golden", presence: "Gone", delete: at(24),
+		},
+		"one of two": {
+			from: departure{gone: true}, current: stored("golden", "other"), owners: "golden other", leaving: "golden", presence: "Present", delete: at(24),
+		},
+		"the second, after a longer grace period began": {
+			from: departure{gone: true}, current: left(stored("golden", "other"), "other", -2, imagev1alpha1.RemovedGone), owners: "golden other",
+			leaving: "golden other", presence: "Gone", delete: at(26),
+		},
+		"the second, before a shorter one ends": {
+			from: departure{gone: true}, current: left(stored("golden", "other"), "other", 2, imagev1alpha1.RemovedGone), owners: "golden other",
+			leaving: "golden other", presence: "Gone", delete: at(24),
+		},
+		"the first of the alphabet comes first": {
+			from: departure{gone: true}, current: left(stored("golden", "alpha"), "alpha", 2, imagev1alpha1.RemovedGone), owners: "golden alpha",
+			leaving: "alpha golden", presence: "Gone", delete: at(24),
+		},
+		"at once, one of two": {drop: true, current: stored("golden", "other"), owners: "other", presence: "Present"},
+		"at once, while the other is in grace": {
+			drop: true, current: left(stored("golden", "other"), "other", 2, imagev1alpha1.RemovedGone), owners: "other", leaving: "other",
+			presence: "NotMatched", delete: at(22),
+		},
+		"at once, another's":            {drop: true, current: stored("other"), owners: "other", presence: "Present", unchanged: true},
+		"a label on another's object":   {from: departure{gone: true}, current: labelled(), owners: "other", presence: "Present"},
+		"at once, a label on another's": {drop: true, current: labelled(), owners: "other", presence: "Present"},
+		"what is another's":             {from: departure{gone: true}, current: stored("other"), owners: "other", presence: "Present", unchanged: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := claimOf("golden")
+			desire := tc.from.startGrace
+			if tc.drop {
+				desire = Claim.dropOwner
+			}
+			after := carryOut(t, c, Step{Name: plannedName, Current: inCache(tc.current), Desire: desire})
+			if after == nil {
+				t.Fatal("it is deleted")
+			}
+			got := objectOf(after)
+			if strings.Join(got.owners, " ") != tc.owners || strings.Join(got.leaving, " ") != tc.leaving || got.label != "" || got.presence != tc.presence {
+				t.Errorf("it becomes %+v", got)
+			}
+			if diff := cmp.Diff(tc.delete, after.Lifecycle.DeleteAfter); diff != "" {
+				t.Errorf("deleteAfter (-want +got):\n%s", diff)
+			}
+			if tc.unchanged != (after == tc.current) {
+				t.Errorf("it is the same object: %t", after == tc.current)
+			}
+		})
+	}
+}
+
+func TestALifecycleChangesWithItsPresence(t *testing.T) {
+	c := claimOf("golden")
+	c.time = catalogtest.Noon.Add(time.Hour)
+	after := departure{gone: true}.startGrace(c, stored("golden"))
+	if l := after.Lifecycle; !l.LastChangeTime.Time.Equal(c.time) || !l.FirstSeenTime.Time.Equal(catalogtest.Noon) {
+		t.Errorf("lifecycle is %+v", l)
+	}
+	if l := Unowned(stored("golden"), c.time).Lifecycle; !l.LastChangeTime.Time.Equal(c.time) {
+		t.Errorf("without an owner, lifecycle is %+v", l)
+	}
+}
+
+func TestAMemberAgainIsNotDeleted(t *testing.T) {
+	image := left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone)
+	after := claimOf("golden").ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
+	if l := after.Lifecycle; l.Presence != imagev1alpha1.PresencePresent || l.DeleteAfter != nil || len(l.Leaving) > 0 {
+		t.Errorf("lifecycle is %+v", l)
+	}
+}
+
+// Others must not decide how much memory an object takes; the longest annotation of ours is kept.
+func TestTheAnnotationOfLabelsIsBounded(t *testing.T) {
+	for length, kept := range map[int]bool{maxLabelKeys: true, maxLabelKeys + 1: false} {
+		image := stored("golden")
+		image.Annotations = map[string]string{imagev1alpha1.AnnotationLabelKeys: strings.Repeat("x", length)}
+		if e := NewCompactEntry(image); hasKey(e.Annotations, imagev1alpha1.AnnotationLabelKeys) != kept || e.Partial == kept {
+			t.Errorf("%d bytes: kept with %d annotations, partial %t", length, len(e.Annotations), e.Partial)
+		}
+	}
+}
+
+func TestMembersAreInOrder(t *testing.T) {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, claimOf("b").Members(stored("c", "a", "b"))); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
 }

@@ -60,8 +60,6 @@ func addShown(k selection.Known, status *imagev1alpha1.ImageQueryStatus, remembe
 		case shown.Type != "" && (shown.Type != image.Type || shown.Creator != image.Creator):
 			// The owner is the one that this query published. A peer may have written a newer one to the object since.
 			image.Type, image.Creator, k.Partial[id] = shown.Type, shown.Creator, true
-		default:
-			continue
 		}
 		k.Members[id] = image
 	}

@@ -5,6 +5,8 @@ package cloudimage
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -310,4 +312,140 @@ func carryOut(t *testing.T, c Claim, s Step) *imagev1alpha1.CloudImage {
 		t.Fatalf("the API server would refuse what is made of %s: %v", s.Name, err)
 	}
 	return after
+}
+
+// storedAs returns a CloudImage of another image.
+func storedAs(id string, queries ...string) *imagev1alpha1.CloudImage {
+	image := stored(queries...)
+	image.Name, image.Image.ID = "ap-guangzhou-"+id, id
+	return image
+}
+
+func entries(images ...*imagev1alpha1.CloudImage) map[string]*Entry {
+	out := map[string]*Entry{}
+	for _, image := range images {
+		out[image.Name] = inCache(image)
+	}
+	return out
+}
+
+func namesOf(steps []Step) string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, strings.TrimPrefix(s.Name, "ap-guangzhou-"))
+	}
+	return strings.Join(names, " ")
+}
+
+func TestStepsAreInOrder(t *testing.T) {
+	var members []catalog.Image
+	leaving, existing := map[string]imagev1alpha1.RemovalReason{}, map[string]*Entry{}
+	for _, letter := range "hgfedcba" {
+		member := planned
+		member.ID = "img-" + string(letter)
+		members = append(members, member)
+		maps.Copy(existing, entries(storedAs("img-old-"+string(letter), "golden")))
+		leaving["img-old-"+string(letter)] = imagev1alpha1.RemovedGone
+	}
+	const order = "img-a img-b img-c img-d img-e img-f img-g img-h"
+	p := MakePlan(claimOf("golden"), selection.Decision{Members: members, Leaving: leaving}, existing)
+	if got := namesOf(p.Keep); got != order {
+		t.Errorf("kept are %s", got)
+	}
+	if got := namesOf(p.Release); got != strings.ReplaceAll(order, "img-", "img-old-") {
+		t.Errorf("released are %s", got)
+	}
+	if p.Empty() || !(Plan{}).Empty() || (Plan{Keep: p.Keep}).Empty() || (Plan{Release: p.Release}).Empty() || (Plan{Keep: p.Keep, Release: p.Release}).Empty() {
+		t.Error("a plan with steps is empty, or one without has some")
+	}
+}
+
+// status.removing is in the order of deletion, and has a reason for each.
+func TestWhatIsBeingRemoved(t *testing.T) {
+	grace := func(id string, hours int, reason imagev1alpha1.RemovalReason) *imagev1alpha1.CloudImage {
+		return left(storedAs(id, "golden"), "golden", hours, reason)
+	}
+	deleting := grace("img-deleting", 2, imagev1alpha1.RemovedGone)
+	deleting.DeletionTimestamp = &metav1.Time{Time: catalogtest.Noon}
+	elsewhere := grace("img-elsewhere", 2, imagev1alpha1.RemovedGone)
+	elsewhere.Image.Region = "ap-shanghai"
+	c := claimOf("golden")
+	c.Query.Status.Removing = []imagev1alpha1.RemovingImage{{ImageID: "img-c", Reason: imagev1alpha1.RemovedNotMatched}, {ImageID: "img-z", Reason: "Gone"}}
+	p := MakePlan(c, selection.Decision{
+		Leaving: map[string]imagev1alpha1.RemovalReason{"img-now": imagev1alpha1.RemovedNotMatched}, Gone: map[string]bool{"img-found-gone": true},
+	}, entries(storedAs("img-now", "golden"), storedAs("img-found-gone", "golden"), grace("img-c", 3, imagev1alpha1.RemovedGone),
+		grace("img-b", 2, imagev1alpha1.RemovedGone), grace("img-a", 2, imagev1alpha1.RemovedNotMatched), deleting, elsewhere, storedAs("img-other", "other")))
+	var got []string
+	for _, r := range p.Removing {
+		got = append(got, fmt.Sprintf("%s %s %s", r.ImageID, r.Reason, r.DeleteAfter.Sub(catalogtest.Noon)))
+	}
+	want := []string{
+		"img-c NotMatched 21h0m0s", "img-a NotMatched 22h0m0s", "img-b Gone 22h0m0s", "img-found-gone Gone 24h0m0s", "img-now NotMatched 24h0m0s",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("removing (-want +got):\n%s", diff)
+	}
+}
+
+// Before a poll has answered an edit, labels follow what status selects and what the edit rules out.
+func TestLabelsFollowAnEdit(t *testing.T) {
+	selected, wasSelected, excluded := storedAs("img-a", "golden"), storedAs("img-b", "golden", "other"), storedAs("img-c", "golden", "other")
+	wasSelected.Labels["query.imagecatalog.dev/golden"] = imagev1alpha1.QuerySelected
+	elsewhere := storedAs("img-d", "golden")
+	elsewhere.Image.Region = "ap-shanghai"
+	grace := left(storedAs("img-e", "golden"), "golden", 1, imagev1alpha1.RemovedGone)
+	c := claimOf("golden")
+	c.Query.Status.Selected = []imagev1alpha1.SelectedImage{{ImageID: "img-a"}, {ImageID: "img-d"}, {ImageID: "img-e"}, {ImageID: "img-f"}}
+	c.Query.Spec.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{"img-c", "img-h"}
+	steps := c.LabelPlan(entries(elsewhere, grace, excluded, wasSelected, selected, storedAs("img-f", "other"), storedAs("img-g", "golden"),
+		storedAs("img-h", "golden")))
+	if got := namesOf(steps); got != "img-a img-b img-c img-h" {
+		t.Fatalf("steps for %s", got)
+	}
+	if got := steps[3].Desire(c, steps[3].Current.Object()).Lifecycle.Presence; got != imagev1alpha1.PresenceNotMatched {
+		t.Errorf("what nobody has as a member any more is %s", got)
+	}
+	for i, want := range []string{imagev1alpha1.QuerySelected, imagev1alpha1.QueryMember, "", ""} {
+		after := steps[i].Desire(c, steps[i].Current.Object())
+		if got := after.Labels["query.imagecatalog.dev/golden"]; got != want || !c.Owns(after) {
+			t.Errorf("%s has the label %q, want %q", after.Name, got, want)
+		}
+		if others := steps[i].Desire(c, stored("other")); others.Labels["query.imagecatalog.dev/golden"] != "" {
+			t.Errorf("what is no member any more gets the label: %v", others.Labels)
+		}
+		if steps[i].Desire(c, nil) != nil {
+			t.Error("an object that is gone would come back")
+		}
+	}
+}
+
+// The garbage collector deletes what only the deleted query owned.
+func TestADeletedQueryIsForgotten(t *testing.T) {
+	c := claimOf("golden")
+	c.Peers = map[string]*imagev1alpha1.ImageQuery{"golden": nil, "other": claimOf("other").Query}
+	foreign := storedAs("img-foreign", "golden")
+	foreign.OwnerReferences = append(foreign.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "other"})
+	var shared []*imagev1alpha1.CloudImage
+	for _, letter := range "hgfedcba" {
+		shared = append(shared, storedAs("img-"+string(letter), "golden", "other"))
+	}
+	steps := c.ForgetPlan(entries(append(shared, storedAs("img-alone", "golden"), foreign, storedAs("img-peers", "other"))...))
+	if got := namesOf(steps); got != "img-a img-b img-c img-d img-e img-f img-g img-h" {
+		t.Fatalf("steps for %s", got)
+	}
+	if after := steps[0].Desire(c, shared[7]); after.Labels["query.imagecatalog.dev/golden"] != "" || after.Labels["query.imagecatalog.dev/other"] == "" {
+		t.Errorf("labels are %v", after.Labels)
+	}
+}
+
+// What a query lacks on an object that needs no step is noted, too.
+func TestAPlanNotesWhatIsLeftOut(t *testing.T) {
+	p := MakePlan(claimOf("golden"), selection.Decision{Members: []catalog.Image{planned}}, entries(ownedBy(MaxOwners)))
+	if len(p.Keep) > 0 || len(p.LeftOut.Objects) != 1 {
+		t.Errorf("%d steps, left out: %v", len(p.Keep), p.LeftOut.Objects)
+	}
+	p = MakePlan(claimOf("q0"), selection.Decision{Members: []catalog.Image{planned}}, nil)
+	if len(p.Keep) != 1 || len(p.LeftOut.Objects) > 0 {
+		t.Errorf("%d steps, left out: %v", len(p.Keep), p.LeftOut.Objects)
+	}
 }

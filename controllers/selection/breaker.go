@@ -141,12 +141,12 @@ func (r Rules) removalBatch(query *imagev1alpha1.ImageQuery, k Known, v Observat
 }
 
 // turned returns the established, trusted members that the cloud now reports with another owner, for example because
-// the keys belong to an account that the images are shared with. Images with an unknown owner can't turn.
+// the keys belong to an account that the images are shared with. Images with an unknown owner, and unknown images, can't turn.
 func (r Rules) turned(k Known, v Observation) map[string]bool {
 	out := map[string]bool{}
 	check := func(now catalog.Image) {
-		was, known := k.Members[now.ID]
-		if !known || k.HeldBack[now.ID] || was.Type == "" || !classOf(was).replaces() || r.Selector.Distrusts(was) {
+		was := k.Members[now.ID]
+		if k.HeldBack[now.ID] || was.Type == "" || !classOf(was).replaces() || r.Selector.Distrusts(was) {
 			return
 		}
 		if classOf(was) != classOf(now) {

@@ -4,9 +4,15 @@
 package selection
 
 import (
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
+	"github.com/image-catalog/image-catalog-operator/controllers/catalog/catalogtest"
 )
 
 func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
@@ -40,6 +46,9 @@ func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
 		"each class has a part": {
 			members: 10, staying: 3, private: balance{leaving: 4, arriving: 1}, public: balance{leaving: 3}, percent: 50, want: true,
 		},
+		"one of the last two is replaced": {
+			members: 2, private: balance{leaving: 1, inGrace: 1, arriving: 1}, public: balance{leaving: 1}, percent: 50,
+		},
 		"what is in grace holds up no replacement": {members: 1, private: balance{leaving: 1, inGrace: 19, arriving: 1}, percent: 50},
 		"status can't tell who came while blocked": {
 			members: 1000, staying: 995, heldBackUnknown: true, private: balance{leaving: 5}, percent: 50, want: true,
@@ -65,5 +74,131 @@ func TestATokenApprovesOneRemovalOnly(t *testing.T) {
 	other := RemovalBatch{Leaving: map[string]imagev1alpha1.RemovalReason{"img-1": "Gone"}}
 	if one.Token("revision") == one.Token("another") || one.Token("revision") == other.Token("revision") {
 		t.Error("a token fits another removal")
+	}
+}
+
+// Members turn if the cloud reports them with another owner, as another account behind the same Secret does.
+func TestWhichMembersTurn(t *testing.T) {
+	was := catalogtest.Image("a", 1)
+	was.Creator = "1"
+	for name, tc := range map[string]struct {
+		was      func(*catalog.Image)
+		now      string // its creator
+		heldBack bool
+		byID     bool
+		want     bool
+	}{
+		"the same owner":             {now: "1"},
+		"another owner":              {now: "2", want: true},
+		"another owner, found by id": {now: "2", byID: true, want: true},
+		"it came while blocked":      {now: "2", heldBack: true},
+		"its type isn't known":       {now: "2", was: func(i *catalog.Image) { i.Type = "" }},
+		"it had no creator":          {now: "2", was: func(i *catalog.Image) { i.Creator = "" }},
+		"it wasn't trusted":          {now: "2", was: func(i *catalog.Image) { i.Type, i.Creator = "SHARED_IMAGE", "9" }},
+		"it is new":                  {now: "2", was: func(i *catalog.Image) { i.ID = "img-other" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			was, now := was, was
+			now.Creator = tc.now
+			if tc.was != nil {
+				tc.was(&was)
+			}
+			r := Rules{Selector: Selector{Spec: &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"1"}}}}}
+			v := Observation{Matching: []catalog.Image{now}}
+			if tc.byID {
+				v = Observation{FoundByID: ByID(v.Matching)}
+			}
+			got := r.turned(Known{Members: ByID([]catalog.Image{was}), HeldBack: map[string]bool{was.ID: tc.heldBack}}, v)
+			if len(got) > 1 || got[now.ID] != tc.want {
+				t.Errorf("turned: %v, want it to be %t", got, tc.want)
+			}
+		})
+	}
+}
+
+// Each image that arrives replaces the one that left first, and what is a member again is in no grace period.
+func TestTheOldestIsReplacedFirst(t *testing.T) {
+	at := func(hour int) time.Time { return catalogtest.Noon.Add(time.Duration(hour) * time.Hour) }
+	image := func(name string, hours int) catalog.Image {
+		i := catalogtest.Image(name, hours)
+		i.Creator = "1"
+		return i
+	}
+	for name, tc := range map[string]struct {
+		inGrace  []Departed
+		listed   []catalog.Image
+		blocked  bool
+		want     []string // what is replaced
+		balances int      // inGrace as the breaker counts it
+	}{
+		"the one that left first": {
+			inGrace: []Departed{{Image: image("late", 9), Since: at(-1)}, {Image: image("early", 1), Since: at(-2)}},
+			listed:  []catalog.Image{image("new", 0)}, want: []string{"img-early"}, balances: 2,
+		},
+		"together, the older one": {
+			inGrace: []Departed{{Image: image("a", 1), Since: at(-1)}, {Image: image("b", 9), Since: at(-1)}},
+			listed:  []catalog.Image{image("new", 0)}, want: []string{"img-b"}, balances: 2,
+		},
+		"of one age, by id": {
+			inGrace: []Departed{{Image: image("b", 9), Since: at(-1)}, {Image: image("a", 9), Since: at(-1)}, {Image: image("c", 9), Since: at(-1)}},
+			listed:  []catalog.Image{image("new", 0)}, want: []string{"img-a"}, balances: 3,
+		},
+		"one is a member again": {
+			inGrace: []Departed{{Image: image("a", 9), Since: at(-2)}, {Image: image("b", 8), Since: at(-1)}},
+			listed:  []catalog.Image{image("a", 9)}, want: []string{"img-b"}, balances: 1,
+		},
+		"none while removals are blocked": {
+			inGrace: []Departed{{Image: image("a", 9), Since: at(-2)}}, listed: []catalog.Image{image("new", 0)}, blocked: true, balances: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Rules{Selector: Selector{Spec: &imagev1alpha1.ImageQuerySpec{}}}
+			k, v := Known{InGrace: map[string]Departed{}}, Observation{Matching: tc.listed}
+			for _, d := range tc.inGrace {
+				k.InGrace[d.Image.ID] = d
+			}
+			batch, out := r.removalBatch(&imagev1alpha1.ImageQuery{}, k, v), Decision{}
+			if got := batch.balances[classOf(image("new", 0))].inGrace; got != tc.balances {
+				t.Errorf("the breaker counts %d in grace, want %d", got, tc.balances)
+			}
+			if tc.blocked {
+				out.Blocked = &batch
+			}
+			var replaced []string
+			for id, d := range r.departed(k, v, out, batch, catalogtest.Noon) {
+				if slices.ContainsFunc(tc.listed, func(i catalog.Image) bool { return i.ID == id }) {
+					t.Errorf("%s is a member and in its grace period", id)
+				}
+				if d.Replaced {
+					replaced = append(replaced, id)
+				}
+			}
+			if diff := cmp.Diff(tc.want, replaced); diff != "" {
+				t.Errorf("replaced (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// If status can't tell which members came while removals were blocked, only what is selected is not held back.
+func TestWhatIsHeldBack(t *testing.T) {
+	a, b, c := catalogtest.Image("a", 1), catalogtest.Image("b", 2), catalogtest.Image("c", 3)
+	v, last := Observation{Matching: []catalog.Image{a, b, c}}, []previous{{Image: a}}
+	for name, tc := range map[string]struct {
+		known Known
+		want  map[string]bool
+	}{
+		"status tells": {
+			known: Known{Members: ByID([]catalog.Image{a, b}), HeldBack: map[string]bool{b.ID: true}},
+			want:  map[string]bool{a.ID: false, b.ID: true, c.ID: true},
+		},
+		"it doesn't": {
+			known: Known{Members: ByID([]catalog.Image{a, b, c}), HeldBackUnknown: true},
+			want:  map[string]bool{a.ID: false, b.ID: true, c.ID: true},
+		},
+	} {
+		if diff := cmp.Diff(tc.want, heldBack(tc.known, v, last)); diff != "" {
+			t.Errorf("%s: held back (-want +got):\n%s", name, diff)
+		}
 	}
 }

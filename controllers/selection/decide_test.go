@@ -138,3 +138,110 @@ func TestWhatIsHeldBackStaysSoWhileTheListingLacksIt(t *testing.T) {
 		}
 	}
 }
+
+// What a decision says besides the selection.
+func TestADecisionCountsWhatItIsAbout(t *testing.T) {
+	ours, theirs := catalogtest.Image("ours", 1), catalogtest.Image("theirs", 2, "shared")
+	was, absent := ours, catalogtest.Image("absent", 3)
+	was.SizeGiB, was.Creator = 10, "1"
+	now := ours
+	now.SizeGiB, now.Creator = 20, "2"
+	q := &imagev1alpha1.ImageQuery{}
+	q.Status.ObservedQuery, q.Status.Selected = ObservedQuery(q), selectedOf(ours)
+	q.Spec.CloudImages.MaxImages = 2
+	r, _ := NewRules(&q.Spec)
+	v := Observation{
+		Listing: catalog.Listing{Images: []catalog.Image{now, theirs}}, Matching: []catalog.Image{now, theirs},
+		Missing: map[string]imagev1alpha1.RemovalReason{absent.ID: ""},
+	}
+	got := r.Decide(q, Known{Members: ByID([]catalog.Image{was, absent, theirs}), Partial: map[string]bool{}}, v, catalogtest.Noon)
+	for name, diff := range map[string]string{
+		"missing":         cmp.Diff(1, got.MissingCount),
+		"untrusted":       cmp.Diff(map[string]bool{theirs.ID: true}, got.Untrusted),
+		"without object":  cmp.Diff(map[string]bool{theirs.ID: true}, got.WithoutObject),
+		"facts changed":   cmp.Diff([]string{ours.ID}, got.FactsChanged),
+		"creator changed": cmp.Diff([]string{ours.ID}, got.CreatorChanged),
+	} {
+		if diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestUntrustedMembersGetTheObjectsThatAreLeft(t *testing.T) {
+	a, b, c := catalogtest.Image("a", 1, "shared"), catalogtest.Image("b", 2, "shared"), catalogtest.Image("c", 3, "shared")
+	ours := catalogtest.Image("ours", 4)
+	members := []catalog.Image{a, b, c, ours}
+	untrusted := map[string]bool{a.ID: true, b.ID: true, c.ID: true}
+	for name, tc := range map[string]struct {
+		maxImages  int32
+		withObject string
+		policy     imagev1alpha1.CloudImageScope
+		want       map[string]bool
+	}{
+		"all have room":           {maxImages: 4},
+		"one hasn't":              {maxImages: 3, want: map[string]bool{c.ID: true}},
+		"who has one keeps it":    {maxImages: 2, withObject: c.ID, want: map[string]bool{a.ID: true, b.ID: true}},
+		"there is no room":        {maxImages: 1, want: untrusted},
+		"another policy has none": {maxImages: 1, policy: imagev1alpha1.CloudImagesSelected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := &imagev1alpha1.ImageQuery{}
+			q.Spec.CloudImages.MaxImages, q.Spec.CloudImages.Policy = tc.maxImages, tc.policy
+			got := withoutObject(q, Known{WithObject: map[string]bool{tc.withObject: true}}, Decision{Members: members, Untrusted: untrusted})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("without object (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What may stay selected has the facts of today and the name under which it was selected; a later edit is judged by that name.
+func TestWhatMayStaySelected(t *testing.T) {
+	a := catalogtest.Image("a", 1)
+	renamed := a
+	renamed.Name, renamed.Description = "renamed", "new"
+	q := &imagev1alpha1.ImageQuery{}
+	q.Status.ObservedQuery, q.Status.Selected = ObservedQuery(q), selectedOf(a)
+	r, _ := NewRules(&q.Spec)
+	stored := renamed
+	stored.Description = "stored"
+	for name, tc := range map[string]struct {
+		k           Known
+		v           Observation
+		members     []catalog.Image
+		wantPartial bool
+		description string
+	}{
+		"it is listed": {v: Observation{Matching: []catalog.Image{renamed}}, members: []catalog.Image{renamed}, description: "new"},
+		"it is missing, and was found by id": {
+			v: Observation{
+				FoundByID: ByID([]catalog.Image{renamed}), Missing: map[string]imagev1alpha1.RemovalReason{a.ID: ""},
+			},
+			members: []catalog.Image{stored}, description: "new",
+		},
+		"it left before": {k: Known{InGrace: map[string]Departed{a.ID: {Image: stored}}}, description: "stored"},
+		"only status":    {wantPartial: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := r.previous(q, tc.k, tc.v, Decision{Members: tc.members})
+			if len(got) != 1 || got[0].Name != a.Name || got[0].Partial != tc.wantPartial || got[0].Description != tc.description {
+				t.Errorf("%+v, want %s, partial %t, with the description %q", got, a.Name, tc.wantPartial, tc.description)
+			}
+		})
+	}
+}
+
+func TestWhatChangedIsNamedOnceAndInOrder(t *testing.T) {
+	a, b := catalogtest.Image("a", 1), catalogtest.Image("b", 2)
+	newA, newB := a, b
+	newA.SizeGiB, newB.SizeGiB, newA.Creator = 1, 1, "2"
+	if got := factsChanged(Known{Members: ByID([]catalog.Image{a, b})}, []catalog.Image{newB, newA}); !slices.Equal(got, []string{a.ID, b.ID}) {
+		t.Errorf("facts changed of %v", got)
+	}
+	before := selectedOf(a, a)
+	before[0].Creator, before[1].Creator, before[1].ImageID = "1", "1", "img-before"
+	if got := creatorChanged(before, Known{}, []catalog.Image{newA}); !slices.Equal(got, []string{a.ID}) {
+		t.Errorf("creators changed of %v", got)
+	}
+}

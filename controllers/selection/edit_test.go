@@ -53,6 +53,13 @@ func TestWhatAnEditLeavesIsSelectedFromWhatIsKnown(t *testing.T) {
 			exclude("amd-1")(s)
 			s.Selection.GroupBy = []imagev1alpha1.SelectionGroup{"Platform"}
 		}, partial: true},
+		"groups that objects tell": {
+			edit: func(s *imagev1alpha1.ImageQuerySpec) {
+				exclude("amd-1")(s)
+				s.Selection.GroupBy = []imagev1alpha1.SelectionGroup{"Architecture", "Platform"}
+			},
+			want: "amd-2 arm-1",
+		},
 		"an order that affects others": {
 			edit: func(s *imagev1alpha1.ImageQuerySpec) { exclude("amd-1")(s); s.Selection.Skip = 1 },
 			want: "amd-3 arm-1",
@@ -125,5 +132,68 @@ func TestRulesOut(t *testing.T) {
 				t.Errorf("got %t", got)
 			}
 		})
+	}
+}
+
+// amd-1, amd-2 and arm-1 were selected; then an edit excludes amd-1.
+func TestWhatStaysSelectedAfterAnEdit(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change       func(q *imagev1alpha1.ImageQuery, k Known)
+		want, stays  string
+		tooLittleYet bool
+	}{
+		"what was selected":              {change: func(*imagev1alpha1.ImageQuery, Known) {}, want: "amd-2 arm-1"},
+		"and isn't NORMAL, not an older": {change: setState("img-amd2", "EXPORTING"), want: "amd-2 arm-1", stays: "amd-2"},
+		"under the name it had": {
+			change: func(_ *imagev1alpha1.ImageQuery, k Known) {
+				image := k.Members["img-arm1"]
+				image.Name = "renamed"
+				k.Members[image.ID] = image
+			},
+			want: "amd-2 arm-1",
+		},
+		"nothing, if an owner isn't known": {
+			change: func(q *imagev1alpha1.ImageQuery, k Known) {
+				q.Status.Selected[2].Type = ""
+				k.Members["img-arm1"] = catalog.Image{ID: "img-arm1", Name: "arm-1", Architecture: "arm64"}
+			},
+			tooLittleYet: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			amd1, amd2, amd3 := catalogtest.Image("amd-1", 1), catalogtest.Image("amd-2", 2), catalogtest.Image("amd-3", 3)
+			arm1 := catalogtest.Image("arm-1", 1, "arm64")
+			q := &imagev1alpha1.ImageQuery{}
+			q.Status.ObservedQuery, q.Status.Selected = ObservedQuery(q), selectedOf(amd1, amd2, arm1)
+			k := Known{Request: Request(q), Members: ByID([]catalog.Image{amd1, amd2, amd3, arm1})}
+			q.Spec.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{imagev1alpha1.ImageID(amd1.ID)}
+			tc.change(q, k)
+			r, _ := NewRules(&q.Spec)
+			got, enough := r.SelectKnown(q, k, catalogtest.Noon)
+			if catalogtest.Names(got.Selected) != tc.want || catalogtest.Names(got.Retained) != tc.stays || enough == tc.tooLittleYet {
+				t.Errorf("selected is %q, %q stays, enough is known: %t", catalogtest.Names(got.Selected), catalogtest.Names(got.Retained), enough)
+			}
+		})
+	}
+}
+
+func setState(id, state string) func(*imagev1alpha1.ImageQuery, Known) {
+	return func(_ *imagev1alpha1.ImageQuery, k Known) {
+		image := k.Members[id]
+		image.State = state
+		k.Members[id] = image
+	}
+}
+
+// If status can't tell which members came while removals were blocked, only what is selected is not held back.
+func TestAfterAnEditNothingHeldBackIsSelected(t *testing.T) {
+	amd1, amd3 := catalogtest.Image("amd-1", 1), catalogtest.Image("amd-3", 3)
+	q := &imagev1alpha1.ImageQuery{}
+	q.Status.ObservedQuery, q.Status.Selected = ObservedQuery(q), selectedOf(amd1)
+	q.Spec.Selection.Pin = []imagev1alpha1.ImageID{imagev1alpha1.ImageID(amd3.ID)}
+	r, _ := NewRules(&q.Spec)
+	got, _ := r.SelectKnown(q, Known{Members: ByID([]catalog.Image{amd1, amd3}), HeldBackUnknown: true}, catalogtest.Noon)
+	if catalogtest.Names(got.Selected) != "amd-1" || len(got.Retained) > 0 {
+		t.Errorf("selected is %q, and %q stays", catalogtest.Names(got.Selected), catalogtest.Names(got.Retained))
 	}
 }

@@ -24,6 +24,15 @@ func named(names ...string) []catalog.Image {
 	return out
 }
 
+// undated returns images without a creation time, such as public ones.
+func undated(names ...string) []catalog.Image {
+	out := named(names...)
+	for i := range out {
+		out[i].CreatedTime = time.Time{}
+	}
+	return out
+}
+
 func TestTheFunnelSaysWhatTurnedImagesAway(t *testing.T) {
 	golden := named("golden-node-v1.36.0", "golden-node-v1.37.2", "golden-web-1")
 	creating := named("golden-node-v1.38.0")
@@ -57,6 +66,27 @@ func TestTheFunnelSaysWhatTurnedImagesAway(t *testing.T) {
 			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `node-v1\.35`},
 			want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-node-v1.37.2",
 		},
+		"as near as an older one": {
+			images: named("golden-web-1", "golden-web-2", "golden-ui"), match: imagev1alpha1.ImageMatch{NameRegex: `^golden-web-9`},
+			want: "3 listed, 0 match: match.nameRegex turns 3 away", nearest: "golden-web-2",
+		},
+		"an older one is nearer": {
+			images: named("golden-web-1", "golden-node-2"), match: imagev1alpha1.ImageMatch{NameRegex: `^golden-web-9`},
+			want: "2 listed, 0 match: match.nameRegex turns 2 away", nearest: "golden-web-1",
+		},
+		"the newest comes first in the listing": {
+			images: []catalog.Image{golden[2], golden[1]}, match: imagev1alpha1.ImageMatch{NameRegex: `^golden-9`},
+			want: "2 listed, 0 match: match.nameRegex turns 2 away", nearest: "golden-web-1",
+		},
+		"a public image, by three letters": {
+			images: undated("Ubuntu"), match: imagev1alpha1.ImageMatch{NameRegex: `^ubu-2404`},
+			want: "1 listed, 0 match: match.nameRegex turns 1 away", nearest: "Ubuntu",
+		},
+		"all of a long text, but for its case": {
+			images: named("golden-node-of-thirty-two-lette-1"), match: imagev1alpha1.ImageMatch{NameRegex: `^Golden-Node-Of-Thirty-Two-Lette-\d`},
+			want: "1 listed, 0 match: match.nameRegex turns 1 away", nearest: "golden-node-of-thirty-two-lette-1",
+		},
+		"an anchor alone": {images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^`}, want: "3 listed, 3 match"},
 		"nothing comes near": {
 			images: golden, match: imagev1alpha1.ImageMatch{NameRegex: `^gateway`},
 			want: "3 listed, 0 match: match.nameRegex turns 3 away",

@@ -27,7 +27,7 @@ func NewMatcher(match *imagev1alpha1.ImageMatch) (Matcher, error) {
 	}
 	name, err := regexp.Compile(match.NameRegex)
 	if err != nil {
-		return m, fmt.Errorf("spec.match.nameRegex is no regular expression in RE2 syntax: %w; correct it", err)
+		return Matcher{}, fmt.Errorf("spec.match.nameRegex is no regular expression in RE2 syntax: %w; correct it", err)
 	}
 	m.name = name
 	return m, nil

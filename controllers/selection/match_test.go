@@ -57,6 +57,14 @@ func TestMatchDecidesMembership(t *testing.T) {
 	}
 }
 
+// The order in which docs/imagequery.md says that they are checked.
+func TestTheFieldsOfMatchAreCheckedInOrder(t *testing.T) {
+	want := []string{"nameRegex", "states", "architectures", "platforms", "families", "creators", "excludeImageIDs"}
+	if diff := cmp.Diff(want, MatchFields()); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+}
+
 func TestAnExpressionThatCannotBeCompiledIsTheQuerysFault(t *testing.T) {
 	_, bad := NewMatcher(&imagev1alpha1.ImageMatch{NameRegex: "("})
 	if bad == nil || !strings.Contains(bad.Error(), "spec.match.nameRegex") {

@@ -24,15 +24,13 @@ func NewestFirst(a, b catalog.Image) int {
 	)
 }
 
-// compare is a total order: pins first, in their order in the spec; retained images last; deprecated images after all
-// others; otherwise the newest first.
+// compare is a total order: pins first, in their order in the spec; deprecated images after all others; otherwise the newest
+// first.
 func (s Selector) compare(a, b candidate) int {
 	var by int
 	switch {
 	case a.pin != b.pin:
 		by = cmp.Or(FalseFirst(a.pin == 0, b.pin == 0), cmp.Compare(a.pin, b.pin))
-	case a.retained || b.retained:
-		by = FalseFirst(a.retained, b.retained)
 	case a.image.Deprecated != b.image.Deprecated:
 		by = FalseFirst(a.image.Deprecated, b.image.Deprecated)
 	case s.Spec.Selection.GetOrderBy() == imagev1alpha1.OrderBySemVer:

@@ -32,15 +32,15 @@ func NewSelector(spec *imagev1alpha1.ImageQuerySpec) (Selector, error) {
 	var err error
 	if s.Extract != "" {
 		if c.extract, err = regexp.Compile(s.Extract); err != nil {
-			return c, fmt.Errorf("spec.selection.extract is no regular expression in RE2 syntax: %w; correct it", err)
+			return Selector{}, fmt.Errorf("spec.selection.extract is no regular expression in RE2 syntax: %w; correct it", err)
 		}
 		if c.extract.NumSubexp() == 0 {
-			return c, errors.New(`spec.selection.extract has no group to capture; put parentheses around the version, such as v(\d+\.\d+\.\d+)`)
+			return Selector{}, errors.New(`spec.selection.extract has no group to capture; put parentheses around the version, such as v(\d+\.\d+\.\d+)`)
 		}
 	}
 	if s.Range != "" {
 		if c.within, err = semver.NewConstraint(s.Range); err != nil {
-			return c, errors.New("spec.selection.range is no range of versions; write one such as >=1.30 <1.32, ~1.30 or ^1.30")
+			return Selector{}, errors.New("spec.selection.range is no range of versions; write one such as >=1.30 <1.32, ~1.30 or ^1.30")
 		}
 	}
 	return c, nil

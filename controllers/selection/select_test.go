@@ -260,8 +260,21 @@ func TestSelection(t *testing.T) {
 		},
 		"an image that falls back keeps its place in its group": {
 			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Limit: 2},
-			members:   []catalog.Image{catalogtest.Image("node-v1.9.0", 1, "CREATING")}, last: []string{"a-v1.30.0", "b-v1.31.0"},
+			members:   []catalog.Image{catalogtest.Image("node-v1.9.0", 1, "CREATING")}, last: []string{"b-v1.31.0", "a-v1.30.0"},
 			want: "b-v1.31.0 a-v1.30.0", wantStays: "a-v1.30.0 b-v1.31.0",
+		},
+		"an image without a version comes after those that have one": {
+			selection: imagev1alpha1.ImageSelection{OrderBy: imagev1alpha1.OrderBySemVer, Extract: version, Limit: 3},
+			last:      []string{"a-old", "b-v1.31.0", "c-old"},
+			want:      "b-v1.31.0 a-old c-old", wantStays: "a-old b-v1.31.0 c-old",
+		},
+		"absent images that are selected stay, although fewer are to be selected now": {
+			members: nightly, absent: []string{"node-v1.30.4", "node-v1.30.3"}, last: []string{"node-v1.30.4", "node-v1.30.3"},
+			want: "node-v1.30.4 node-v1.30.3", wantStays: "node-v1.30.4 node-v1.30.3",
+		},
+		"nobody guesses whether a public image is newer than an absent one": {
+			members: []catalog.Image{catalogtest.Image("a", 0, "undated"), catalogtest.Image("b", 1)}, absent: []string{"b"}, last: []string{"b"},
+			want: "b", wantStays: "b", wantVerdicts: verdicts("NoCreationTime", "a"),
 		},
 		"an absent image that stays keeps its place before an older one": {
 			selection: imagev1alpha1.ImageSelection{Limit: 2}, members: nightly, absent: []string{"node-v1.30.4"},
@@ -554,4 +567,86 @@ func TestASelectionDependsOnNoOrder(t *testing.T) {
 			t.Fatalf("%d verdicts for %d members", len(got.Verdicts), len(b.Members))
 		}
 	})
+}
+
+// Of a partial image, status has the architecture only.
+func TestWhatIsSelectedInsteadOfAPartialImage(t *testing.T) {
+	const (
+		architecture = imagev1alpha1.GroupByArchitecture
+		platform     = imagev1alpha1.GroupByPlatform
+		none         = imagev1alpha1.GroupByNone
+	)
+	for name, tc := range map[string]struct {
+		groupBy []imagev1alpha1.SelectionGroup
+		member  catalog.Image
+		partial bool
+		want    string
+	}{
+		"one of its architecture":          {[]imagev1alpha1.SelectionGroup{architecture, platform}, catalogtest.Image("new", 1), true, "new"},
+		"none of another architecture":     {[]imagev1alpha1.SelectionGroup{architecture, platform}, catalogtest.Image("new", 1, "arm64"), true, "old new"},
+		"any, if all are one group":        {[]imagev1alpha1.SelectionGroup{none}, catalogtest.Image("new", 1, "arm64"), true, "new"},
+		"none of another known platform":   {[]imagev1alpha1.SelectionGroup{platform}, catalogtest.Image("new", 1), false, "new old"},
+		"none of another operating system": {[]imagev1alpha1.SelectionGroup{"OSName"}, catalogtest.Image("new", 1), false, "new old"},
+		"none of another family":           {[]imagev1alpha1.SelectionGroup{"ImageFamily"}, catalogtest.Image("new", 1), false, "new old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Selector{Spec: &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{GroupBy: tc.groupBy}}}
+			old := catalogtest.Image("old", 9)
+			old.Platform = ""
+			if !tc.partial {
+				old.Platform, old.OSName, old.Family = "Ubuntu", "Ubuntu 24.04", "ubuntu"
+				tc.member.OSName, tc.member.Family = "TencentOS 4", "tencentos"
+			}
+			got := s.Select(Input{Members: []catalog.Image{tc.member}, Previous: []previous{{Image: old, Partial: tc.partial}}, Now: catalogtest.Noon})
+			if names := catalogtest.Names(got.Selected); names != tc.want {
+				t.Errorf("selected is %q, want %q", names, tc.want)
+			}
+		})
+	}
+}
+
+// If the selection is the same, and status doesn't show the groups of all images, its order stays.
+func TestTheOrderOfPartialImagesStays(t *testing.T) {
+	older, newer := catalogtest.Image("older", 9), catalogtest.Image("newer", 1)
+	other := catalogtest.Image("other", 5)
+	for name, tc := range map[string]struct {
+		groupBy  imagev1alpha1.SelectionGroup
+		partial  bool
+		selected []catalog.Image
+		want     string
+	}{
+		"as it was":               {imagev1alpha1.GroupByPlatform, true, []catalog.Image{newer, older}, "older newer"},
+		"the groups are known":    {imagev1alpha1.GroupByPlatform, false, []catalog.Image{newer, older}, "newer older"},
+		"status has their groups": {imagev1alpha1.GroupByArchitecture, true, []catalog.Image{newer, older}, "newer older"},
+		"another is selected":     {imagev1alpha1.GroupByPlatform, true, []catalog.Image{older, other}, "other older"},
+		"one more is selected":    {imagev1alpha1.GroupByPlatform, true, []catalog.Image{other, older, newer}, "newer other older"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Selector{Spec: &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{
+				GroupBy: []imagev1alpha1.SelectionGroup{tc.groupBy},
+			}}}
+			s.Arrange(tc.selected, []previous{{Image: older, Partial: tc.partial}, {Image: newer, Partial: tc.partial}})
+			if names := catalogtest.Names(tc.selected); names != tc.want {
+				t.Errorf("the order is %q, want %q", names, tc.want)
+			}
+		})
+	}
+}
+
+// Only an image with a creation time that is too young passes minAge one day.
+func TestWhenTheNextImageIsOldEnough(t *testing.T) {
+	s := Selector{Spec: &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{MinAge: metav1.Duration{Duration: 3 * time.Hour}}}}
+	for name, tc := range map[string]struct {
+		members []catalog.Image
+		want    time.Time
+	}{
+		"the first of two":        {[]catalog.Image{catalogtest.Image("a", 1), catalogtest.Image("b", 2)}, catalogtest.Noon.Add(time.Hour)},
+		"a public image":          {[]catalog.Image{catalogtest.Image("a", 0, "undated")}, time.Time{}},
+		"one that is coming":      {[]catalog.Image{catalogtest.Image("a", 1, "CREATING")}, time.Time{}},
+		"one that is old already": {[]catalog.Image{catalogtest.Image("a", 4)}, time.Time{}},
+	} {
+		if got := s.Select(Input{Members: tc.members, Now: catalogtest.Noon}).Next; !got.Equal(tc.want) {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
 }

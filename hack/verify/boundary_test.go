@@ -62,7 +62,7 @@ var boundaries = map[string]boundary{
 	"controllers": {
 		own: []string{
 			api, apply, "controllers/catalog", "controllers/cloudimage", "controllers/cloudimage/cache",
-			"controllers/cloudimage/writer", "controllers/selection",
+			"controllers/cloudimage/writer", "controllers/polltime", "controllers/selection",
 		},
 		others: []string{
 			// The width of a name in a terminal.
@@ -77,6 +77,10 @@ var boundaries = map[string]boundary{
 			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "controllers/preview", "hack/kit",
 		},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/prometheus/client_model"}), // to read metrics
+	},
+	"controllers/polltime": {
+		never:   []string{"net/http", "context"},
+		testOwn: []string{"controllers/catalog/catalogtest"},
 	},
 	// Pure: values in, values out. No client, no clock, no cloud.
 	"controllers/selection": {
@@ -98,8 +102,10 @@ var boundaries = map[string]boundary{
 		testOthers: []string{"k8s.io/apimachinery"},
 	},
 	"controllers/cloudimage/cache": {
-		own:        []string{api, "controllers/cloudimage"},
-		others:     []string{"k8s.io/client-go/tools/cache", "sigs.k8s.io/controller-runtime/pkg/cache"},
+		own: []string{api, "controllers/cloudimage"},
+		others: []string{
+			"k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/client-go/tools/cache", "sigs.k8s.io/controller-runtime/pkg/cache",
+		},
 		never:      []string{"net/http"},
 		testOwn:    []string{"controllers/catalog", "controllers/catalog/catalogtest", "controllers/selection"},
 		testOthers: []string{"k8s.io/apimachinery"},
@@ -199,9 +205,13 @@ var boundaries = map[string]boundary{
 		never: []string{"net/http"},
 	},
 	"controllers/catalog/cvm": {
-		own:        []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/expiring", "controllers/catalog/secret"},
-		others:     []string{"github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/time/rate", sdk + "/common", sdk + "/cvm"},
-		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest"},
+		own: []string{"controllers/catalog", "controllers/catalog/cvm/auth", "controllers/catalog/expiring", "controllers/catalog/secret"},
+		others: []string{
+			// The decoder of Go 1.27.
+			"github.com/go-json-experiment/json/v1",
+			"github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/time/rate", sdk + "/common", sdk + "/cvm",
+		},
+		testOwn:    []string{"controllers/catalog/cvm/auth/authtest", "controllers/catalog/cvm/cvmtest", "controllers/polltime"},
 		testOthers: []string{"github.com/prometheus/client_model"},
 	},
 	// It obtains keys. Package cvm classifies its errors.
@@ -245,6 +255,8 @@ var boundaries = map[string]boundary{
 	},
 	// It builds what a release has of the plugin, and imports nothing of it.
 	"hack/plugin": {others: []string{"sigs.k8s.io/yaml"}},
+	// It parses the code, and runs its tests in processes of their own.
+	"hack/mutants": {others: []string{"sigs.k8s.io/yaml"}},
 	// Used by cvmsim and demo; the standard library suffices.
 	"hack/orphan": {},
 	"hack/verify": {

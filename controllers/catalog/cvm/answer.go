@@ -4,17 +4,17 @@
 package cvm
 
 import (
-	"encoding/json"
 	"errors"
 
+	json "github.com/go-json-experiment/json/v1"
 	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 	tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
 )
 
 // answer is an answer of DescribeImages with the fields that are used. The SDK passes the body of every answer to
 // ParseErrorFromHTTPResponse, which decodes it in one pass. The SDK's own types take five passes, which was half of the CPU
-// time of a poll (docs/scaling.md). The fields have the names and types of the SDK's, which the tests compare. A field that
-// is null or absent is zero.
+// time of a poll (docs/scaling.md). The decoder is that of Go 1.27's encoding/json, which takes half the time of Go 1.26's.
+// The fields have the names and types of the SDK's, which the tests compare. A field that is null or absent is zero.
 type answer struct{ body answerBody }
 
 var _ tchttp.Response = &answer{}

@@ -3,7 +3,7 @@
 
 // Package cvm lists the images of Tencent Cloud's CVM. It is the only package that knows the cloud and its SDK:
 //
-//	List → listing (pages, checked) → limit (one token per page) → auth (keys) → SDK (signs) → transport (guards) → cloud
+//	List → listing (pages, checked) → limit (one token per page, listings by turns) → auth (keys) → SDK (signs) → transport (guards) → cloud
 //
 // It returns catalog's types, and errors as *catalog.Error, classified in errors.go.
 package cvm
@@ -142,11 +142,13 @@ func (c *Client) List(ctx context.Context, account catalog.Account, query catalo
 	if !fitsHost.MatchString(query.Region) {
 		return catalog.Listing{}, &catalog.Error{Kind: catalog.Invalid, Message: badRegion}
 	}
-	bucket := c.limits.bucket(bucketOf(account.Source, c.endpoint.in(query.Region).host))
-	client := func(ctx context.Context) (*sdk.Client, error) { return c.client(ctx, account, query.Region) }
+	l := &lister{
+		bucket: c.limits.bucket(bucketOf(account.Source, c.endpoint.in(query.Region).host)),
+		client: func(ctx context.Context) (*sdk.Client, error) { return c.client(ctx, account, query.Region) },
+	}
 	var read atomic.Int64
 	pages := func(ctx context.Context, offset int) (page, error) {
-		p, err := fetch(ctx, client, bucket, query, span{offset, pageSize})
+		p, err := l.fetch(ctx, query, span{offset, pageSize})
 		if err == nil && c.Progress != nil {
 			c.Progress(int(read.Add(int64(len(p.images)))), p.total)
 		}
@@ -157,7 +159,7 @@ func (c *Client) List(ctx context.Context, account catalog.Account, query catalo
 		untyped = func(ctx context.Context) (int, error) {
 			query := query
 			query.InstanceType = ""
-			p, err := fetch(ctx, client, bucket, query, span{0, 1})
+			p, err := l.fetch(ctx, query, span{0, 1})
 			return p.total, err
 		}
 	}

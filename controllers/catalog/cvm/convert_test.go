@@ -5,9 +5,11 @@ package cvm
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -434,5 +436,36 @@ func wantReadable(t testing.TB, at time.Time) {
 	again, err := time.Parse("2006-01-02T15:04:05Z", at.Format(time.RFC3339))
 	if err != nil || !again.Equal(at) || at.Location() != time.UTC || at.Year() < 1970 || at.Year() > 9999 {
 		t.Errorf("%v, read again, is %v, %v", at, again, err)
+	}
+}
+
+func TestTextIsCutByCharacters(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in, want string
+	}{
+		"as many characters as fit, of more bytes": {strings.Repeat("镜", 100), strings.Repeat("镜", 100)},
+		"one more":                  {strings.Repeat("a", 256), strings.Repeat("a", 255)},
+		"one more, of three bytes":  {strings.Repeat("镜", 256), strings.Repeat("镜", 255)},
+		"nothing but control codes": {"\x00\x01\x7f", ""},
+	} {
+		if got := normalise(tc.in, 255); got != tc.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// Entries without a usable id are told apart by it, or by their place in the whole list.
+func TestInvalidEntriesOfAPageAreToldApart(t *testing.T) {
+	response := &answer{}
+	body := `{"Response":{"RequestId":"r","TotalCount":` + strconv.Itoa(maxImages) + `,"ImageSet":[{"ImageId":""},{"ImageId":"bad"},{}]}}`
+	if err := response.ParseErrorFromHTTPResponse([]byte(body)); !errors.Is(err, errDecoded) {
+		t.Fatal(err)
+	}
+	p, err := convertPage(response, 100)
+	if err != nil {
+		t.Fatalf("as many images as there may be: %v", err)
+	}
+	if diff := cmp.Diff([]string{"#100", "bad", "#102"}, p.invalidIDs); diff != "" {
+		t.Errorf("invalid entries (-want +got):\n%s", diff)
 	}
 }

@@ -260,6 +260,9 @@ func TestEachCodeIsClassifiedAndExplained(t *testing.T) {
 		for how, request := range requests {
 			t.Run(code+" "+how, func(t *testing.T) {
 				t.Parallel() // throttled cases wait
+				if want.kind == catalog.Throttled {
+					slow(t)
+				}
 				o := cvmtest.Options{}
 				if request.frozen {
 					now := time.Now()
@@ -349,6 +352,9 @@ func TestCodesWithoutARowOfTheirOwn(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
+			if want.kind == catalog.Throttled {
+				slow(t)
+			}
 			s := start(t, cvmtest.Options{})
 			s.Inject(cvmtest.Fault{Code: code, Message: canary})
 			failure := mustFail(t, connect(t, s), account, everything)
@@ -392,5 +398,22 @@ func TestTheSameCauseGivesTheSameWords(t *testing.T) {
 	first, second := mustFail(t, c, account, everything), mustFail(t, c, account, everything)
 	if first.Error() != second.Error() || first.RequestID == second.RequestID || first.RequestID == "" {
 		t.Errorf("%v with id %q, then %v with id %q", first, first.RequestID, second, second.RequestID)
+	}
+}
+
+// A hostile endpoint must not write arbitrary text to a status.
+func TestCodesAreBounded(t *testing.T) {
+	longest := strings.Repeat("A", maxPlatform)
+	for in, want := range map[string]string{longest: longest, longest + "A": codeUnknown, "A b": codeUnknown, "A.b_c": "A.b_c"} {
+		if got := boundCode(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+// STS says of wrong keys what the cloud says of them.
+func TestAnIdentityIsRefusedForWrongKeysOnly(t *testing.T) {
+	if got, want := judgeIdentity("AuthFailure.SecretIdNotFound"), judge("AuthFailure.SecretIdNotFound"); got != want || got.kind != catalog.Unauthenticated {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -61,6 +61,7 @@ func bucketOf(source, host string) string { return source + "@" + host }
 // bucket is a token bucket that can be paused.
 type bucket struct {
 	tokens *rate.Limiter
+	turns  turns
 	meter  *meter
 
 	mu     sync.Mutex
@@ -68,12 +69,16 @@ type bucket struct {
 	resume time.Time
 }
 
-// wait blocks until the bucket is not paused and a token is taken, or until ctx ends. It must precede signing,
-// because a signature contains the time and the cloud refuses one older than five minutes. A token granted during a
-// pause is discarded: otherwise all of them would be spent at once when the pause ends.
-func (b *bucket) wait(ctx context.Context) error {
+// wait blocks until it is the turn of a listing's request, the bucket is not paused and a token is taken, or until ctx ends.
+// It must precede signing, because a signature contains the time and the cloud refuses one older than five minutes. A token
+// granted during a pause is discarded: otherwise all of them would be spent at once when the pause ends.
+func (b *bucket) wait(ctx context.Context, listing *line) error {
 	began := time.Now()
 	defer func() { b.meter.waited(time.Since(began)) }()
+	if err := b.turns.take(ctx, listing); err != nil {
+		return err
+	}
+	defer b.turns.pass()
 	for {
 		if left := b.paused(); left > 0 {
 			select {

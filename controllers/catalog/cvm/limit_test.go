@@ -26,7 +26,7 @@ import (
 func waited(t *testing.T, b *bucket) time.Duration {
 	t.Helper()
 	began := time.Now()
-	if err := b.wait(t.Context()); err != nil {
+	if err := b.wait(t.Context(), &line{}); err != nil {
 		t.Fatal(err)
 	}
 	return time.Since(began)
@@ -79,7 +79,7 @@ func TestNoSecondSeesMoreThanRateAndBurst(t *testing.T) {
 				for worker := range 40 {
 					group.Go(func() {
 						for range 5 {
-							if b.wait(t.Context()) != nil {
+							if b.wait(t.Context(), &line{}) != nil {
 								t.Error("the wait ended early")
 							}
 							mu.Lock()
@@ -111,7 +111,7 @@ func TestAPausedBucketLetsNobodyThroughWhoIsWaitingAlready(t *testing.T) {
 		var times []time.Time
 		for range 20 {
 			group.Go(func() {
-				if b.wait(t.Context()) != nil {
+				if b.wait(t.Context(), &line{}) != nil {
 					t.Error("the wait ended early")
 				}
 				mu.Lock()
@@ -223,7 +223,7 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 				defer cancel()
 				tc.prepare(b)
 				began := time.Now()
-				if err := b.wait(ctx); err == nil || time.Since(began) != tc.after {
+				if err := b.wait(ctx, &line{}); err == nil || time.Since(began) != tc.after {
 					t.Errorf("wait() = %v after %v, want an error after %v", err, time.Since(began), tc.after)
 				}
 			})
@@ -273,6 +273,7 @@ func TestEachPageTakesOneToken(t *testing.T) {
 }
 
 func TestATokenComesBeforeTheSignature(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	s := start(t, cvmtest.Options{}, private(3)...)
 	c := connect(t, s)
@@ -333,6 +334,7 @@ func TestAThrottledPageIsAskedForAgain(t *testing.T) {
 
 // The documented limit, and several clients: the cloud itself throttles.
 func TestAListingGetsThroughACloudThatThrottles(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	s := start(t, cvmtest.Options{RateLimit: 4}, private(408)...)
 	if got := mustList(t, connect(t, s), everything); len(got.Images) != 408 {
@@ -341,6 +343,7 @@ func TestAListingGetsThroughACloudThatThrottles(t *testing.T) {
 }
 
 func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	s := start(t, cvmtest.Options{}, private(150)...)
 	other := cvmtest.Credential{SecretID: "AKIDother", SecretKey: "other-key", UIN: cvmtest.DefaultCredential.UIN}
@@ -358,6 +361,7 @@ func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
 }
 
 func TestTheBudgetOfASourceIsKeptAtTheCloud(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	const pages, qps, burst = 45, 25, 5
 	// The cloud counts per second. Allow for a machine that lags by seconds.

@@ -129,7 +129,7 @@ func readConcurrent(ctx context.Context, fetch fetchFunc) (reading, error) {
 	r, ctx := newReading(), withAllowance(ctx)
 	first, err := fetch(ctx, 0)
 	if err != nil {
-		return r, err
+		return reading{}, err
 	}
 	r.add(first)
 	pages := make([]page, (max(first.total, 1)-1)/pageSize)
@@ -142,7 +142,7 @@ func readConcurrent(ctx context.Context, fetch fetchFunc) (reading, error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return r, err
+		return reading{}, err
 	}
 	for _, p := range pages {
 		r.add(p)
@@ -157,7 +157,7 @@ func readSequential(ctx context.Context, fetch fetchFunc) (reading, error) {
 	for pages := 0; ; pages++ {
 		p, err := fetch(ctx, r.size())
 		if err != nil {
-			return r, err
+			return reading{}, err
 		}
 		before := r.size()
 		r.add(p)
@@ -166,7 +166,7 @@ func readSequential(ctx context.Context, fetch fetchFunc) (reading, error) {
 			return r, nil
 		}
 		if pages > 2*p.total/pageSize+10 {
-			return r, &catalog.Error{
+			return reading{}, &catalog.Error{
 				Kind: catalog.Incomplete, Code: codeIncomplete,
 				Message: fmt.Sprintf("the cloud's list of %d images did not end after %d pages", p.total, pages+1),
 			}

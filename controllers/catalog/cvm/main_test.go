@@ -21,6 +21,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// slow skips what takes a second or more in go test -short, which runs for each mutant of make mutants.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it is slow")
+	}
+}
+
 const region = "ap-guangzhou"
 
 // account has the keys that every simulator accepts.

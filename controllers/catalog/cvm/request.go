@@ -32,26 +32,33 @@ type page struct {
 	invalidIDs []string
 }
 
+// lister reads the pages of one listing.
+type lister struct {
+	bucket *bucket
+	line   line
+	client func(context.Context) (*sdk.Client, error)
+}
+
 // fetch fetches one page. It retries while throttled, and once if the connection ended before an answer: gateways close
 // idle connections, and the request is safe to repeat. Each try takes its own token and signature. Keys are obtained after
 // the wait, since they might expire during it.
-func fetch(ctx context.Context, client func(context.Context) (*sdk.Client, error), b *bucket, query catalog.Query, at span) (page, error) {
+func (l *lister) fetch(ctx context.Context, query catalog.Query, at span) (page, error) {
 	for try, hungUp := 1, false; ; {
-		if err := b.wait(ctx); err != nil {
+		if err := l.bucket.wait(ctx, &l.line); err != nil {
 			return page{}, waitError(ctx)
 		}
-		client, err := client(ctx)
+		client, err := l.client(ctx)
 		if err != nil {
 			return page{}, err
 		}
 		response, err := describeImages(ctx, client, newRequest(query, at))
 		if err == nil {
-			b.succeeded()
+			l.bucket.succeeded()
 			return convertPage(response, at.offset)
 		}
 		switch failure := classify(err); {
 		case failure.Kind == catalog.Throttled:
-			b.throttled()
+			l.bucket.throttled()
 			if try++; try > throttledTries {
 				return page{}, failure
 			}

@@ -113,6 +113,7 @@ func TestTheNameOfAnUnknownAuthorityIsBounded(t *testing.T) {
 }
 
 func TestAHandshakeThatNeverEndsIsNoSlowAnswer(t *testing.T) {
+	slow(t)
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

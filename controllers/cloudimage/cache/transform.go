@@ -33,15 +33,10 @@ func (t *interner) transform(o any) (any, error) {
 		t.share(&i.Tags[k].Key)
 		t.share(&i.Tags[k].Value)
 	}
-	for k := range image.OwnerReferences {
-		ref := &image.OwnerReferences[k]
-		for _, text := range []*string{&ref.APIVersion, &ref.Kind, &ref.Name, (*string)(&ref.UID)} {
-			t.share(text)
-		}
-	}
 	for k := range image.Lifecycle.Leaving {
 		t.share(&image.Lifecycle.Leaving[k].Query)
 	}
+	image.OwnerReferences = t.sharedOwners(image.OwnerReferences)
 	image.Labels, image.Annotations = t.sharedMap(image.Labels), t.sharedMap(image.Annotations)
 	return e, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -136,6 +137,14 @@ func TestObjectsInTheCacheShareTheirText(t *testing.T) {
 			t.Errorf("two objects have a %s of their own: %q", name, text(a))
 		}
 	}
+	if reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() || &a.OwnerReferences[0] != &b.OwnerReferences[0] {
+		t.Error("two objects of the same queries have labels and owners of their own")
+	}
+	other := image.DeepCopy()
+	other.Labels[imagev1alpha1.LabelQueryPrefix+"golden"], other.OwnerReferences[0].Controller = "excluded", new(true)
+	if c := compacted(t, shared, other); c.Labels[imagev1alpha1.LabelQueryPrefix+"golden"] != "excluded" || c.OwnerReferences[0].Controller == nil {
+		t.Errorf("an object has the metadata of another: %+v", c.ObjectMeta)
+	}
 	if unsafe.StringData(a.Image.ID) != unsafe.StringData(a.Name[len(a.Name)-len(a.Image.ID):]) {
 		t.Error("an object has its id more than once")
 	}
@@ -187,6 +196,17 @@ func TestSharedTextIsBounded(t *testing.T) {
 		if shared.share(&text); text != fmt.Sprint("text ", i) {
 			t.Fatalf("text %d became %q", i, text)
 		}
+	}
+	for i := range 2*maxTexts + 1 {
+		shared.sharedMap(map[string]string{"team": fmt.Sprint(i)})
+		shared.sharedOwners([]metav1.OwnerReference{{Name: fmt.Sprint(i)}})
+	}
+	if len(shared.maps) != 1 || len(shared.owners) != 1 {
+		t.Errorf("%d maps and %d lists of owners are known, want 1 each after %d", len(shared.maps), len(shared.owners), 2*maxTexts+1)
+	}
+	large := map[string]string{"team": strings.Repeat("x", maxSharedBytes)}
+	if got := shared.sharedMap(large); !maps.Equal(got, large) || len(shared.maps) != 1 {
+		t.Errorf("a large map became %v, and %d are known", got, len(shared.maps))
 	}
 	long := strings.Repeat("x", maxTextBytes+1)
 	shared.share(&long)

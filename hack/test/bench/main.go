@@ -47,6 +47,7 @@ var scenarios = []scenario{
 	{name: "fairness", run: fairness, sizes: []int{10000}, quick: []int{2000}},
 	{name: "throttled", run: throttled, sizes: []int{20}, quick: []int{20}},
 	{name: "restart", run: restart, sizes: []int{10000}, quick: []int{1000}},
+	{name: "fleet", run: manyClusters, sizes: []int{10, 100, 1000}, quick: []int{10}},
 	{name: "publish", run: publishing, sizes: []int{500}, quick: []int{100}},
 	{name: "memory", run: memory, sizes: []int{0, 1000, 10000, 50000}, quick: []int{0, 1000}},
 }

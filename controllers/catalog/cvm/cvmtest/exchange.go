@@ -38,6 +38,9 @@ type exchange struct {
 	images  [][]byte
 }
 
+// ServeHTTP answers a request without a connection, for simulations in a time of their own.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r) }
+
 // serve handles one request: read, authenticate, call OnRequest, decide, log, answer.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{s: s, r: r, now: s.now()}

@@ -27,8 +27,8 @@ type ImageQuerySpecApplyConfiguration struct {
 	// instanceType asks only for images that this instance type can boot, for example SA5.MEDIUM2. It goes with
 	// filters as well as with imageIDs.
 	InstanceType *string `json:"instanceType,omitempty"`
-	// interval is the time between two polls of the cloud, from 1m to 168h; up to a fifth of it is added so that
-	// queries spread. Default 10m.
+	// interval is the time between two polls of the cloud, from 1m to 168h. Queries that ask for the same thing are
+	// polled at the same time, so the first interval after an edit is between 0.2 and 1.2 of it. Default 10m.
 	Interval *v1.Duration `json:"interval,omitempty"`
 	// suspend stops polling, writing and deleting until it is false again; what is known stays. Default false.
 	Suspend *bool `json:"suspend,omitempty"`
