@@ -259,7 +259,8 @@ func TestWhyAPollIsDue(t *testing.T) {
 	blocked := func(approval string) func(*imagev1alpha1.ImageQuery, *pollState) {
 		return func(q *imagev1alpha1.ImageQuery, _ *pollState) {
 			meta.SetStatusCondition(&q.Status.Conditions, metav1.Condition{
-				Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue, Message: "kubectl annotate approve-removal=token --overwrite",
+				Type: imagev1alpha1.ConditionRemovalBlocked, Status: metav1.ConditionTrue,
+				Message: "kubectl annotate approve-removal=token --overwrite",
 			})
 			q.Annotations = map[string]string{imagev1alpha1.AnnotationApproveRemoval: approval}
 		}
@@ -292,13 +293,15 @@ func TestWhyAPollIsDue(t *testing.T) {
 			change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.approval = "token" }, wantAfter: due, want: "the interval has passed",
 		},
 		"other keys": {
-			change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.account.SecretID = "before" }, wantAfter: floor, want: "the credentials changed",
+			change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.account.SecretID = "before" }, wantAfter: floor,
+			want: "the credentials changed",
 		},
 		"a peer": {
 			change:    func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.peerDue = true },
 			wantAfter: floor, want: "another query found an image to be gone",
 		},
-		"a failure":                {change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.failures = 1 }, wantAfter: due, want: "the last poll failed"},
+		"a failure": {change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.failures = 1 }, wantAfter: due,
+			want: "the last poll failed"},
 		"after a restart, nothing": {restarted: true, wantAfter: due, want: "the interval has passed"},
 		"after a restart, an approval": {
 			restarted: true, change: blocked("token"), want: "a removal was approved",
@@ -314,11 +317,13 @@ func TestWhyAPollIsDue(t *testing.T) {
 		},
 		"after a restart, a loss": {
 			restarted: true, change: func(_ *imagev1alpha1.ImageQuery, m *pollState) { m.lost = true },
-			wantAfter: spreadOf(syncedQuery(0)), want: "CloudImages are missing",
+			wantAfter: phaseOf(catalog.Account{}, syncedQuery(0)).Spread(10 * time.Minute), want: "CloudImages are missing",
 		},
-		"after a restart, an age":               {restarted: true, change: created("TooYoung", 58*time.Minute), wantAfter: 2 * time.Minute, want: "the interval has passed"},
-		"after a restart, no time of creation":  {restarted: true, change: created("TooYoung"), wantAfter: due, want: "the interval has passed"},
-		"after a restart, one that is selected": {restarted: true, change: created("Selected", 58*time.Minute), wantAfter: due, want: "the interval has passed"},
+		"after a restart, an age": {restarted: true, change: created("TooYoung", 58*time.Minute), wantAfter: 2 * time.Minute,
+			want: "the interval has passed"},
+		"after a restart, no time of creation": {restarted: true, change: created("TooYoung"), wantAfter: due, want: "the interval has passed"},
+		"after a restart, one that is selected": {restarted: true, change: created("Selected", 58*time.Minute), wantAfter: due,
+			want: "the interval has passed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, m := syncedQuery(time.Minute), &pollState{}

@@ -241,7 +241,8 @@ func TestWhatALeavingQueryLeaves(t *testing.T) {
 			from: departure{gone: true}, current: unowned, owners: "golden", leaving: "golden", presence: "Gone", delete: at(24),
 		},
 		"one of two": {
-			from: departure{gone: true}, current: stored("golden", "other"), owners: "golden other", leaving: "golden", presence: "Present", delete: at(24),
+			from: departure{gone: true}, current: stored("golden", "other"), owners: "golden other", leaving: "golden", presence: "Present",
+			delete: at(24),
 		},
 		"the second, after a longer grace period began": {
 			from: departure{gone: true}, current: left(stored("golden", "other"), "other", -2, imagev1alpha1.RemovedGone), owners: "golden other",
@@ -263,7 +264,8 @@ func TestWhatALeavingQueryLeaves(t *testing.T) {
 		"at once, another's":            {drop: true, current: stored("other"), owners: "other", presence: "Present", unchanged: true},
 		"a label on another's object":   {from: departure{gone: true}, current: labelled(), owners: "other", presence: "Present"},
 		"at once, a label on another's": {drop: true, current: labelled(), owners: "other", presence: "Present"},
-		"what is another's":             {from: departure{gone: true}, current: stored("other"), owners: "other", presence: "Present", unchanged: true},
+		"what is another's": {from: departure{gone: true}, current: stored("other"), owners: "other", presence: "Present",
+			unchanged: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := claimOf("golden")
@@ -276,7 +278,8 @@ func TestWhatALeavingQueryLeaves(t *testing.T) {
 				t.Fatal("it is deleted")
 			}
 			got := objectOf(after)
-			if strings.Join(got.owners, " ") != tc.owners || strings.Join(got.leaving, " ") != tc.leaving || got.label != "" || got.presence != tc.presence {
+			if strings.Join(got.owners, " ") != tc.owners || strings.Join(got.leaving, " ") != tc.leaving || got.label != "" ||
+				got.presence != tc.presence {
 				t.Errorf("it becomes %+v", got)
 			}
 			if diff := cmp.Diff(tc.delete, after.Lifecycle.DeleteAfter); diff != "" {
@@ -303,7 +306,8 @@ func TestALifecycleChangesWithItsPresence(t *testing.T) {
 
 func TestAMemberAgainIsNotDeleted(t *testing.T) {
 	image := left(stored("golden"), "golden", 1, imagev1alpha1.RemovedGone)
-	after := claimOf("golden").ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}), imagev1alpha1.QueryMember)
+	after := claimOf("golden").ensureMember(image, plannedName, toRecord(planned, selection.Scope{Region: "ap-guangzhou"}),
+		imagev1alpha1.QueryMember)
 	if l := after.Lifecycle; l.Presence != imagev1alpha1.PresencePresent || l.DeleteAfter != nil || len(l.Leaving) > 0 {
 		t.Errorf("lifecycle is %+v", l)
 	}

@@ -63,13 +63,15 @@ func TestFactsBecomeLabels(t *testing.T) {
 		"as it is": {func(*imagev1alpha1.Image) {}, map[string]string{
 			"imagecatalog.dev/region": "ap-guangzhou", "imagecatalog.dev/credentials": "", "imagecatalog.dev/image-id": "img-00000001",
 			"imagecatalog.dev/type": "PRIVATE_IMAGE", "imagecatalog.dev/platform": "Ubuntu", "imagecatalog.dev/state": "NORMAL",
-			"imagecatalog.dev/presence": "Present", "imagecatalog.dev/deprecated": "false", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
+			"imagecatalog.dev/presence": "Present", "imagecatalog.dev/deprecated": "false", "kubernetes.io/arch": "amd64",
+			"kubernetes.io/os": "linux",
 		}},
-		"deprecated":           {func(i *imagev1alpha1.Image) { i.Deprecated = true }, map[string]string{"imagecatalog.dev/deprecated": "true"}},
-		"Windows":              {func(i *imagev1alpha1.Image) { i.Platform = "Windows" }, map[string]string{"kubernetes.io/os": "windows"}},
-		"FreeBSD":              {func(i *imagev1alpha1.Image) { i.Platform = "FreeBSD" }, map[string]string{"kubernetes.io/os": "freebsd"}},
-		"no platform":          {func(i *imagev1alpha1.Image) { i.Platform = "" }, map[string]string{"kubernetes.io/os": ""}},
-		"of another's account": {func(i *imagev1alpha1.Image) { i.Credentials = "acct2" }, map[string]string{"imagecatalog.dev/credentials": "acct2"}},
+		"deprecated":  {func(i *imagev1alpha1.Image) { i.Deprecated = true }, map[string]string{"imagecatalog.dev/deprecated": "true"}},
+		"Windows":     {func(i *imagev1alpha1.Image) { i.Platform = "Windows" }, map[string]string{"kubernetes.io/os": "windows"}},
+		"FreeBSD":     {func(i *imagev1alpha1.Image) { i.Platform = "FreeBSD" }, map[string]string{"kubernetes.io/os": "freebsd"}},
+		"no platform": {func(i *imagev1alpha1.Image) { i.Platform = "" }, map[string]string{"kubernetes.io/os": ""}},
+		"of another's account": {func(i *imagev1alpha1.Image) { i.Credentials = "acct2" },
+			map[string]string{"imagecatalog.dev/credentials": "acct2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := *image

@@ -19,12 +19,14 @@ import (
 func ownedBy(queries int) *imagev1alpha1.CloudImage {
 	image := stored("q0")
 	image.OwnerReferences = []metav1.OwnerReference{
-		{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "other"}, {APIVersion: "imagecatalog.dev/v1", Kind: "Other", Name: "kind", UID: "kind"},
+		{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "other"}, {APIVersion: "imagecatalog.dev/v1", Kind: "Other", Name: "kind",
+			UID: "kind"},
 		{APIVersion: "example.com/v1", Kind: "ImageQuery", Name: "group", UID: "group"},
 	}
 	for i := range queries {
 		image.OwnerReferences = append(image.OwnerReferences, metav1.OwnerReference{
-			APIVersion: imagev1alpha1.GroupVersion.String(), Kind: "ImageQuery", Name: fmt.Sprintf("q%d", i), UID: claimOf(fmt.Sprintf("q%d", i)).Query.UID,
+			APIVersion: imagev1alpha1.GroupVersion.String(), Kind: "ImageQuery", Name: fmt.Sprintf("q%d", i), UID: claimOf(fmt.Sprintf("q%d",
+				i)).Query.UID,
 		})
 	}
 	return image

@@ -355,7 +355,8 @@ func TestStepsAreInOrder(t *testing.T) {
 	if got := namesOf(p.Release); got != strings.ReplaceAll(order, "img-", "img-old-") {
 		t.Errorf("released are %s", got)
 	}
-	if p.Empty() || !(Plan{}).Empty() || (Plan{Keep: p.Keep}).Empty() || (Plan{Release: p.Release}).Empty() || (Plan{Keep: p.Keep, Release: p.Release}).Empty() {
+	if p.Empty() || !(Plan{}).Empty() || (Plan{Keep: p.Keep}).Empty() || (Plan{Release: p.Release}).Empty() || (Plan{Keep: p.Keep,
+		Release: p.Release}).Empty() {
 		t.Error("a plan with steps is empty, or one without has some")
 	}
 }
@@ -370,11 +371,14 @@ func TestWhatIsBeingRemoved(t *testing.T) {
 	elsewhere := grace("img-elsewhere", 2, imagev1alpha1.RemovedGone)
 	elsewhere.Image.Region = "ap-shanghai"
 	c := claimOf("golden")
-	c.Query.Status.Removing = []imagev1alpha1.RemovingImage{{ImageID: "img-c", Reason: imagev1alpha1.RemovedNotMatched}, {ImageID: "img-z", Reason: "Gone"}}
+	c.Query.Status.Removing = []imagev1alpha1.RemovingImage{{ImageID: "img-c", Reason: imagev1alpha1.RemovedNotMatched}, {ImageID: "img-z",
+		Reason: "Gone"}}
 	p := MakePlan(c, selection.Decision{
-		Leaving: map[string]imagev1alpha1.RemovalReason{"img-now": imagev1alpha1.RemovedNotMatched}, Gone: map[string]bool{"img-found-gone": true},
+		Leaving: map[string]imagev1alpha1.RemovalReason{"img-now": imagev1alpha1.RemovedNotMatched},
+		Gone:    map[string]bool{"img-found-gone": true},
 	}, entries(storedAs("img-now", "golden"), storedAs("img-found-gone", "golden"), grace("img-c", 3, imagev1alpha1.RemovedGone),
-		grace("img-b", 2, imagev1alpha1.RemovedGone), grace("img-a", 2, imagev1alpha1.RemovedNotMatched), deleting, elsewhere, storedAs("img-other", "other")))
+		grace("img-b", 2, imagev1alpha1.RemovedGone), grace("img-a", 2, imagev1alpha1.RemovedNotMatched), deleting, elsewhere,
+		storedAs("img-other", "other")))
 	var got []string
 	for _, r := range p.Removing {
 		got = append(got, fmt.Sprintf("%s %s %s", r.ImageID, r.Reason, r.DeleteAfter.Sub(catalogtest.Noon)))
@@ -433,7 +437,8 @@ func TestADeletedQueryIsForgotten(t *testing.T) {
 	if got := namesOf(steps); got != "img-a img-b img-c img-d img-e img-f img-g img-h" {
 		t.Fatalf("steps for %s", got)
 	}
-	if after := steps[0].Desire(c, shared[7]); after.Labels["query.imagecatalog.dev/golden"] != "" || after.Labels["query.imagecatalog.dev/other"] == "" {
+	if after := steps[0].Desire(c, shared[7]); after.Labels["query.imagecatalog.dev/golden"] != "" ||
+		after.Labels["query.imagecatalog.dev/other"] == "" {
 		t.Errorf("labels are %v", after.Labels)
 	}
 }

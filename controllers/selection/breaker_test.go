@@ -103,7 +103,8 @@ func TestWhichMembersTurn(t *testing.T) {
 			if tc.was != nil {
 				tc.was(&was)
 			}
-			r := Rules{Selector: Selector{Spec: &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"1"}}}}}
+			spec := &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"1"}}}
+			r := Rules{Selector: Selector{Spec: spec}}
 			v := Observation{Matching: []catalog.Image{now}}
 			if tc.byID {
 				v = Observation{FoundByID: ByID(v.Matching)}

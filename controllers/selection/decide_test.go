@@ -236,7 +236,8 @@ func TestWhatChangedIsNamedOnceAndInOrder(t *testing.T) {
 	a, b := catalogtest.Image("a", 1), catalogtest.Image("b", 2)
 	newA, newB := a, b
 	newA.SizeGiB, newB.SizeGiB, newA.Creator = 1, 1, "2"
-	if got := factsChanged(Known{Members: ByID([]catalog.Image{a, b})}, []catalog.Image{newB, newA}); !slices.Equal(got, []string{a.ID, b.ID}) {
+	if got := factsChanged(Known{Members: ByID([]catalog.Image{a, b})}, []catalog.Image{newB, newA}); !slices.Equal(got, []string{a.ID,
+		b.ID}) {
 		t.Errorf("facts changed of %v", got)
 	}
 	before := selectedOf(a, a)

@@ -58,7 +58,8 @@ func TestWhyASelectionReplacesTheOneBefore(t *testing.T) {
 			if tc.edited {
 				q.Generation = 1
 			}
-			d := Decision{Members: []catalog.Image{a, other}, Gone: map[string]bool{old.ID: tc.gone}, Selection: Selection{Selected: []catalog.Image{a, other}}}
+			d := Decision{Members: []catalog.Image{a, other}, Gone: map[string]bool{old.ID: tc.gone},
+				Selection: Selection{Selected: []catalog.Image{a, other}}}
 			if tc.member != nil {
 				d.Members = append(d.Members, *tc.member)
 			}

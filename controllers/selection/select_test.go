@@ -582,8 +582,9 @@ func TestWhatIsSelectedInsteadOfAPartialImage(t *testing.T) {
 		partial bool
 		want    string
 	}{
-		"one of its architecture":          {[]imagev1alpha1.SelectionGroup{architecture, platform}, catalogtest.Image("new", 1), true, "new"},
-		"none of another architecture":     {[]imagev1alpha1.SelectionGroup{architecture, platform}, catalogtest.Image("new", 1, "arm64"), true, "old new"},
+		"one of its architecture": {[]imagev1alpha1.SelectionGroup{architecture, platform}, catalogtest.Image("new", 1), true, "new"},
+		"none of another architecture": {[]imagev1alpha1.SelectionGroup{architecture, platform}, catalogtest.Image("new", 1, "arm64"),
+			true, "old new"},
 		"any, if all are one group":        {[]imagev1alpha1.SelectionGroup{none}, catalogtest.Image("new", 1, "arm64"), true, "new"},
 		"none of another known platform":   {[]imagev1alpha1.SelectionGroup{platform}, catalogtest.Image("new", 1), false, "new old"},
 		"none of another operating system": {[]imagev1alpha1.SelectionGroup{"OSName"}, catalogtest.Image("new", 1), false, "new old"},
@@ -597,7 +598,8 @@ func TestWhatIsSelectedInsteadOfAPartialImage(t *testing.T) {
 				old.Platform, old.OSName, old.Family = "Ubuntu", "Ubuntu 24.04", "ubuntu"
 				tc.member.OSName, tc.member.Family = "TencentOS 4", "tencentos"
 			}
-			got := s.Select(Input{Members: []catalog.Image{tc.member}, Previous: []previous{{Image: old, Partial: tc.partial}}, Now: catalogtest.Noon})
+			got := s.Select(Input{Members: []catalog.Image{tc.member}, Previous: []previous{{Image: old, Partial: tc.partial}},
+				Now: catalogtest.Noon})
 			if names := catalogtest.Names(got.Selected); names != tc.want {
 				t.Errorf("selected is %q, want %q", names, tc.want)
 			}

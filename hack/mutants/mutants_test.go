@@ -146,3 +146,9 @@ func TestSurvivorsMustBeKnownAndAlive(t *testing.T) {
 		}
 	}
 }
+
+func TestEverySurvivorHasItsReason(t *testing.T) {
+	if _, err := readSurvivors(filepath.Base(survivorsFile)); err != nil {
+		t.Error(err)
+	}
+}

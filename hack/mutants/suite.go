@@ -59,7 +59,8 @@ type listed struct {
 }
 
 func goList(ctx context.Context, args ...string) (packages []listed, err error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Dir,Export,Name,GoFiles,TestImports,XTestImports"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Dir,Export,Name,GoFiles,TestImports,XTestImports"},
+		args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	for decoder := json.NewDecoder(strings.NewReader(string(out))); err == nil; {
@@ -194,7 +195,7 @@ func (s *suite) baseline(ctx context.Context, work string) error {
 	start := time.Now()
 	passed, output, err := s.run(ctx, 0, file)
 	if err != nil || !passed {
-		return fmt.Errorf("the tests of %s must pass before anything is changed: %w\n%s", s.folder, err, output)
+		return fmt.Errorf("the tests of %s must pass before anything is changed (%v):\n%s", s.folder, err, output)
 	}
 	s.limit = max(10*time.Second, 5*time.Since(start))
 	text, err := os.ReadFile(file)

@@ -413,7 +413,8 @@ func TestCodesAreBounded(t *testing.T) {
 
 // STS says of wrong keys what the cloud says of them.
 func TestAnIdentityIsRefusedForWrongKeysOnly(t *testing.T) {
-	if got, want := judgeIdentity("AuthFailure.SecretIdNotFound"), judge("AuthFailure.SecretIdNotFound"); got != want || got.kind != catalog.Unauthenticated {
+	if got, want := judgeIdentity("AuthFailure.SecretIdNotFound"), judge("AuthFailure.SecretIdNotFound"); got != want ||
+		got.kind != catalog.Unauthenticated {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,8 @@ import (
 
 const quickStart = root + "/docs/quick-start.md"
 
-// Each command in a console block of the documentation is run, unless its fence gives the reason why not. The quick start
+// Each command in a console block of the documentation is run, unless its fence gives the reason why not, and a table that the page
+// shows has the columns that kubectl prints. The quick start
 // comes first and builds the cluster that the other pages need; its own last step takes it away.
 func TestConsoleBlocksRun(t *testing.T) {
 	r := &reader{Cluster: cluster.Start(t, cluster.Options{Empty: true, WithoutAudit: true}), t: t}
@@ -91,26 +93,35 @@ func (r *reader) run(file, text string) {
 			}
 			continue
 		}
-		for _, command := range commandsIn(block[2]) {
-			r.t.Logf("%s: %s", filepath.Base(file), command)
-			r.command(command)
+		for _, step := range stepsIn(block[2]) {
+			r.t.Logf("%s: %s", filepath.Base(file), step.command)
+			got, _, _ := strings.Cut(r.command(step.command), "\n")
+			if strings.HasPrefix(step.shown, "NAME ") && !slices.Equal(strings.Fields(got), strings.Fields(step.shown)) {
+				r.t.Errorf("%s: %s shows the columns\n%s, not\n%s", filepath.Base(file), step.command, got, step.shown)
+			}
 		}
 	}
 }
 
-// commandsIn returns the lines of a block that follow a prompt; the others are output.
-func commandsIn(block string) []string {
-	var commands []string
+// step is a command, and the first line of the output that the page shows, if any.
+type step struct{ command, shown string }
+
+// stepsIn returns the lines of a block that follow a prompt; the others are output.
+func stepsIn(block string) []step {
+	var steps []step
 	for line := range strings.Lines(block) {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
-			commands = append(commands, strings.TrimSpace(command))
+			steps = append(steps, step{command: strings.TrimSpace(command)})
+		} else if n := len(steps); n > 0 && steps[n-1].shown == "" {
+			steps[n-1].shown = strings.TrimSpace(line)
 		}
 	}
-	return commands
+	return steps
 }
 
-// command runs a line at the top of the checkout. There are no nodes: what the Deployment would start and stop, the test does.
-func (r *reader) command(line string) {
+// command runs a line at the top of the checkout and returns its output. There are no nodes: what the Deployment would start and
+// stop, the test does.
+func (r *reader) command(line string) string {
 	r.t.Helper()
 	line = strings.Replace(line, "secretId=AKID...", "secretId="+r.keys.id, 1)
 	line = strings.Replace(line, "secretKey=...", "secretKey="+r.keys.key, 1)
@@ -119,20 +130,23 @@ func (r *reader) command(line string) {
 			r.t.Error(err)
 		}
 	}
-	sh(r.t, r.Cluster, line)
+	out := sh(r.t, r.Cluster, line)
 	if strings.HasPrefix(line, "make deploy") && r.manager == nil {
 		r.startCloud()
 		r.startDeployment()
 	}
+	return out
 }
 
 // sh runs a line at the top of the checkout, with kubectl and the plugin in the PATH.
-func sh(t *testing.T, c *cluster.Cluster, line string) {
+func sh(t *testing.T, c *cluster.Cluster, line string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-euc", "PATH=$PWD/bin:$PATH; "+line)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=", "MFLAGS=")
-	t.Log(run(t, cmd, c.Environ()))
+	out := run(t, cmd, c.Environ())
+	t.Log(out)
+	return out
 }
 
 type keys struct{ id, key string }
