@@ -5,6 +5,7 @@ package controllers_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,35 @@ func TestTheEndOfAGracePeriodIsADueTimeOfItsOwn(t *testing.T) {
 	w.UntilQuery("golden", "nothing is removing", func(q *imagev1alpha1.ImageQuery) bool { return len(q.Status.Removing) == 0 })
 	if n := len(w.Images("")); n != 2 {
 		t.Errorf("%d CloudImages after the grace period, want 2", n)
+	}
+}
+
+// Objects are written before the status. What only a poll wrote that ended in between has not arrived yet.
+func TestACrashEstablishesNothingThatArrivesWhileRemovalsAreBlocked(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Put(region, newImages(1, 2, 3, 4, 5, 6, 7, 8)...)
+	w.Create(newQuery("golden"))
+	w.UntilSynced("golden")
+	w.deleteImages(2, 3, 4, 5, 6, 7, 8)
+	w.cloud.Put(region, newImages(9, 10)...)
+	w.meets(func(write string) *http.Response {
+		if !strings.Contains(write, "imagequeries/golden/status") {
+			return nil
+		}
+		return refusal(http.StatusConflict, metav1.StatusReasonConflict)
+	})
+	w.RequestPoll("golden", "interrupted")
+	w.untilObjects(10)
+	w.restart(func() { w.meets(nil) })
+	query := w.Poll("golden")
+	if kit.Ready(query).Reason != imagev1alpha1.ReasonRemovalBlocked {
+		t.Fatalf("removals are not blocked: %s", kit.Describe(query))
+	}
+	for _, image := range query.Status.Images {
+		arrived := image.ImageID == newImage(9).ImageID || image.ImageID == newImage(10).ImageID
+		if held := image.Selection == imagev1alpha1.VerdictHeldBack; held != arrived {
+			t.Errorf("%s is %s", image.Name, image.Selection)
+		}
 	}
 }
 

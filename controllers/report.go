@@ -40,7 +40,8 @@ func (r *Reconciler) report(ctx context.Context, query *imagev1alpha1.ImageQuery
 	r.recordPoll(ctx, query, m, o)
 	r.recordApproval(query, m, o)
 	r.recordImageEvents(query, before, o)
-	return ctrl.Result{RequeueAfter: max(m.due.Sub(r.Clock.Now()), time.Millisecond)}, nil
+	now := r.Clock.Now()
+	return ctrl.Result{RequeueAfter: max(m.next(now).Sub(now), time.Millisecond)}, nil
 }
 
 // writeInterimStatus writes the status that a new spec requires before the cloud has answered. As in a poll, the revision is

@@ -51,9 +51,10 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 		return m.due, "the last poll failed"
 	case m.lost:
 		// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
-		return selection.Earlier(m.due, m.lastAttempt.Add(polltime.RetryAfter(m.losses+1, query.Spec.Interval.Duration))), "CloudImages are missing"
+		retry := m.lastAttempt.Add(polltime.RetryAfter(m.losses+1, query.Spec.Interval.Duration))
+		return selection.Earlier(m.next(now), retry), "CloudImages are missing"
 	}
-	return m.due, "the interval has passed"
+	return m.next(now), "the interval has passed"
 }
 
 // firstPoll returns when a query is due that this process hasn't polled yet. Only status is known of earlier polls.

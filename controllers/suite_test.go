@@ -285,10 +285,12 @@ func (w *world) listings() (listings, byID int) {
 	return listings, byID
 }
 
-// movableClock is a running clock with an adjustable offset.
-type movableClock struct{ offset atomic.Int64 }
+// movableClock is a running clock with an adjustable offset. It shows jumped more seconds; see jump.
+type movableClock struct{ offset, jumped atomic.Int64 }
 
-func (c *movableClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *movableClock) Now() time.Time {
+	return shifted(time.Now().Add(time.Duration(c.offset.Load())), c.jumped.Load())
+}
 
 func (c *movableClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 

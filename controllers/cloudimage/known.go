@@ -38,6 +38,7 @@ func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) se
 		return k
 	}
 	addShown(k, status, selection.ByID(remembered))
+	holdBackUnshown(k, status)
 	k.HeldBackUnknown = heldBackUnknown(h.Query, k)
 	return k
 }
@@ -61,6 +62,21 @@ func addShown(k selection.Known, status *imagev1alpha1.ImageQueryStatus, remembe
 			image.Type, image.Creator, k.Partial[id] = shown.Type, shown.Creator, true
 		}
 		k.Members[id] = image
+	}
+}
+
+// holdBackUnshown holds back the members that status doesn't show although it shows all: a poll wrote their objects and ended
+// before it wrote the status. They have not arrived until a status shows them; else a crash would let what arrives while
+// removals are blocked pass for established.
+func holdBackUnshown(k selection.Known, status *imagev1alpha1.ImageQueryStatus) {
+	shown := len(status.Images)
+	if shown == 0 || ptr.Deref(status.ImageCount, 0) != int32(shown) || ptr.Deref(status.ImagesTruncated, false) {
+		return
+	}
+	for id := range k.Members {
+		if _, is := k.Verdicts[id]; !is {
+			k.HeldBack[id] = true
+		}
 	}
 }
 

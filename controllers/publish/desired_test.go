@@ -130,6 +130,17 @@ func TestWhatAConfigMapHas(t *testing.T) {
 			}),
 			want: empty, state: "The ImageQuery nodes selects no image;",
 		},
+		"the query was deleted and made again, and isn't answered yet": {
+			before: queryThat(amd64, arm64), now: edited(queryThat(), func(q *imagev1alpha1.ImageQuery) { q.Status = imagev1alpha1.ImageQueryStatus{} }),
+			want: both, state: "Kept",
+		},
+		"the query was made again for another region, and isn't answered yet": {
+			before: queryThat(amd64),
+			now: edited(queryThat(), func(q *imagev1alpha1.ImageQuery) {
+				q.Spec.Region, q.Status = "ap-shanghai", imagev1alpha1.ImageQueryStatus{}
+			}),
+			want: empty, state: "The ImageQuery nodes selects no image;",
+		},
 		"an edit of the filters isn't answered yet": {
 			before: queryThat(amd64),
 			now: edited(queryThat(), func(q *imagev1alpha1.ImageQuery) {

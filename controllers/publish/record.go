@@ -54,12 +54,15 @@ func (r record) next(query *imagev1alpha1.ImageQuery) (next record, kept bool) {
 		Query: query.Name, Region: query.Spec.Region, ObservedQuery: query.Status.ObservedQuery,
 		Images: slices.Clone(query.Status.Selected),
 	}
+	if next.ObservedQuery == "" && r.Query == query.Name {
+		next.ObservedQuery = r.ObservedQuery // the query was made again, and no listing has answered it yet
+	}
 	selected := map[string]bool{}
 	for _, image := range next.Images {
 		selected[image.Architecture] = true
 	}
 	for _, image := range r.Images {
-		if !selected[image.Architecture] && r.stays(image, query) {
+		if !selected[image.Architecture] && r.ObservedQuery == next.ObservedQuery && r.stays(image, query) {
 			next.Images, kept = append(next.Images, image), true
 		}
 	}
@@ -69,7 +72,7 @@ func (r record) next(query *imagev1alpha1.ImageQuery) (next record, kept bool) {
 // stays reports whether an image that isn't selected any more stays published: if the cloud took it out of the selection, and
 // not an edit.
 func (r record) stays(image imagev1alpha1.SelectedImage, query *imagev1alpha1.ImageQuery) bool {
-	return r.Query == query.Name && r.ObservedQuery == query.Status.ObservedQuery &&
+	return r.Query == query.Name &&
 		selection.SameScope(r.ObservedQuery, selection.ObservedQuery(query)) &&
 		!selection.RulesOut(&query.Spec, image)
 }

@@ -25,10 +25,13 @@ import (
 
 // Proxy is a running proxy.
 type Proxy struct {
-	server   *httptest.Server
-	upstream *url.URL
-	wire     http.RoundTripper
-	reads    *httputil.ReverseProxy
+	server *httptest.Server
+
+	// upstreams are used in turn.
+	upstreams []*url.URL
+	turn      int
+	wire      http.RoundTripper
+	reads     *httputil.ReverseProxy
 
 	mu      sync.Mutex
 	faults  []*Fault
@@ -52,10 +55,14 @@ func Start(t cluster.T, config *rest.Config) *Proxy {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	p := &Proxy{upstream: upstream, wire: wire, held: map[string]*hold{}, watches: map[*watch]bool{}}
+	p := &Proxy{upstreams: []*url.URL{upstream}, wire: wire, held: map[string]*hold{}, watches: map[*watch]bool{}}
 	quiet := log.New(io.Discard, "", 0) // broken connections are part of the tests
 	p.reads = &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = upstream.Host },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			upstream := p.next()
+			r.SetURL(upstream)
+			r.Out.Host = upstream.Host
+		},
 		// Events are forwarded immediately.
 		FlushInterval: -1, Transport: wire, ModifyResponse: p.tap, ErrorLog: quiet,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
@@ -77,6 +84,27 @@ func Start(t cluster.T, config *rest.Config) *Proxy {
 func (p *Proxy) Config() *rest.Config {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 	return &rest.Config{Host: p.server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
+}
+
+// Also adds an API server of the same cluster and certificate, like another one behind a load balancer: requests go to each in
+// turn.
+func (p *Proxy) Also(t cluster.T, config *rest.Config) {
+	t.Helper()
+	upstream, err := url.Parse(config.Host)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.upstreams = append(p.upstreams, upstream)
+}
+
+// next returns the server for the next request.
+func (p *Proxy) next() *url.URL {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.turn++
+	return p.upstreams[p.turn%len(p.upstreams)]
 }
 
 // Log returns all requests so far in the order of arrival. Requests in flight have no Code yet.
@@ -180,7 +208,8 @@ func (p *Proxy) forward(r *http.Request) (int, http.Header, []byte, error) {
 		return 0, nil, nil, err
 	}
 	target := *r.URL
-	target.Scheme, target.Host = p.upstream.Scheme, p.upstream.Host
+	upstream := p.next()
+	target.Scheme, target.Host = upstream.Scheme, upstream.Host
 	out, err := http.NewRequest(r.Method, target.String(), bytes.NewReader(sent)) //nolint:noctx // see above
 	if err != nil {
 		return 0, nil, nil, err

@@ -27,7 +27,7 @@ import (
 
 func TestTheOperatorsKubeconfigHasItsRolesOnly(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{})
-	second := c.AddAPIServer(nil)
+	second := c.AddAPIServer(nil, nil)
 	for name, server := range map[string]*rest.Config{"the API server": c.Config, "another one": second} {
 		operator := connect(t, c.KubeconfigOf(cluster.ServiceAccount, server))
 		if err := operator.List(t.Context(), &corev1.SecretList{}, client.InNamespace(cluster.Namespace)); err != nil {

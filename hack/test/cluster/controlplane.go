@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,9 @@ type Options struct {
 	// WithoutControllers omits kube-controller-manager, so nothing is garbage collected.
 	WithoutControllers bool
 
+	// EtcdMembers is the number of members of etcd; 0 means one.
+	EtcdMembers int
+
 	// WithoutAudit omits the audit log, which costs a disk write per request.
 	WithoutAudit bool
 }
@@ -70,6 +74,7 @@ type Cluster struct {
 	assets      string
 	environment *envtest.Environment
 	children    *children
+	members     []member
 }
 
 // Start starts a control plane and installs config/default. Everything ends with the test.
@@ -137,6 +142,9 @@ func (c *Cluster) startServers(o Options) {
 		c.audit(server.Configure())
 	}
 	configure(server, o.APIServerFlags)
+	if o.EtcdMembers > 1 {
+		c.startMembers(etcd, server, o.EtcdMembers-1)
+	}
 	c.Cleanup(func() {
 		_ = kill(server)
 		_ = c.environment.Stop()
@@ -290,8 +298,8 @@ func (c *Cluster) ServerPid(name string) int {
 }
 
 // AddAPIServer starts another kube-apiserver with the same etcd and keys, and returns an administrator's configuration
-// for it, which KubeconfigOf accepts, too. It has no audit log.
-func (c *Cluster) AddAPIServer(flags map[string]string) *rest.Config {
+// for it, which KubeconfigOf accepts, too. It has no audit log. If via isn't nil, it uses that link to etcd.
+func (c *Cluster) AddAPIServer(flags map[string]string, via *SlowLink) *rest.Config {
 	c.Helper()
 	first := c.environment.ControlPlane.APIServer
 	certificates := c.children.path("certificates")
@@ -301,6 +309,9 @@ func (c *Cluster) AddAPIServer(flags map[string]string) *rest.Config {
 	second := &envtest.APIServer{
 		Path: c.leashed("kube-apiserver", nil), CertDir: certificates, EtcdURL: c.environment.ControlPlane.Etcd.URL,
 		StartTimeout: kit.Patience, StopTimeout: first.StopTimeout,
+	}
+	if via != nil {
+		second.EtcdURL = &url.URL{Scheme: "http", Host: via.Address()}
 	}
 	second.CA, second.Authn = first.CA, first.Authn
 	configure(second, flags)

@@ -41,10 +41,11 @@ var (
 
 func TestMain(m *testing.M) {
 	// Each life takes ten seconds, or more on a busy machine. Use -rapid.checks=1000 for a night.
-	if err := flag.Set("rapid.checks", "20"); err != nil {
-		panic(err)
-	}
+	setLives("20")
 	flag.Parse()
+	if testing.Short() && flag.Lookup("rapid.checks").Value.String() == "20" {
+		setLives("2")
+	}
 	code := m.Run()
 	if held := results.held(); held != "" {
 		fmt.Println(held)
@@ -53,6 +54,12 @@ func TestMain(m *testing.M) {
 		f()
 	}
 	os.Exit(code)
+}
+
+func setLives(n string) {
+	if err := flag.Set("rapid.checks", n); err != nil {
+		panic(err)
+	}
 }
 
 // results are the rows that ran.

@@ -11,9 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
@@ -21,19 +23,34 @@ import (
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 	"github.com/image-catalog/image-catalog-operator/hack/test/apiproxy"
 	"github.com/image-catalog/image-catalog-operator/hack/test/cluster"
+	"github.com/image-catalog/image-catalog-operator/hack/test/model"
 )
 
-// twin requests the same images as golden, and part some of them by id.
-const twin, part = "twin", "part"
+// twin requests the same images as golden, part some of them by id. guest is of another account, with which the images are
+// shared.
+const twin, part, guest = "twin", "part", "guest"
 
-// life is a random life of three queries over the same images. invariants_test.go has what must hold at any time. Only
-// golden's selection is edited, so every image is its member.
+// life is a random life of four queries over the same images. invariants_test.go has what must hold at any time,
+// model_test.go what must be there at rest. Only golden's selection is edited, so every image is its member.
 type life struct {
 	*world
 	outer *world // restarts the manager, which outlives the life
 	rt    *rapid.T
 
 	made, polls int
+
+	// specs are those of the existing queries, and branches what the model predicts of every query that ever existed.
+	specs    map[string]model.Spec
+	branches map[string]model.Branches
+
+	// lied is how listings differ from the cloud.
+	lied lie
+
+	// orphans are objects of queries that were deleted without them.
+	orphans map[string]bool
+
+	// intruded is set once a status was overwritten: the operator writes its own again once a minute.
+	intruded bool
 
 	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
 	// consistently, so that the images may leave.
@@ -61,29 +78,50 @@ type life struct {
 // rapid stores failures in testdata/rapid, and runs them first. -rapid.checks is the number of lives.
 func TestSearchLives(t *testing.T) {
 	w := begin(t, 0)
-	w.start()
+	w.cloud.SetCredential(guestKey)
+	w.SetCredentials(guestAccount, guestKey)
+	w.Consent(consented)
+	w.start("--publish-namespaces=" + consented)
+	lives := 0
 	rapid.Check(t, func(rt *rapid.T) {
+		lives++
+		t.Logf("%s: life %d", time.Now().Format(time.TimeOnly), lives)
+		w.recent = append(w.recent, w.snapshot(lie{}))
+		w.endSecond()
 		w.cloud.Heal()
 		w.api.Heal()
 		w.cloud.Clear(region)
+		w.cloud.Clear(elsewhere)
 		w.clear()
 		bound := *w
 		bound.Cluster = w.For(rt)
-		l := &life{world: &bound, outer: w, rt: rt, uids: map[string]string{}, judged: len(w.api.Writes())}
-		for range 8 {
-			l.add()
+		l := &life{
+			world: &bound, outer: w, rt: rt, uids: map[string]string{}, judged: len(w.api.Writes()),
+			specs: map[string]model.Spec{}, branches: map[string]model.Branches{}, orphans: map[string]bool{},
 		}
-		l.create(golden)
-		l.create(twin)
-		l.create(part)
-		l.pollAll("")
-		l.look()
+		l.begin()
 		for range rapid.IntRange(2, 6).Draw(rt, "steps") {
 			l.step()
 			l.look()
+			l.choose("after that", deed{"all rests", 2, l.rest}, deed{"it goes on", 1, func() {}})
 		}
 		l.end()
 	})
+}
+
+// begin creates the images and the queries.
+func (l *life) begin() {
+	l.resetConfigMaps()
+	for range 8 {
+		l.add()
+	}
+	l.addElsewhere()
+	for _, name := range []string{golden, twin, part, guest} {
+		l.create(name)
+	}
+	l.tick()
+	l.rest()
+	l.look()
 }
 
 // deed is an event with a weight.
@@ -100,7 +138,9 @@ func (l *life) choose(kind string, deeds ...deed) {
 		names = append(names, slices.Repeat([]string{d.name}, d.weight)...)
 	}
 	name := rapid.SampledFrom(names).Draw(l.rt, kind)
+	l.outer.t.Logf("%s: %s: %s", time.Now().Format(time.TimeOnly), kind, name)
 	deeds[slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })].do()
+	l.tick()
 }
 
 // step causes several events, and waits for the polls after them.
@@ -112,14 +152,17 @@ func (l *life) step() {
 		deed{"changes an image", 1, l.change},
 		deed{"loses most images", 2, l.vanish},
 		deed{"has all images rebuilt", 2, l.turnover},
+		deed{"has a new image elsewhere", 1, l.addElsewhere},
 	)
 	l.choose("listings", l.listings()...)
 	l.choose("writes", l.writes()...)
 	l.choose("queries", l.edits()...)
+	l.choose("others", l.intrusions()...)
 	l.choose("the process",
 		deed{"works", 6, func() {}},
 		deed{"is killed", 1, l.kill},
 		deed{"loses its watches", 1, func() { l.api.CutWatches("") }},
+		deed{"is there twice", 1, l.double},
 	)
 	l.exempt()
 	more := ""
@@ -133,9 +176,23 @@ func (l *life) step() {
 }
 
 func (l *life) add() {
-	l.made++
-	l.cloud.Put(region, image(fmt.Sprintf("img-life%04d", l.made), fmt.Sprintf("node-v1.%d.0", l.made)))
+	l.cloud.Put(region, l.next(cvmtest.DefaultCredential.UIN))
 }
+
+// next returns another image, newer than all others, which the account guest sees, too.
+func (l *life) next(owner string) cvmtest.Image {
+	l.made++
+	out := image(fmt.Sprintf("img-life%04d", l.made), fmt.Sprintf("node-v1.%d.0", l.made))
+	out.CreatedTime = new(firstCreated.Add(time.Duration(l.made) * time.Minute).Format(time.RFC3339))
+	out.Owner, out.ImageCreator, out.SharedWith = owner, &owner, []string{guestKey.UIN}
+	if l.made%4 == 0 {
+		out.Architecture = "arm"
+	}
+	return out
+}
+
+// addElsewhere adds an image of the other account in the other region.
+func (l *life) addElsewhere() { l.cloud.Put(elsewhere, l.next(guestKey.UIN)) }
 
 func (l *life) remove() {
 	if all := l.cloudIDs(); len(all) > 1 {
@@ -169,11 +226,12 @@ func (l *life) listings() []deed {
 			l.cloud.Heal()
 			l.cloud.Inject(f)
 			l.hidden, l.dropped = f.DropImages, f.TotalDelta < 0 || f.TotalCount != nil
+			l.lied = lie{hidden: f.DropImages, unsettled: !l.dropped}
 		}}
 	}
 	return []deed{
 		{"stay", 4, func() {}},
-		{"heal", 2, func() { l.cloud.Heal(); l.hidden, l.dropped = 0, false }},
+		{"heal", 2, func() { l.healCloud() }},
 		wrong("lack an image that they count", 2, cvmtest.Fault{Listing: true, DropImages: 1}),
 		wrong("lack images", 1, cvmtest.Fault{Listing: true, DropImages: 2, TotalDelta: -2}),
 		wrong("are empty", 1, cvmtest.Fault{Listing: true, DropImages: 100, TotalCount: new(int64(0))}),
@@ -208,31 +266,44 @@ func (l *life) writes() []deed {
 
 // edits are edits by users.
 func (l *life) edits() []deed {
+	edit := func(name string, change func(*model.Spec)) func() {
+		return func() { l.edit(name, change) }
+	}
 	toggle := func(name string) func() {
 		return func() {
-			if query := l.find(name); query == nil {
-				l.create(name)
+			if _, exists := l.specs[name]; exists {
+				l.deleteQuery(name)
 			} else {
-				l.must(l.Client.Delete(l.rt.Context(), query))
+				l.create(name)
 			}
 		}
 	}
 	return []deed{
 		{"stay", 3, func() {}},
-		{"select others", 1, func() {
-			l.edit(golden, `{"spec":{"selection":{"limit":%d}}}`, rapid.IntRange(1, 3).Draw(l.rt, "limit"))
+		{"select others", 1, edit(golden, func(s *model.Spec) { s.Limit = rapid.IntRange(1, 3).Draw(l.rt, "limit") })},
+		{"want other objects", 2, edit(twin, func(s *model.Spec) { s.Policy = l.policy() })},
+		{"ask for others", 1, edit(part, func(s *model.Spec) { s.ImageIDs = l.some() })},
+		{"exclude an image", 1, edit(twin, func(s *model.Spec) { s.Exclude = l.one() })},
+		{"pin an image", 1, func() {
+			l.edit(rapid.SampledFrom([]string{golden, twin}).Draw(l.rt, "query"), func(s *model.Spec) { s.Pin = l.one() })
 		}},
-		{"want other objects", 2, func() { l.edit(twin, `{"spec":{"cloudImages":{"policy":%q,"maxImages":100}}}`, l.policy()) }},
-		{"ask for others", 1, func() { l.edit(part, `{"spec":{"imageIDs":%s}}`, l.some()) }},
+		{"match names", 1, edit(twin, func(s *model.Spec) {
+			s.NameRegex = rapid.SampledFrom([]string{"", `\.[0-9]*[02468]\.0$`}).Draw(l.rt, "regex")
+		})},
+		{"trust an account", 1, edit(guest, func(s *model.Spec) {
+			s.Trusted = rapid.SampledFrom([][]string{nil, {cvmtest.DefaultCredential.UIN}}).Draw(l.rt, "trusted")
+		})},
+		{"ask elsewhere", 1, l.move},
 		{"twin comes or goes", 1, toggle(twin)},
 		{"part comes or goes", 1, toggle(part)},
+		{"guest comes or goes", 1, toggle(guest)},
 		{"are suspended or resumed", 2, func() {
-			name := rapid.SampledFrom([]string{golden, twin, part}).Draw(l.rt, "query")
-			if query := l.find(name); query != nil {
-				l.edit(name, `{"spec":{"suspend":%t}}`, !query.Spec.Suspend)
-			}
+			name := rapid.SampledFrom([]string{golden, twin, part, guest}).Draw(l.rt, "query")
+			l.edit(name, func(s *model.Spec) { s.Suspend = !s.Suspend })
 		}},
 		{"lose their objects", 2, l.deleteObjects},
+		{"lose their objects, without a request", 1, l.unnoticed},
+		{"leave their objects behind", 2, func() { l.orphan(l.oneOf([]string{guest, guest, twin})) }},
 		{"are approved", 1, l.approveAll},
 		{"stay for a while", 1, func() { l.pollAll(""); l.quiet() }},
 	}
@@ -242,30 +313,84 @@ func (l *life) policy() string {
 	return rapid.SampledFrom([]string{"All", "Selected", "None"}).Draw(l.rt, "policy")
 }
 
-// some returns ids of the cloud as JSON, always including the oldest.
-func (l *life) some() string {
+// some returns ids of the cloud, always including the oldest.
+func (l *life) some() []string {
 	ids := l.cloudIDs()
-	encoded, err := json.Marshal(ids[:rapid.IntRange(1, len(ids)).Draw(l.rt, "ids")])
-	l.must(err)
-	return string(encoded)
+	return ids[:rapid.IntRange(1, len(ids)).Draw(l.rt, "ids")]
 }
 
+// one returns an id of the cloud, or none.
+func (l *life) one() []string {
+	if ids := append(l.cloudIDs(), ""); len(ids) > 1 {
+		if id := rapid.SampledFrom(ids).Draw(l.rt, "id"); id != "" {
+			return []string{id}
+		}
+	}
+	return nil
+}
+
+// create creates a query.
 func (l *life) create(name string) {
-	grace := rapid.SampledFrom([]string{"1s", "0s", "1h"}).Draw(l.rt, "grace period of "+name)
-	spec := fmt.Sprintf(`"region":%q,"interval":"1m","minImages":0,"removal":{"gracePeriod":%q}`, region, grace)
+	spec := model.Spec{
+		Region: region, Limit: 1, Policy: "All", MaxRemovedPercent: 50,
+		Grace: rapid.Bool().Draw(l.rt, "grace period of "+name),
+	}
 	switch name {
 	case twin:
-		spec += fmt.Sprintf(`,"cloudImages":{"policy":%q,"maxImages":100}`, l.policy())
+		spec.Policy = l.policy()
+		spec.MaxRemovedPercent = rapid.SampledFrom([]int{50, 100}).Draw(l.rt, "maxRemovedPercent of "+name)
 	case part:
-		spec += `,"imageIDs":` + l.some()
+		spec.ImageIDs = l.some()
+	case guest:
+		spec.Account = guestAccount
+		spec.Region = rapid.SampledFrom([]string{region, elsewhere}).Draw(l.rt, "region of "+name)
 	}
 	query := &imagev1alpha1.ImageQuery{}
-	l.must(json.Unmarshal(fmt.Appendf(nil, `{"metadata":{"name":%q},"spec":{%s}}`, name, spec), query))
+	query.Name = name
+	l.must(json.Unmarshal(specJSON(spec), &query.Spec))
 	l.must(l.Client.Create(l.rt.Context(), query))
+	l.specs[name] = spec
+	l.branches[name] = l.newBranches(name, spec)
 }
 
-// edit patches a query, if it exists.
-func (l *life) edit(name, patch string, args ...any) {
+func (l *life) deleteQuery(name string) {
+	query := &imagev1alpha1.ImageQuery{}
+	query.Name = name
+	l.must(l.Client.Delete(l.rt.Context(), query))
+	delete(l.specs, name)
+}
+
+// edit edits a query, if it exists. Of a suspended one only what is decided without the cloud is edited.
+func (l *life) edit(name string, change func(*model.Spec)) {
+	before, exists := l.specs[name]
+	if !exists {
+		return
+	}
+	spec := before
+	if change(&spec); before.Suspend && spec.Suspend {
+		spec.Policy, spec.ImageIDs, spec.NameRegex, spec.Region = before.Policy, before.ImageIDs, before.NameRegex, before.Region
+	}
+	l.patch(name, `{"spec":%s}`, specJSON(spec))
+	l.specs[name] = spec
+	l.branches[name] = l.branches[name].Each(func(s model.State) model.State { return s.Edit(spec) })
+}
+
+// move edits the region, of a query that is polled and at rest.
+func (l *life) move() {
+	spec, exists := l.specs[guest]
+	if !exists || spec.Suspend {
+		return
+	}
+	l.rest()
+	l.edit(guest, func(s *model.Spec) {
+		s.Region = map[string]string{region: elsewhere, elsewhere: region}[s.Region]
+	})
+	l.tick()
+	l.rest()
+}
+
+// patch patches a query, if it exists.
+func (l *life) patch(name, patch string, args ...any) {
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
 	merge := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, patch, args...))
@@ -279,12 +404,41 @@ func (l *life) deleteObjects() {
 		l.must(client.IgnoreNotFound(operator.Delete(l.rt.Context(), &object)))
 	}
 	clear(l.uids)
+	clear(l.orphans)
+	l.maybe(model.State.ObjectsDeleted)
+}
+
+// unnoticed deletes the objects at rest: the operator makes them anew by itself.
+func (l *life) unnoticed() {
+	l.rest()
+	l.deleteObjects()
+	now := l.snapshot(l.lied)
+	for name, spec := range l.specs {
+		l.branches[name] = l.branches[name].Each(model.State.ObjectsDeleted).Rest(now.listing(spec))
+	}
+	l.agrees("UNNOTICED: objects were deleted, and are not made anew", func() {})
+}
+
+// orphan deletes a query, but not its objects.
+func (l *life) orphan(name string) {
+	query := l.find(name)
+	if query == nil {
+		return
+	}
+	l.rest()
+	for object := range claimsOf(query, l.Images("")) {
+		l.orphans[object] = true
+	}
+	l.must(l.Client.Delete(l.rt.Context(), query, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+	delete(l.specs, name)
+	l.rest()
 }
 
 func (l *life) approveAll() {
 	for _, query := range l.all() {
 		if token := approval(query); token != "" {
-			l.edit(query.Name, `{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationApproveRemoval, token)
+			l.maybe(model.State.Approve)
+			l.patch(query.Name, `{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationApproveRemoval, token)
 		}
 	}
 	clear(l.uids)
@@ -303,6 +457,7 @@ func (l *life) kill() {
 	l.api.Heal()
 	l.outer.restart()
 	l.manager = l.outer.manager
+	l.maybe(model.State.Restarted)
 }
 
 // pollAll requests polls of all queries that are not suspended, and waits for their ends. Each request is unique; more
@@ -314,7 +469,7 @@ func (l *life) pollAll(more string) {
 	for _, query := range l.all() {
 		if !query.Spec.Suspend {
 			before[query.Name] = query.Status.LastHandledReconcileAt
-			l.edit(query.Name, `{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationRequestedAt, token)
+			l.patch(query.Name, `{"metadata":{"annotations":{%q:%q}}}`, imagev1alpha1.AnnotationRequestedAt, token)
 		}
 	}
 	for name, last := range before {
@@ -331,13 +486,15 @@ func (l *life) pollAll(more string) {
 	}
 }
 
-// all returns the queries.
+// all returns the queries that are not being deleted.
 func (l *life) all() []*imagev1alpha1.ImageQuery {
 	var list imagev1alpha1.ImageQueryList
 	l.must(l.Client.List(l.rt.Context(), &list))
 	var out []*imagev1alpha1.ImageQuery
 	for i := range list.Items {
-		out = append(out, &list.Items[i])
+		if list.Items[i].DeletionTimestamp == nil {
+			out = append(out, &list.Items[i])
+		}
 	}
 	return out
 }
@@ -356,3 +513,6 @@ func (l *life) must(err error) {
 		l.rt.Fatal(err)
 	}
 }
+
+// oneOf draws a name.
+func (l *life) oneOf(names []string) string { return rapid.SampledFrom(names).Draw(l.rt, "name") }

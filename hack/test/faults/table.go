@@ -261,10 +261,11 @@ var Table = []Row{
 		Required: "No further write; the process ends",
 	},
 	{
-		Number: 51, Fault: "clocks: a status from tomorrow, or from long ago",
-		Required: "Polled at once; the next success corrects the time. (Go's binary is static, so its clock can't be faked from " +
-			"outside; jumps within the process are in the table test)",
-		Proof: "`controllers/schedule_test.go`, `controllers/catalog/cvm/limit_test.go`",
+		Number: 51, Fault: "clocks: a status from tomorrow, or from long ago; a clock that jumps an hour within the process",
+		Required: "Polled at once; the next success corrects the time. A clock that jumps neither ends a grace period early, as far as the " +
+			"time that it shows, nor starts polls without end, nor stops them. (Go's binary is static, so its clock can't be faked from " +
+			"outside)",
+		Proof: "`controllers/clock_test.go`, `controllers/schedule_test.go`, `controllers/catalog/cvm/limit_test.go`",
 	},
 	{
 		Number: 52, Fault: "1000 queries due at the start",
@@ -330,5 +331,19 @@ var Table = []Row{
 		Required: "A query whose own writes the caches don't show yet waits for them, a minute at the most: nothing is written twice, " +
 			"and others are polled meanwhile",
 		Proof: "`controllers/written_test.go`",
+	},
+	{
+		Number: 66, Fault: "three members of etcd, and the leader is killed while objects are written",
+		Required: "Writes fail for some seconds and are tried again: nothing is created or deleted twice, and all is there in the end",
+	},
+	{
+		Number: 67, Fault: "two API servers behind one address, and one lags three seconds behind etcd",
+		Required: "Lists, watches and a start from the older state: conflicts are read again, so no poll fails; nothing is created or " +
+			"deleted twice, and no image that is there loses its object",
+	},
+	{
+		Number: 68, Fault: "the memory limit: too small, or that of the Deployment with 10 000 images",
+		Required: "The process that dies of it leaves everything consistent, and the next one does the rest; 512 MiB are enough for 10 000 " +
+			"images. (The limit is RLIMIT_DATA and GOMEMLIMIT: a cgroup of one's own needs rights that tests don't have)",
 	},
 }

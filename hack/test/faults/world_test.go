@@ -41,15 +41,25 @@ type world struct {
 	api     *apiproxy.Proxy
 	manager *cluster.Manager
 	flags   []string
+
+	// recent are the latest states of the cloud, for the model of lives. second is another manager that works at the same
+	// time, or nil.
+	recent []snapshot
+	second *cluster.Manager
 }
 
 // begin creates an empty world for a row. Its objects are deleted before the next row.
 func begin(t *testing.T, row int) *world {
 	t.Helper()
+	return beginOn(t, row, controlPlane().For(t))
+}
+
+// beginOn is begin on a control plane of the row's own.
+func beginOn(t *testing.T, row int, c *cluster.Cluster) *world {
+	t.Helper()
 	if row > 0 {
 		results.run(t, row)
 	}
-	c := controlPlane().For(t)
 	w := &world{Cluster: c, t: t}
 	t.Cleanup(w.clear)
 	w.api = apiproxy.Start(t, c.Config)
@@ -263,8 +273,8 @@ func (w *world) untilEnded(m *cluster.Manager) {
 // clear deletes a row's objects, and waits until they are deleted.
 func (w *world) clear() {
 	w.t.Helper()
-	ctx := context.Background() // the test's own context has ended
-	deadline := time.Now().Add(2 * time.Minute)
+	ctx := context.Background()                 // the test's own context has ended
+	deadline := time.Now().Add(5 * time.Minute) // row 68 leaves 10 000
 	for {
 		var images imagev1alpha1.CloudImageList
 		var queries imagev1alpha1.ImageQueryList
@@ -276,12 +286,26 @@ func (w *world) clear() {
 		if err == nil && len(images.Items)+len(queries.Items) == 0 {
 			return
 		}
+		err = errors.Join(err, w.deleteOwnerless(ctx, images.Items))
 		if time.Now().After(deadline) {
 			w.t.Errorf("%d ImageQueries and %d CloudImages are left (%v)", len(queries.Items), len(images.Items), err)
 			return
 		}
 		<-time.After(100 * time.Millisecond)
 	}
+}
+
+// deleteOwnerless deletes CloudImages that no garbage collector deletes.
+func (w *world) deleteOwnerless(ctx context.Context, images []imagev1alpha1.CloudImage) error {
+	for _, image := range images {
+		if len(image.OwnerReferences) > 0 {
+			continue
+		}
+		if err := client.IgnoreNotFound(w.Client.Delete(ctx, &image)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errNotYet is for conditions without further details.
