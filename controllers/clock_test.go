@@ -22,7 +22,7 @@ func (c *movableClock) jump(d time.Duration) { c.jumped.Add(int64(d / time.Secon
 // both. The seconds are above the 30 bits of nanoseconds.
 func shifted(t time.Time, seconds int64) time.Time {
 	if seconds != 0 {
-		*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30 //nolint:gosec // wraps for negative seconds, as it must
+		*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30 // wraps for negative seconds, as it must
 	}
 	return t
 }

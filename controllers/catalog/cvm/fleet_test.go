@@ -266,7 +266,7 @@ func TestFleet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Printf("fleet: %s\n", line)
+			t.Logf("fleet: %s", line)
 			// Far below the limit, nothing is throttled, and no data gets older than the interval and a moment.
 			if u.Mean < 5 && (u.Throttled > 1 || u.Failed > 0 || u.Late > 0 || u.Listings > float64(f.queries)+0.1) {
 				t.Errorf("%d clusters: %+v", clusters, u)

@@ -22,7 +22,7 @@ func manyClusters(b *bench, n int) *result {
 		b.Fatalf("simulating %d clusters: %v\n%s", n, err, out)
 	}
 	for line := range strings.Lines(string(out)) {
-		row, isRow := strings.CutPrefix(line, "fleet: ")
+		_, row, isRow := strings.Cut(line, "fleet: ")
 		if !isRow {
 			continue
 		}
