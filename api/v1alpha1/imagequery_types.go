@@ -227,7 +227,7 @@ type ImageSelection struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="minAge must be written in h, m, s or ms, such as 72h; days and weeks aren't known: write 72h for 3d"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1ms')) && duration(self) <= duration('8760h')",message="minAge must be between 0s and 8760h, such as 72h"
 	MinAge metav1.Duration `json:"minAge,omitempty,omitzero"`
 }
 
@@ -271,7 +271,7 @@ type RemovalPolicy struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="gracePeriod must be written in h, m, s or ms, such as 24h; days and weeks aren't known: write 168h for 1w"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.matches('^(0*([0-9]{1,5}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1ms')) && duration(self) <= duration('8760h')",message="gracePeriod must be between 0s and 8760h, such as 24h"
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 
 	// maxRemovedPercent is the breaker: when more than this share of the members, and at least 5, or all of them would

@@ -740,6 +740,9 @@ var queryRules = map[string]tc{
 		rule: "ImageQuery .spec.selection.minAge maxLength", accept: strings.Repeat("1m", 16),
 		refuse: strings.Repeat("1m", 17), says: "may not be more than 32 bytes",
 	},
+	"minAge is none, or long enough to be written in milliseconds": {
+		rule: "ImageQuery .spec.selection.minAge rule", accept: "1ms", refuse: "0.5ms", says: minAgeMessage, not: engine,
+	},
 	"minAge isn't in days": {
 		rule: "ImageQuery .spec.selection.minAge pattern", accept: "72h", refuse: "3d", says: durationMessage,
 	},
@@ -762,6 +765,9 @@ var queryRules = map[string]tc{
 	},
 	"a grace period is in units that Go has": {
 		rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "1h30m", refuse: "1w", says: graceUnits, not: engine,
+	},
+	"a grace period is none, or long enough to be written in milliseconds": {
+		rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "1ms", refuse: "0.5ms", says: graceMessage, not: engine,
 	},
 	"a grace period is at most a year": {
 		rule: "ImageQuery .spec.removal.gracePeriod rule", accept: "8760h", refuse: "8760h0.5s", says: graceMessage,
