@@ -79,7 +79,7 @@ func (r *Reconciler) mayOverwrite(query *imagev1alpha1.ImageQuery) (time.Duratio
 		return 0, errForeignStatus
 	case wait > 0:
 		return wait, nil
-	case !doubted && len(query.ManagedFields) == 0:
+	case !doubted && len(foreignFields(query.ManagedFields)) == 0:
 		r.statuses.holdBack(query, now.Add(leaseDuration), true)
 		return 0, errForeignStatus
 	}
@@ -126,18 +126,15 @@ func foreignFields(managers []metav1.ManagedFieldsEntry) []string {
 // foreignManagers returns one short entry with the status fields of other writers, or nil if there are none. It is what the cache
 // keeps of managedFields.
 func foreignManagers(managers []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
-	fields := map[string]struct{}{}
-	for _, name := range foreignFields(managers) {
-		fields["f:"+name] = struct{}{}
-	}
-	if len(fields) == 0 {
+	names := foreignFields(managers)
+	if len(names) == 0 {
 		return nil
 	}
-	raw, err := json.Marshal(map[string]any{"f:status": fields})
-	if err != nil {
-		raw = nil // which reads as the whole status
+	for i, name := range names {
+		names[i] = fmt.Sprintf(`%q:{}`, "f:"+name)
 	}
-	return []metav1.ManagedFieldsEntry{{Subresource: "status", FieldsV1: metav1.NewFieldsV1(string(raw))}}
+	fields := fmt.Sprintf(`{"f:status":{%s}}`, strings.Join(names, ","))
+	return []metav1.ManagedFieldsEntry{{Subresource: "status", FieldsV1: metav1.NewFieldsV1(fields)}}
 }
 
 // withoutForeign returns what remains of a status that another client wrote to. Conditions are rebuilt. If any other field is

@@ -72,7 +72,7 @@ func (w statusWriter) write(ctx context.Context, query *imagev1alpha1.ImageQuery
 // put replaces the whole status, so that nothing written by others remains. It carries the resourceVersion that was read.
 func (w statusWriter) put(ctx context.Context, query *imagev1alpha1.ImageQuery, status *imagev1alpha1.ImageQueryStatus) error {
 	desired := &imagev1alpha1.ImageQuery{ObjectMeta: *query.ObjectMeta.DeepCopy(), Spec: *query.Spec.DeepCopy(), Status: *status.DeepCopy()}
-	desired.ManagedFields = nil // the cache has a part of them, which would replace the rest
+	desired.ManagedFields = nil // not sent: the cache has only a part of them
 	w.own.sending(query, status)
 	err := w.client.Status().Update(ctx, desired, client.FieldOwner(fieldOwner))
 	w.own.answered(query, desired, err)

@@ -38,7 +38,7 @@ func KnownOf(h Owner, existing map[string]*Entry, remembered []catalog.Image) se
 		return k
 	}
 	addShown(k, status, selection.ByID(remembered))
-	holdBackUnshown(k, status)
+	holdBackUnshown(k, h.Query)
 	k.HeldBackUnknown = heldBackUnknown(h.Query, k)
 	return k
 }
@@ -66,11 +66,14 @@ func addShown(k selection.Known, status *imagev1alpha1.ImageQueryStatus, remembe
 }
 
 // holdBackUnshown holds back the members that status doesn't show although it shows all: a poll wrote their objects and ended
-// before it wrote the status. They have not arrived until a status shows them; else a crash would let what arrives while
-// removals are blocked pass for established.
-func holdBackUnshown(k selection.Known, status *imagev1alpha1.ImageQueryStatus) {
+// before it wrote the status. They have not arrived until a status shows them; else a crash would let what arrives while removals
+// are blocked pass for established. An edit takes images out of status before the next poll releases them, so after an edit
+// nothing follows from what status lacks.
+func holdBackUnshown(k selection.Known, query *imagev1alpha1.ImageQuery) {
+	status := &query.Status
 	shown := len(status.Images)
-	if shown == 0 || ptr.Deref(status.ImageCount, 0) != int32(shown) || ptr.Deref(status.ImagesTruncated, false) {
+	showsAll := ptr.Deref(status.ImageCount, 0) == int32(shown) && !ptr.Deref(status.ImagesTruncated, false)
+	if shown == 0 || !showsAll || status.SyncedGeneration != query.Generation {
 		return
 	}
 	for id := range k.Members {

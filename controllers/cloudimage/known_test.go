@@ -87,6 +87,44 @@ func TestWhatStatusShowsOfMembers(t *testing.T) {
 	}
 }
 
+func TestMembersThatStatusDoesNotShowAreHeldBack(t *testing.T) {
+	other := imagev1alpha1.ImageSummary{ImageID: "img-other", Name: "other", Type: "PRIVATE_IMAGE", Selection: imagev1alpha1.VerdictNotNewest}
+	for name, tc := range map[string]struct {
+		status imagev1alpha1.ImageQueryStatus
+		edited bool
+		want   bool
+	}{
+		"a poll ended before its status": {
+			status: imagev1alpha1.ImageQueryStatus{ImageCount: new(int32(1)), Images: []imagev1alpha1.ImageSummary{other}}, want: true,
+		},
+		"an edit that is not synced took it out of status": {
+			status: imagev1alpha1.ImageQueryStatus{ImageCount: new(int32(1)), Images: []imagev1alpha1.ImageSummary{other}}, edited: true,
+		},
+		"status is cut": {
+			status: imagev1alpha1.ImageQueryStatus{
+				ImageCount: new(int32(1)), Images: []imagev1alpha1.ImageSummary{other}, ImagesTruncated: new(true),
+			},
+		},
+		"status counts more": {
+			status: imagev1alpha1.ImageQueryStatus{ImageCount: new(int32(2)), Images: []imagev1alpha1.ImageSummary{other}},
+		},
+		"status shows none": {status: imagev1alpha1.ImageQueryStatus{ImageCount: new(int32(0))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := claimOf("golden")
+			c.Query.Status = tc.status
+			c.Query.Status.ObservedQuery, c.Query.Status.SyncedGeneration = selection.ObservedQuery(c.Query), c.Query.Generation
+			if tc.edited {
+				c.Query.Generation++
+			}
+			k := KnownOf(c.Owner, map[string]*Entry{plannedName: inCache(stored("golden"))}, nil)
+			if k.HeldBack[planned.ID] != tc.want {
+				t.Errorf("held back is %t, want %t", k.HeldBack[planned.ID], tc.want)
+			}
+		})
+	}
+}
+
 func TestWhenStatusCannotTellWhatIsHeldBack(t *testing.T) {
 	private := imagev1alpha1.ImageSummary{ImageID: "img-1", Type: "PRIVATE_IMAGE"}
 	shared := imagev1alpha1.ImageSummary{ImageID: "img-2", Type: "SHARED_IMAGE", Creator: "9"}
