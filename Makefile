@@ -247,6 +247,7 @@ chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart
 	done
 	@rm -rf bin/chart && cp -RL config/chart bin/chart
 	@sed 's|^  digest: ""$$|  digest: "$(DIGEST)"|' config/chart/values.yaml > bin/chart/values.yaml
+	@grep -q '^  digest: "$(DIGEST)"$$' bin/chart/values.yaml || { echo "config/chart/values.yaml has no line for the digest." >&2; exit 1; }
 	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist bin/chart 2>bin/chart.log || { \
 		cat bin/chart.log >&2; exit 1; }
 

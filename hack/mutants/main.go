@@ -35,7 +35,8 @@ var scope = map[string]part{
 	"controllers/catalog/cvm": {
 		regexp.MustCompile(`^(answer|convert|endpoint|errors|errors_keys|listing|request)\.go$`), []string{"controllers/catalog/cvm"},
 	},
-	"controllers": {regexp.MustCompile(`^schedule\.go$`), []string{"controllers"}},
+	"controllers/polltime": {regexp.MustCompile(`.`), []string{"controllers/polltime"}},
+	"controllers":          {regexp.MustCompile(`^schedule\.go$`), []string{"controllers"}},
 }
 
 // leastKilled is the share of mutants that the tests of each package must kill, in percent.
@@ -81,6 +82,9 @@ func run(ctx context.Context, since, only string, workers int) error {
 		verdicts = append(verdicts, found...)
 	}
 	printScores(os.Stdout, verdicts)
+	if since != "" || only != "" {
+		return compare(verdicts, expected, files) // of a few mutants, one is a large share
+	}
 	return errors.Join(compare(verdicts, expected, files), enough(verdicts))
 }
 

@@ -194,8 +194,11 @@ func (s *suite) baseline(ctx context.Context, work string) error {
 	}
 	start := time.Now()
 	passed, output, err := s.run(ctx, 0, file)
-	if err != nil || !passed {
-		return fmt.Errorf("the tests of %s must pass before anything is changed (%w):\n%s", s.folder, err, output)
+	if err != nil {
+		return fmt.Errorf("running the tests of %s: %w", s.folder, err)
+	}
+	if !passed {
+		return fmt.Errorf("the tests of %s must pass before anything is changed:\n%s", s.folder, output)
 	}
 	s.limit = max(10*time.Second, 5*time.Since(start))
 	text, err := os.ReadFile(file)

@@ -9,6 +9,12 @@
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}"
 
+for file in Dockerfile .github/workflows/release.yml; do
+	[[ -r $file ]] || {
+		echo "$file can't be read, so nothing is known of what a release takes." >&2
+		exit 1
+	}
+done
 loose=$(
 	# Local actions (./) are part of the commit.
 	grep -HnE '^[ -]*uses: ' .github/workflows/*.yml | grep -vE 'uses: (\./|[^ @]+@[0-9a-f]{40}( |$))' || true

@@ -71,7 +71,7 @@ func TestOperator(t *testing.T) {
 		{"what another writes at the same time stays", (*suite).others},
 		{"metrics are for those with the role that ships", (*suite).metrics},
 		{"a labelled ConfigMap in a consented namespace is filled", (*suite).publish},
-		{"a query is polled by itself, not before its interval has passed", (*suite).interval},
+		{"a query is polled by itself, not before a fifth of its interval has passed", (*suite).interval},
 		{"a restart polls nothing before its time", (*suite).restart},
 		{"an approved removal is carried out, also after a restart", (*suite).approve},
 		{"two queries that lose an image let go of it in their own time", (*suite).twoOwners},
