@@ -146,10 +146,10 @@ func (b *bench) idle(m *cluster.Manager) time.Time {
 	return since
 }
 
-// restart is a manager that starts while n CloudImages of a hundred queries are there and none is due, beside one that does nothing
-// but fill the same cache.
+// restart is a manager that starts while n CloudImages of a hundred queries or more are there and none is due, beside one that does
+// nothing but fill the same cache.
 func restart(b *bench, n int) *result {
-	const queries = 100
+	queries := max(100, n/50)
 	r := &result{N: n}
 	b.shares(n, queries)
 	bare := b.build("./bench/bare")
@@ -162,7 +162,7 @@ func restart(b *bench, n int) *result {
 				ours = b.started(func() (string, int) {
 					m = b.StartManager(b.cloud, "--metrics-secure=false", "--zap-log-level=error")
 					return m.Metrics, m.Pid()
-				}, queries)
+				}, float64(queries))
 				b.idle(m)
 				reads, writes := b.scrape(m.Metrics).requests()
 				r.add("count writes", writes)
@@ -176,7 +176,7 @@ func restart(b *bench, n int) *result {
 					address := b.FreeAddress()
 					p = b.StartProcess(bare, "--kubeconfig="+b.OperatorKubeconfig, "--metrics="+address)
 					return address, p.Pid()
-				}, queries)
+				}, float64(queries))
 				p.Stop()
 			},
 		}

@@ -6,6 +6,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
+	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -117,6 +120,65 @@ func (b *bench) createAllBut(big *imagev1alpha1.ImageQuery, small int, shape fun
 	}
 	b.wait("the cloud was asked", func(context.Context) bool { return len(b.cloud.Requests()) > 0 })
 	b.createAll(small, shape)
+}
+
+// hostile are n queries that never sync, beside ten that do, with the default flags and the shortest interval: the longest time
+// between two polls of a query that syncs, in intervals.
+func hostile(b *bench, n int) *result {
+	const healthy, interval, watched = 10, time.Minute, 4 * time.Minute
+	r := &result{N: n}
+	b.tagged(100)
+	m := b.manager()
+	for i := range n + healthy {
+		q := query(fmt.Sprint("never-", i))
+		q.Spec.Filters = append(byTag("1"), imagev1alpha1.Filter{Name: "image-name", Values: []string{q.Name}}) // none has this name
+		if i >= n {
+			q = query(fmt.Sprint("healthy-", i-n))
+			q.Spec.Filters = byTag(fmt.Sprint(i - n))
+		}
+		q.Spec.Interval = metav1.Duration{Duration: interval}
+		if err := b.admin.Create(b.Context(), q); err != nil {
+			b.Fatalf("creating the query: %v", err)
+		}
+	}
+	b.wait("the healthy queries are synced", func(context.Context) bool { return len(pollsOf(b.cloud.Requests(), healthy)) == healthy })
+	b.cloud.ResetRequests()
+	began := time.Now()
+	b.wait("some intervals have passed", func(context.Context) bool { return time.Since(began) > watched })
+	longest := time.Duration(0)
+	for _, polls := range pollsOf(b.cloud.Requests(), healthy) {
+		for before, at := range pairs(append([]time.Time{began}, append(polls, began.Add(watched))...)) {
+			longest = max(longest, at.Sub(before))
+		}
+	}
+	r.add("longest time between two polls of a healthy query, in intervals", longest.Seconds()/interval.Seconds())
+	r.add("requests/s of the never synced", float64(len(b.cloud.Requests()))/watched.Seconds())
+	m.Stop()
+	b.wipe()
+	return r
+}
+
+// pollsOf returns when each of the first n tags was asked for alone.
+func pollsOf(requests []cvmtest.Request, n int) map[string][]time.Time {
+	polls := map[string][]time.Time{}
+	for _, request := range requests {
+		share := request.Filters["tag:share"]
+		if number, err := strconv.Atoi(strings.Join(share, "")); err == nil && number < n && len(request.Filters) == 1 {
+			polls[share[0]] = append(polls[share[0]], request.Time)
+		}
+	}
+	return polls
+}
+
+// pairs iterates over each time with the one before it.
+func pairs(times []time.Time) iter.Seq2[time.Time, time.Time] {
+	return func(yield func(time.Time, time.Time) bool) {
+		for i := 1; i < len(times); i++ {
+			if !yield(times[i-1], times[i]) {
+				return
+			}
+		}
+	}
 }
 
 // throttled are n queries with a credential that the cloud throttles always, beside one query with another: from the creation of that

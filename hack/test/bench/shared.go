@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,7 @@ func sharedObjects(b *bench, n int) *result {
 		r.add("writes/(object and query)", writes/float64(images*n))
 		r.add("conflicts %", 100*all.sum("imagecatalog_cloudimage_writes_total", "result", "conflict")/writes)
 		r.add("MB written by etcd", (b.written("etcd")-etcd)/1e6)
+		r.add("MB of etcd's database", b.database()/1e6)
 		r.add("s until the last is synced", u.wall.Seconds())
 		r.add("cpu-s", u.total())
 		m.Stop()
@@ -53,5 +55,24 @@ func (b *bench) written(server string) float64 {
 		}
 	}
 	b.Fatalf("/proc/<pid>/io of %s has no wchar", server)
+	return 0
+}
+
+// database is the size of etcd's database. It never shrinks, so only the first round says what a scenario added to it.
+func (b *bench) database() float64 {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.ServerPid("etcd")))
+	if err != nil {
+		b.Fatalf("%v", err)
+	}
+	for argument := range strings.SplitSeq(string(content), "\x00") {
+		if folder, ok := strings.CutPrefix(argument, "--data-dir="); ok {
+			file, err := os.Stat(filepath.Join(folder, "member", "snap", "db"))
+			if err != nil {
+				b.Fatalf("%v", err)
+			}
+			return float64(file.Size())
+		}
+	}
+	b.Fatalf("etcd has no --data-dir")
 	return 0
 }
