@@ -33,9 +33,9 @@ type pollState struct {
 	// failures counts the failed polls since then.
 	failures int
 
-	// due is when the next poll is due, by the interval or as a retry. move is when the clock shows the end of a grace period
-	// or of an image's minAge, zero if none is pending: another clock than the one that due is counted by.
-	due, move time.Time
+	// due is when the next poll is due, by the interval or as a retry, counted by the monotonic clock. nextChange is the
+	// wall-clock time at which a grace period ends or an image gets old enough.
+	due, nextChange time.Time
 
 	// approval is the value of the annotation that approves a removal, as of the start of the last poll.
 	approval string
@@ -225,11 +225,11 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	if o.failure == nil {
 		m.failures, m.success = 0, now
 		m.due = now.Add(phaseOf(m.account, query).UntilDue(interval, now))
-		m.move = selection.Earlier(o.Selection.Next, o.nextRemoval)
+		m.nextChange = selection.Earlier(o.Selection.Next, o.nextRemoval)
 		return
 	}
 	m.failures++
-	m.move = time.Time{}
+	m.nextChange = time.Time{}
 	m.due = now.Add(wait.Jitter(polltime.RetryAfter(m.failures, interval), jitter))
 	// Poll when the data becomes stale, because that changes the conditions.
 	if stale := staleAt(query, lastSuccess(query, m)); stale.After(now) && stale.Before(m.due) {
@@ -237,13 +237,16 @@ func (m *pollState) pollFinished(query *imagev1alpha1.ImageQuery, o *pollResult,
 	}
 }
 
-// next returns when the next poll is due. A clock that goes back delays move, and must not delay due, so the times are compared
-// by what is left of each.
-func (m *pollState) next(now time.Time) time.Time {
-	if !m.move.IsZero() && m.move.Sub(now) < m.due.Sub(now) {
-		return m.move
+// next returns when the next poll is due.
+func (m *pollState) next(now time.Time) time.Time { return sooner(now, m.due, m.nextChange) }
+
+// sooner returns the time of which less is left; zero is no time. A clock that goes back delays wall-clock times but no monotonic
+// ones, so the two are not compared with each other.
+func sooner(now, a, b time.Time) time.Time {
+	if !b.IsZero() && b.Sub(now) < a.Sub(now) {
+		return b
 	}
-	return m.due
+	return a
 }
 
 // known returns what objects, status and this process know of a query's images.
@@ -270,5 +273,5 @@ func (m *pollState) remember(query *imagev1alpha1.ImageQuery, o *pollResult, now
 // pollAborted schedules the retry of a poll that had no result because the API server was not available.
 func (m *pollState) pollAborted(query *imagev1alpha1.ImageQuery, now time.Time) {
 	m.failures++
-	m.due, m.move = now.Add(polltime.RetryAfter(m.failures, query.Spec.Interval.Duration)), time.Time{}
+	m.due, m.nextChange = now.Add(polltime.RetryAfter(m.failures, query.Spec.Interval.Duration)), time.Time{}
 }

@@ -52,7 +52,7 @@ func nextPoll(query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Acc
 	case m.lost:
 		// Back off as after failures, so that a client that keeps deleting CloudImages can't drive polls.
 		retry := m.lastAttempt.Add(polltime.RetryAfter(m.losses+1, query.Spec.Interval.Duration))
-		return selection.Earlier(m.next(now), retry), "CloudImages are missing"
+		return sooner(now, retry, m.next(now)), "CloudImages are missing"
 	}
 	return m.next(now), "the interval has passed"
 }

@@ -9,16 +9,24 @@ import (
 	"sync"
 )
 
-// turns grants one request at a time to the listings that share a bucket, one after the other. In the order of arrival, the
-// pages of a long listing would be ahead of all requests that come later.
+// turns grants one request at a time to the listings that share a bucket. In the order of arrival, the pages of a long listing
+// would be ahead of all requests that come later. So the listing that was granted the fewest goes first. Every fourth turn
+// belongs to the listing that has waited longest for one, so that short listings can't hold up a long one for good.
 type turns struct {
 	mu    sync.Mutex
 	taken bool
-	next  []*line // lines with requests, the next one first
+	given int
+	next  []*line // lines with requests, the one that has waited longest first
 }
 
 // line holds the waiting requests of one listing, which are granted in the order of arrival.
-type line struct{ requests []chan struct{} }
+type line struct {
+	requests []chan struct{}
+	granted  int
+}
+
+// byWait is how often a turn goes to the line that has waited longest.
+const byWait = 4
 
 // take blocks until it is the turn of a line's next request, or until ctx ends. Without an error, pass must follow.
 func (t *turns) take(ctx context.Context, l *line) error {
@@ -46,6 +54,7 @@ func (t *turns) join(l *line) chan struct{} {
 	defer t.mu.Unlock()
 	if !t.taken {
 		t.taken = true
+		l.granted++
 		return nil
 	}
 	granted := make(chan struct{})
@@ -78,9 +87,14 @@ func (t *turns) pass() {
 		return
 	}
 	l := t.next[0]
+	if t.given++; t.given%byWait != 0 {
+		l = slices.MinFunc(t.next, func(a, b *line) int { return a.granted - b.granted })
+	}
+	t.next = slices.DeleteFunc(t.next, func(other *line) bool { return other == l })
 	granted := l.requests[0]
-	if l.requests, t.next = l.requests[1:], t.next[1:]; len(l.requests) > 0 {
+	if l.requests = l.requests[1:]; len(l.requests) > 0 {
 		t.next = append(t.next, l)
 	}
+	l.granted++
 	close(granted)
 }

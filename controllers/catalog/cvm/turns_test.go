@@ -44,11 +44,13 @@ func TestListingsOfOneBucketTakeTurns(t *testing.T) {
 		p.add(t.Context(), "big", big, 6)
 		p.add(t.Context(), "other", other, 3)
 		p.add(t.Context(), "small", &line{}, 1)
-		<-time.After(5500 * time.Millisecond)
+		<-time.After(3500 * time.Millisecond)
 		p.add(t.Context(), "late", &line{}, 1)
+		p.add(t.Context(), "later", &line{}, 1)
 		p.group.Wait()
-		// The second request of big had the turn, and waited for a token, before the others came.
-		want := []string{"big", "big", "big", "other", "small", "big", "other", "big", "other", "late", "big"}
+		// The second request of big had the turn, and waited for a token, before the others came. The fourth turn after it is big's
+		// for its wait.
+		want := []string{"big", "big", "other", "small", "other", "big", "late", "later", "other", "big", "big", "big"}
 		if !slices.Equal(p.order, want) {
 			t.Errorf("the order is %v, want %v", p.order, want)
 		}
