@@ -60,7 +60,9 @@ type usage struct {
 type simulation struct {
 	fleet
 	cloud *cvmtest.Server
-	from  time.Time // when measuring begins
+
+	// Measured is what happens between the two.
+	from, until time.Time
 
 	mu        sync.Mutex
 	seconds   map[string]map[int64]int
@@ -86,10 +88,12 @@ func (s *simulation) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
+func (s *simulation) measures() bool { return !time.Now().Before(s.from) && time.Now().Before(s.until) }
+
 func (s *simulation) count(authorization string, throttled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Now().Before(s.from) {
+	if !s.measures() {
 		return
 	}
 	_, key, _ := strings.Cut(authorization, "Credential=")
@@ -108,7 +112,7 @@ func (s *simulation) count(authorization string, throttled bool) {
 func (s *simulation) polled(err error, age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Now().Before(s.from) {
+	if !s.measures() {
 		return
 	}
 	if s.polls++; err != nil {
@@ -130,7 +134,7 @@ type counted struct {
 
 func (c counted) List(ctx context.Context, account catalog.Account, query catalog.Query) (catalog.Listing, error) {
 	c.s.mu.Lock()
-	if !time.Now().Before(c.s.from) {
+	if c.s.measures() {
 		c.s.listings++
 	}
 	c.s.mu.Unlock()
@@ -214,8 +218,8 @@ func simulate(t *testing.T, f fleet) (u usage) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		s := &simulation{fleet: f, cloud: cloud, from: began.Add(2 * f.interval), seconds: map[string]map[int64]int{}}
-		end := s.from.Add(time.Duration(f.rounds) * f.interval)
-		ctx, cancel := context.WithDeadline(t.Context(), end)
+		s.until = s.from.Add(time.Duration(f.rounds) * f.interval)
+		ctx, cancel := context.WithDeadline(t.Context(), s.until)
 		defer cancel()
 		var group sync.WaitGroup
 		for number := range f.clusters {
@@ -227,6 +231,7 @@ func simulate(t *testing.T, f fleet) (u usage) {
 			})
 		}
 		group.Wait()
+		<-time.After(10 * time.Minute) // listings that are shared outlive those who asked
 		u = s.usage()
 	})
 	return u
