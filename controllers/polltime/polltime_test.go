@@ -40,7 +40,11 @@ func TestTheIntervalMakesQueriesDueTogether(t *testing.T) {
 			if left <= interval/5 || left > interval*6/5 {
 				t.Fatalf("a poll %s before noon is followed by one after %s", ago, left)
 			}
-			due[now.Add(left)] = true
+			at := now.Add(left)
+			if got := uint64(at.UnixNano()) % uint64(interval); got != uint64(phase)%uint64(interval) {
+				t.Fatalf("it is due %d ns after a whole interval, want %d", got, uint64(phase)%uint64(interval))
+			}
+			due[at] = true
 			if again := phase.UntilDue(interval, now.Add(left)); again != interval {
 				t.Fatalf("the poll after it is followed by one after %s, want %s", again, interval)
 			}
@@ -54,6 +58,27 @@ func TestTheIntervalMakesQueriesDueTogether(t *testing.T) {
 		if len(due) != 2 {
 			t.Errorf("polls of one interval are followed by %d different times, want 2", len(due))
 		}
+	}
+}
+
+func TestTheNextTimeIsMoreThanAFifthOfTheIntervalAway(t *testing.T) {
+	for _, tc := range []struct{ interval, left, want time.Duration }{
+		{10 * time.Minute, 10 * time.Minute, 10 * time.Minute},
+		{10 * time.Minute, 2*time.Minute + 1, 2*time.Minute + 1},
+		{10 * time.Minute, 2 * time.Minute, 12 * time.Minute},
+		{10 * time.Minute, 1, 10*time.Minute + 1},
+		{0, 0, polltime.Floor}, // an interval that admission refuses
+	} {
+		now := time.Unix(0, 0).Add(1000*tc.interval - tc.left)
+		if got := polltime.Phase(0).UntilDue(tc.interval, now); got != tc.want {
+			t.Errorf("%s before its time a query of %s is due after %s, want %s", tc.left, tc.interval, got, tc.want)
+		}
+	}
+}
+
+func TestAPhaseIsThatOfARequest(t *testing.T) {
+	if a, b := polltime.PhaseOf("a"), polltime.PhaseOf("b"); a == b || a != polltime.PhaseOf("a") {
+		t.Errorf("two requests have the phases %#x and %#x", a, b)
 	}
 }
 
