@@ -36,7 +36,7 @@ type coming struct {
 // image that didn't exist during its listing.
 func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it lists a hundred times")
+		t.Skip("it lists a hundred times, and -short runs for each mutant")
 	}
 	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
 	t.Cleanup(cloud.Close)

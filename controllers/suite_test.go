@@ -109,7 +109,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("it needs an API server")
+		t.Skip("it needs an API server, which -short goes without")
 	}
 	scheme := newScheme(t)
 	direct, err := client.New(apiServer, client.Options{Scheme: scheme})

@@ -271,7 +271,8 @@ func contextError(err error) error {
 	return nil
 }
 
-// waitError explains why no token was available. The limiter fails at once if the deadline would pass while waiting.
+// waitError explains why no token was available: its listing had no turn before the deadline, or the limiter saw at once that the
+// deadline would pass.
 func waitError(ctx context.Context) *catalog.Error {
 	return &catalog.Error{
 		Kind: catalog.Throttled, Code: codeBudget, Cause: ctx.Err(),

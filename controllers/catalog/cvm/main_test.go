@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func slow(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("it is slow")
+		t.Skip("it takes a second or more, and -short runs for each mutant")
 	}
 }
 

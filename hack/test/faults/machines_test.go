@@ -101,7 +101,7 @@ func limitMemory(t *testing.T, m *cluster.Manager, limit int64) {
 	t.Helper()
 	prlimit, err := exec.LookPath("prlimit")
 	if err != nil {
-		t.Skip("prlimit (util-linux) is missing, so no limit can be set")
+		t.Fatal("prlimit is missing, so no limit can be set: install util-linux")
 	}
 	pid := m.Pid()
 	out, err := exec.CommandContext(t.Context(), prlimit, fmt.Sprintf("--pid=%d", pid), fmt.Sprintf("--data=%d", limit)).CombinedOutput()

@@ -300,7 +300,7 @@ var Table = []Row{
 	},
 	{
 		Number: 59, Fault: "an upgrade with live objects",
-		Required: "A restart over the same state writes nothing. (There is no release before this one; the first upgrade adds it here)",
+		Required: "A restart over the same state writes nothing. (`make test-upgrade` upgrades from the previous release)",
 	},
 	{
 		Number: 60, Fault: "SIGTERM in mid-poll and in mid-write",
