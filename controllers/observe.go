@@ -27,8 +27,8 @@ type observer struct {
 
 // observe lists the images and finds those that match. An image leaves only if it is confirmed: known members that the
 // listing lacks are requested by id. Those that don't exist are gone. Those that exist and would match leave only if a
-// second listing lacks them, too. Selected images that are no longer members are also requested by id, since a gone
-// image must not be booted.
+// second listing lacks them, too, and has all images of the first. Selected images that are no longer members are also
+// requested by id, since a gone image must not be booted.
 func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.Known, selected []string, least int,
 ) (selection.Observation, *failure) {
 	listing, err := a.list(ctx, a.query)
@@ -108,7 +108,7 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 		delete(v.Missing, image.ID)
 		delete(v.Gone, image.ID)
 	}
-	if second.Inconsistent {
+	if second.Inconsistent || lacksAny(second, v.Listing) {
 		for _, image := range doubted {
 			if _, missing := v.Missing[image.ID]; missing {
 				v.Missing[image.ID] = ""
@@ -117,6 +117,13 @@ func (a observer) confirm(ctx context.Context, m selection.Matcher, v *selection
 	}
 	slices.SortFunc(v.Matching, selection.NewestFirst)
 	return nil
+}
+
+// lacksAny reports whether a listing lacks an image of an earlier one. Then the earlier one may have skipped an image: when an
+// image that was read leaves, those after it move up, so the first of the next page moves to a page that was already read.
+func lacksAny(listing, earlier catalog.Listing) bool {
+	listed := selection.IDsOf(listing.Images)
+	return slices.ContainsFunc(earlier.Images, func(image catalog.Image) bool { return !listed[image.ID] })
 }
 
 // tooFew returns the failure of a listing with fewer matching images than spec.minImages. It names selected images that

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,20 +39,7 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it lists a hundred times, and -short runs for each mutant")
 	}
-	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
-	t.Cleanup(cloud.Close)
-	client, err := cvm.New(cvm.Options{Endpoint: cloud.URL(), QPS: 1e6, Burst: 1e6})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := cvmtest.DefaultCredential
-	account := catalog.Account{Source: "test", SecretID: catalog.Secret(key.SecretID), SecretKey: catalog.Secret(key.SecretKey)}
-	pool := cvmtest.PrivateImages(3, 230, cvmtest.DefaultCredential.UIN)
-	for i := range pool {
-		created := catalogtest.Noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
-		pool[i].CreatedTime, pool[i].ImageState = &created, "NORMAL"
-	}
-
+	cloud, client, account, pool := pagedCloud(t)
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStory(cloud, pool, rapid.IntRange(95, 215).Draw(t, "images"))
 		for range rapid.IntRange(1, 3).Draw(t, "polls") {
@@ -65,6 +53,36 @@ func TestImagesThatComeAndGoBetweenPages(t *testing.T) {
 			s.poll(t, client, account, edits)
 		}
 	})
+}
+
+// Both listings of a poll skip the same image, and both have as many images as the cloud says.
+func TestAnImageThatBothListingsSkip(t *testing.T) {
+	cloud, client, account, pool := pagedCloud(t)
+	s := newStory(cloud, pool, 103)
+	s.poll(t, client, account, nil)
+	s.poll(t, client, account, []coming{
+		{request: 1, number: 2, what: "go"}, {request: 2, number: 4, what: "swap"}, {request: 3, number: 7, what: "swap"},
+		{request: 5, number: 139, what: "come"}, {request: 6, number: 18, what: "swap"},
+	})
+}
+
+// pagedCloud returns a cloud, a client with its account, and images to put into the cloud.
+func pagedCloud(t *testing.T) (*cvmtest.Server, catalog.Lister, catalog.Account, []cvmtest.Image) {
+	t.Helper()
+	cloud := cvmtest.NewServer(cvmtest.Options{RateLimit: -1})
+	t.Cleanup(cloud.Close)
+	client, err := cvm.New(cvm.Options{Endpoint: cloud.URL(), QPS: 1e6, Burst: 1e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := cvmtest.DefaultCredential
+	account := catalog.Account{Source: "test", SecretID: catalog.Secret(key.SecretID), SecretKey: catalog.Secret(key.SecretKey)}
+	pool := cvmtest.PrivateImages(3, 230, cvmtest.DefaultCredential.UIN)
+	for i := range pool {
+		created := catalogtest.Noon.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
+		pool[i].CreatedTime, pool[i].ImageState = &created, "NORMAL"
+	}
+	return cloud, client, account, pool
 }
 
 // story is a cloud and the objects of one query.
@@ -134,8 +152,15 @@ func (s *story) remove(image cvmtest.Image) {
 	s.exists[image.ImageID], s.left[image.ImageID] = false, true
 }
 
+// tester is what *testing.T and *rapid.T have in common here.
+type tester interface {
+	Context() context.Context
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // poll runs one poll without an API server: observe, decide, plan, and status.
-func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account, edits []coming) {
+func (s *story) poll(t tester, client catalog.Lister, account catalog.Account, edits []coming) {
 	s.now = s.now.Add(10 * time.Minute)
 	s.existed = map[string]bool{}
 	maps.Copy(s.existed, s.exists)
@@ -180,7 +205,7 @@ func (s *story) poll(t *rapid.T, client catalog.Lister, account catalog.Account,
 }
 
 // carryOut applies a plan to objects, as in a cluster. It returns the ids of the images with deleted objects.
-func carryOut(t interface{ Fatal(...any) }, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry,
+func carryOut(t tester, p cloudimage.Plan, c cloudimage.Claim, objects map[string]*cloudimage.Entry,
 ) (deleted []string) {
 	for _, step := range slices.Concat(p.Keep, p.Release) {
 		after := step.Desire(c, step.Current.Object())

@@ -110,7 +110,7 @@ var Table = []Row{
 	},
 	{
 		Number: 19, Fault: "images skipped between pages",
-		Required: "Noticed by the count, read again; what is still missing is asked for by id",
+		Required: "Noticed by the count, read again; what is still missing is asked for by id, and what then exists is listed again",
 		Proof:    "`controllers/catalog/cvm/listing_test.go`",
 	},
 	{
