@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -129,14 +130,17 @@ func (r *Reconciler) reconcile(ctx context.Context, query *imagev1alpha1.ImageQu
 	if m.written.awaits(query, r.images, r.Clock.Now()) {
 		return ctrl.Result{RequeueAfter: cacheLagRetry}, nil
 	}
+	listed := func() {}
 	if missing == nil {
 		if !r.slots.acquire(account.Source, waiter{name: query.Name, first: m.isNew(query), due: at}, r.Concurrent) {
 			return ctrl.Result{RequeueAfter: slotRetry}, nil
 		}
-		defer r.releaseSlot(ctx, account.Source)
+		defer r.polled(ctx, account.Source)
+		listed = sync.OnceFunc(func() { r.listed(ctx, account.Source) })
+		defer listed()
 	}
 	m.pollStarted(query, account, r.Clock.Now())
-	o, err := r.poll(ctx, query, m, account, missing)
+	o, err := r.poll(ctx, query, m, account, missing, listed)
 	if err != nil {
 		m.pollAborted(query, r.Clock.Now())
 		return ctrl.Result{}, err

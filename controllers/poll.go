@@ -19,8 +19,9 @@ import (
 )
 
 // poll lists the images and syncs the CloudImages. The error is never about the cloud: the query was superseded, the process
-// is shutting down, or the API server can't be read.
+// is shutting down, or the API server can't be read. It calls listed when it doesn't need the cloud any more.
 func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, m *pollState, account catalog.Account, missing *failure,
+	listed func(),
 ) (*pollResult, error) {
 	o := &pollResult{began: r.Clock.Now(), requestedAt: requestOf(query), failure: missing}
 	if missing != nil {
@@ -35,6 +36,7 @@ func (r *Reconciler) poll(ctx context.Context, query *imagev1alpha1.ImageQuery, 
 	if err := a.decide(ctx, query, m.known(query, existing), o); err != nil || o.failure != nil {
 		return o, err
 	}
+	listed()
 	o.published = true
 	o.failure, err = r.syncCloudImages(ctx, query, o)
 	return o, err

@@ -21,8 +21,10 @@ type slotStep struct {
 	source  string // "a" by default
 	acquire waiter // call acquire for this query
 	granted bool
-	release bool     // call release
-	next    []string // expected result of release
+	listed  bool     // call listed
+	polled  bool     // call polled
+	release bool     // call both, as a poll that writes nothing does
+	next    []string // expected result of listed and polled
 }
 
 func TestPollSlots(t *testing.T) {
@@ -87,13 +89,34 @@ func TestPollSlots(t *testing.T) {
 			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)}, {acquire: query(4)},
 			{acquire: query(5)}, {release: true, next: []string{"3"}}, {release: true, next: []string{"4", "5"}},
 		},
+		"a poll that writes has no slot": {
+			{acquire: query(1), granted: true}, {acquire: query(2), granted: true}, {acquire: query(3)},
+			{listed: true, next: []string{"3"}}, {acquire: query(3), granted: true}, {acquire: query(4)}, {polled: true},
+			{listed: true, next: []string{"4"}},
+		},
+		"eight polls of two slots at the most": {
+			{acquire: query(1), granted: true}, {listed: true}, {acquire: query(2), granted: true}, {listed: true},
+			{acquire: query(3), granted: true}, {listed: true}, {acquire: query(4), granted: true}, {listed: true},
+			{acquire: query(5), granted: true}, {listed: true}, {acquire: query(6), granted: true}, {listed: true},
+			{acquire: query(7), granted: true}, {listed: true}, {acquire: query(8), granted: true}, {listed: true},
+			{acquire: query(9)}, {acquire: query(10)}, {source: "b", acquire: query(9), granted: true},
+			{polled: true, next: []string{"9"}}, {acquire: query(9), granted: true}, {listed: true},
+			{polled: true, next: []string{"10"}}, {polled: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var slots pollSlots
 			for i, step := range steps {
 				source := cmp.Or(step.source, "a")
-				if step.release {
-					if got := slots.release(source, 2); !slices.Equal(got, step.next) {
+				var got []string
+				if step.listed || step.release {
+					got = slots.listed(source, 2)
+				}
+				if step.polled || step.release {
+					got = append(got, slots.polled(source, 2)...)
+				}
+				if step.acquire.name == "" {
+					if !slices.Equal(got, step.next) {
 						t.Errorf("step %d: %q are requeued, want %q", i+1, got, step.next)
 					}
 				} else if got := slots.acquire(source, step.acquire, 2); got != step.granted {
@@ -104,7 +127,7 @@ func TestPollSlots(t *testing.T) {
 	}
 }
 
-// When the process is shutting down, releaseSlot must not block on a channel without a receiver.
+// When the process is shutting down, listed must not block on a channel without a receiver.
 func TestAPollEndsWithTheProcess(t *testing.T) {
 	r := &Reconciler{Concurrent: 1, requeue: make(chan event.GenericEvent)}
 	r.slots.acquire("a", waiter{name: "1"}, 1)
@@ -112,13 +135,13 @@ func TestAPollEndsWithTheProcess(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
-		r.releaseSlot(ctx, "a")
+		r.listed(ctx, "a")
 		close(ended)
 	}()
 	cancel()
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
-		t.Fatal("releaseSlot blocks")
+		t.Fatal("listed blocks")
 	}
 }
