@@ -13,9 +13,9 @@ import (
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// sharedObjects are n queries of the same 408 images, created together: every object has n owners in the end.
+// sharedObjects are n queries of the same 1 000 images, created together: every object has n owners in the end.
 func sharedObjects(b *bench, n int) *result {
-	const images = 408
+	const images = 1000
 	r := &result{N: n}
 	b.fill(images)
 	for range b.rounds {
