@@ -109,6 +109,7 @@ func (p *Proxy) pick(r *Request) (fault *Fault, at int, up bool) {
 		return nil, 0, true
 	}
 	p.faults[i].fired++
+	r.Injected = p.faults[i].Status != 0
 	return p.faults[i], 0, true
 }
 

@@ -24,8 +24,9 @@ type Request struct {
 	// Write numbers the writes of CloudImages and ImageQueries, from 1. It is 0 for other requests.
 	Write int
 
-	// Code is the HTTP status of the server's answer, or 0 without an answer.
-	Code int
+	// Code is the HTTP status of the answer, or 0 without an answer. Injected is set if a fault answered in place of the server.
+	Code     int
+	Injected bool
 }
 
 // String formats the request without its number and answer, so that two runs can be compared.

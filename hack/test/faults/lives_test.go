@@ -162,7 +162,8 @@ func (l *life) step() {
 		deed{"works", 6, func() {}},
 		deed{"is killed", 1, l.kill},
 		deed{"loses its watches", 1, func() { l.api.CutWatches("") }},
-		deed{"is there twice", 1, l.double},
+		deed{"is there twice", 1, func() { l.double() }},
+		deed{"overlaps with a shard", 1, func() { l.double("--regions=" + region) }},
 	)
 	l.exempt()
 	more := ""
@@ -254,6 +255,11 @@ func (l *life) writes() []deed {
 		wrong("are stale", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusConflict, Times: 20}),
 		wrong("of new objects are stale", l.add, apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusConflict, Times: 20}),
 		wrong("are refused", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
+		wrong("are invalid", l.change, apiproxy.Fault{Verb: "update", Resource: "cloudimages", Status: http.StatusUnprocessableEntity, Times: 2}),
+		wrong("of new objects are invalid", l.add,
+			apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusUnprocessableEntity, Times: 2}),
+		wrong("fail", l.change, apiproxy.Fault{Resource: "cloudimages", Status: http.StatusInternalServerError, Times: 5}),
+		wrong("of status fail", l.change, apiproxy.Fault{Resource: "imagequeries/status", Status: http.StatusInternalServerError, Times: 3}),
 		wrong("of new objects are refused", l.add,
 			apiproxy.Fault{Verb: "create", Resource: "cloudimages", Status: http.StatusForbidden, Times: 2}),
 		wrong("of status are stale", l.change, apiproxy.Fault{Resource: "imagequeries/status", Status: http.StatusConflict, Times: 3}),

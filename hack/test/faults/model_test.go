@@ -443,9 +443,9 @@ func (l *life) ignoreConflict(err error) error {
 
 // double starts another manager without a memory of its own for some polls. Two without a Lease decide from what either
 // wrote, so what they make of images that vanish meanwhile can't be predicted, except that nothing is removed twice.
-func (l *life) double() {
+func (l *life) double(flags ...string) {
 	l.rest()
-	l.outer.second = l.outer.StartManager(l.cloud, slices.Concat(l.flags, []string{"--publish-namespaces=" + consented})...)
+	l.outer.second = l.outer.StartManager(l.cloud, slices.Concat(l.flags, []string{"--publish-namespaces=" + consented}, flags)...)
 	l.maybe(model.State.Restarted)
 	l.pollAll("")
 	l.look()
