@@ -66,7 +66,7 @@ func (o *options) bind(f *flag.FlagSet) {
 	f.Float64Var(&o.cvm.QPS, "cvm-qps", 10, "requests per second to the cloud for each source of credentials at each host; "+
 		"the cloud admits 40 for a sub-account at a gateway, to all its users together")
 	f.IntVar(&o.cvm.Burst, "cvm-burst", 10, "requests to the cloud that may go out at once")
-	f.IntVar(&o.concurrent, "concurrent", 4, "queries that are polled at once with the same credentials")
+	f.IntVar(&o.concurrent, "concurrent", 4, "queries with the same credentials that ask the cloud at once; up to four times as many write what they found")
 	f.Func("regions", "regions whose queries this operator works on, separated by commas; without it all. "+
 		"Operators that share a cluster need disjoint ones", func(text string) (err error) {
 		o.shard, err = controllers.ParseShard(text)
