@@ -52,6 +52,11 @@ type life struct {
 	// intruded is set once a status was overwritten: the operator writes its own again once a minute.
 	intruded bool
 
+	// strict is set if the cloud refuses requests with ids of images that are gone, instead of leaving them out of its answers.
+	// gone are those.
+	strict bool
+	gone   []string
+
 	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
 	// consistently, so that the images may leave.
 	hidden  int
@@ -111,6 +116,7 @@ func TestSearchLives(t *testing.T) {
 
 // begin creates the images and the queries.
 func (l *life) begin() {
+	l.strict = rapid.Bool().Draw(l.rt, "ids of images that are gone are refused")
 	l.resetConfigMaps()
 	for range 8 {
 		l.add()
@@ -150,6 +156,7 @@ func (l *life) step() {
 		deed{"has a new image", 2, l.add},
 		deed{"loses an image", 1, l.remove},
 		deed{"changes an image", 1, l.change},
+		deed{"breaks an architecture", 1, l.breakArchitecture},
 		deed{"loses most images", 2, l.vanish},
 		deed{"has all images rebuilt", 2, l.turnover},
 		deed{"has a new image elsewhere", 1, l.addElsewhere},
@@ -197,7 +204,7 @@ func (l *life) addElsewhere() { l.cloud.Put(elsewhere, l.next(guestKey.UIN)) }
 
 func (l *life) remove() {
 	if all := l.cloudIDs(); len(all) > 1 {
-		l.cloud.Delete(region, rapid.SampledFrom(all).Draw(l.rt, "id"))
+		l.lose(rapid.SampledFrom(all).Draw(l.rt, "id"))
 	}
 }
 
@@ -207,11 +214,37 @@ func (l *life) turnover() {
 	for range old {
 		l.add()
 	}
-	l.cloud.Delete(region, old...)
+	l.lose(old...)
 }
 
 // vanish deletes all images but the oldest.
-func (l *life) vanish() { l.cloud.Delete(region, l.cloudIDs()[1:]...) }
+func (l *life) vanish() { l.lose(l.cloudIDs()[1:]...) }
+
+// lose deletes images.
+func (l *life) lose(ids ...string) {
+	l.cloud.Delete(region, ids...)
+	l.gone = append(l.gone, ids...)
+	l.refuse(ids)
+}
+
+// refuse lets requests for images that are gone fail, if the cloud is strict.
+func (l *life) refuse(gone []string) {
+	for _, id := range gone {
+		if l.strict {
+			l.cloud.Inject(cvmtest.Fault{ImageID: id, Code: "InvalidImageId.NotFound"})
+		}
+	}
+}
+
+// breakArchitecture lets no image of an architecture be usable any more.
+func (l *life) breakArchitecture() {
+	architecture := rapid.SampledFrom([]string{"x86_64", "arm"}).Draw(l.rt, "architecture")
+	for _, broken := range l.cloud.Images(region) {
+		if broken.Architecture == architecture {
+			l.cloud.Update(region, broken.ImageID, func(i *cvmtest.Image) { i.ImageState = "CREATEFAILED" })
+		}
+	}
+}
 
 func (l *life) change() {
 	l.cloud.Update(region, rapid.SampledFrom(l.cloudIDs()).Draw(l.rt, "id"), func(i *cvmtest.Image) {
@@ -224,7 +257,7 @@ func (l *life) change() {
 func (l *life) listings() []deed {
 	wrong := func(name string, weight int, f cvmtest.Fault) deed {
 		return deed{name, weight, func() {
-			l.cloud.Heal()
+			l.healCloud()
 			l.cloud.Inject(f)
 			l.hidden, l.dropped = f.DropImages, f.TotalDelta < 0 || f.TotalCount != nil
 			l.lied = lie{hidden: f.DropImages, unsettled: !l.dropped}
@@ -232,7 +265,7 @@ func (l *life) listings() []deed {
 	}
 	return []deed{
 		{"stay", 4, func() {}},
-		{"heal", 2, func() { l.healCloud() }},
+		{"heal", 2, l.healCloud},
 		wrong("lack an image that they count", 2, cvmtest.Fault{Listing: true, DropImages: 1}),
 		wrong("lack images", 1, cvmtest.Fault{Listing: true, DropImages: 2, TotalDelta: -2}),
 		wrong("are empty", 1, cvmtest.Fault{Listing: true, DropImages: 100, TotalCount: new(int64(0))}),

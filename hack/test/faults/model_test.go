@@ -134,6 +134,7 @@ func (l *life) newBranches(name string, spec model.Spec) model.Branches {
 
 func (l *life) healCloud() {
 	l.cloud.Heal()
+	l.refuse(l.gone)
 	l.hidden, l.dropped, l.lied = 0, false, lie{}
 }
 
