@@ -16,12 +16,13 @@ for file in Dockerfile .github/workflows/release.yml; do
 	}
 done
 loose=$(
-	# Local actions (./) are part of the commit.
-	grep -HnE '^[ -]*uses: ' .github/workflows/*.yml | grep -vE 'uses: (\./|[^ @]+@[0-9a-f]{40}( |$))' || true
+	# Local actions (./) are part of the commit, and so are read, too.
+	grep -rnE --include='*.yml' --include='*.yaml' '^[ -]*uses: ' .github | grep -vE 'uses: (\./|[^ @]+@[0-9a-f]{40}( |$))' || true
 	grep -HnE '^(ARG [A-Z]+_IMAGE=|FROM )' Dockerfile | grep -vE '@sha256:[0-9a-f]{64}( |$)|FROM (--platform=[^ ]+ )?\$\{[A-Z]+_IMAGE\}( |$)' || true
+	grep -HnE '^COPY --from=[^ ]*[/:]|^# syntax=' Dockerfile | grep -vE '@sha256:[0-9a-f]{64}( |$)' || true
 	# Without these BuildKit and its scanner come by tags of buildx's own.
 	grep -HnE 'buildx create|--sbom=' .github/workflows/release.yml | grep -v 'driver-opt' || true
-	grep -HnE '(image|generator)=[a-z]' .github/workflows/*.yml | grep -vE '(image|generator)=[^ ]+@sha256:[0-9a-f]{64}' || true
+	grep -rnE --include='*.yml' --include='*.yaml' '(image|generator)=[a-z]' .github | grep -vE '(image|generator)=[^ ]+@sha256:[0-9a-f]{64}' || true
 )
 if [[ -n $loose ]]; then
 	echo "A release takes nothing by a tag alone, since its owner can move it. Pin these by digest, with the tag beside it:" >&2

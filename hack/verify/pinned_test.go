@@ -24,6 +24,10 @@ func TestAReleaseTakesNothingByATagAlone(t *testing.T) {
 		"an action by a short commit":        {".github/workflows/ci.yml", "    - uses: actions/cache@0057852", "actions/cache@0057852"},
 		"an action by its commit":            {".github/workflows/ci.yml", "    - uses: actions/checkout@" + commit + " # v4.4.0", ""},
 		"an action of the repository":        {".github/workflows/ci.yml", "    - uses: ./.github/actions/setup", ""},
+		"an action in another action":        {".github/actions/setup/action.yaml", "    - uses: actions/cache@v4", "actions/cache@v4"},
+		"a file of an image by its tag":      {"Dockerfile", "COPY --from=alpine:3.22 /etc/passwd /etc/", "alpine:3.22"},
+		"a file of a stage":                  {"Dockerfile", "COPY --from=build /manager /", ""},
+		"a frontend by its tag":              {"Dockerfile", "# syntax=docker/dockerfile:1", "docker/dockerfile:1"},
 		"a base image by its tag":            {"Dockerfile", "ARG GO_IMAGE=golang:1.26", "golang:1.26"},
 		"a base image by its digest":         {"Dockerfile", "ARG GO_IMAGE=golang:1.26.8" + digest, ""},
 		"a stage of an image by its tag":     {"Dockerfile", "FROM alpine:3.22", "alpine:3.22"},
@@ -37,7 +41,9 @@ func TestAReleaseTakesNothingByATagAlone(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			checkout := t.TempDir()
-			for _, file := range []string{"Dockerfile", ".github/workflows/ci.yml", ".github/workflows/release.yml"} {
+			for _, file := range []string{
+				"Dockerfile", ".github/workflows/ci.yml", ".github/workflows/release.yml", ".github/actions/setup/action.yaml",
+			} {
 				path := filepath.Join(checkout, file)
 				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 					t.Fatal(err)

@@ -88,6 +88,13 @@ func start(t *script, c config) *bench {
 	return b
 }
 
+// apart runs f with a control plane and a cloud of its own.
+func (b *bench) apart(f func(*bench)) {
+	if err := perform(func(t *script) { f(start(t, b.config)) }); err != nil {
+		b.Fatalf("%v", err)
+	}
+}
+
 // fill has the cloud list n private images, and nothing else.
 func (b *bench) fill(n int) {
 	b.cloud.Clear(region)

@@ -38,7 +38,7 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{name: "sync", run: firstSync, sizes: []int{408, 1000, 10000}, quick: []int{408}},
+	{name: "sync", run: firstSync, sizes: []int{408, 1000, 10000}, quick: []int{1000}},
 	{name: "kubectl", run: kubectlApply, sizes: []int{408, 1000}, quick: []int{408}},
 	{name: "unchanged", run: unchangedPoll, sizes: []int{1000, 10000}, quick: []int{1000}},
 	{name: "changed", run: changedPoll, sizes: []int{1000, 10000}, quick: []int{1000}},
