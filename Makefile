@@ -103,7 +103,7 @@ test: controlplane ## Runs the tests of the root module against a real API serve
 test-race: controlplane ## Runs the same tests with the race detector, which needs a C compiler.
 	@command -v "$$(go env CC)" >/dev/null || { \
 		echo "The race detector needs a C compiler: install gcc or clang, or run make test." >&2; exit 1; }
-	@CGO_ENABLED=1 $(TEST_ENV) go test -race $(TESTFLAGS) $(PKG)
+	@CGO_ENABLED=1 $(TEST_ENV) go test -race -timeout=60m $(TESTFLAGS) $(PKG)
 
 .PHONY: e2e
 e2e: build controlplane $(PROMTOOL) ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
