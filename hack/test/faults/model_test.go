@@ -177,7 +177,11 @@ func (l *life) compare() error {
 		query := l.find(name)
 		wrong := map[string]bool{}
 		for _, state := range l.branches[name] {
-			if err := l.differs(query, objects, state); err != nil {
+			err := l.differs(query, objects, state)
+			if err != nil {
+				state = state.Adopt(func(id string) bool { return sharedWithOthers(objects[l.specs[name].Region+"-"+id], name) })
+			}
+			if err != nil && l.differs(query, objects, state) != nil {
 				wrong[err.Error()] = true
 				continue
 			}
@@ -198,6 +202,11 @@ func (l *life) compare() error {
 	}
 	maps.Copy(l.branches, matching)
 	return nil
+}
+
+// sharedWithOthers reports whether an object has an owner besides a query.
+func sharedWithOthers(object imagev1alpha1.CloudImage, query string) bool {
+	return slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.Name != query })
 }
 
 // deleted compares the ConfigMaps of queries that were deleted.

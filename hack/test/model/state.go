@@ -191,6 +191,17 @@ func (s State) Approve() State {
 // token identifies a removal: what is published, and what would leave.
 func (s State) token(leaving []string) string { return key(s.images(), s.Selected, leaving) }
 
+// Adopt is the state after the query made use of other queries' objects: they have the records of images that the cloud doesn't
+// have any more, so the query has an object of these, too.
+func (s State) Adopt(others func(id string) bool) State {
+	s.Members = slices.Clone(s.Members)
+	for i, m := range s.Members {
+		wanted := s.Spec.Policy == "All" || s.Spec.Policy == "Selected" && has(s.Selected, m.ID)
+		s.Members[i].Object = m.Object || wanted && others(m.ID)
+	}
+	return s
+}
+
 // Restarted forgets what only the process remembers.
 func (s State) Restarted() State {
 	s.Leaving = slices.DeleteFunc(slices.Clone(s.Leaving), func(d Departed) bool { return !d.Object })
