@@ -124,6 +124,8 @@ var boundaries = map[string]boundary{
 	"controllers/cloudimage/writer": {
 		own: []string{api, "controllers/cloudimage"},
 		others: []string{
+			// The decoder of Go 1.27.
+			"github.com/go-json-experiment/json/v1",
 			"golang.org/x/sync", "k8s.io/apimachinery", "k8s.io/client-go/rest", "k8s.io/utils/lru", "sigs.k8s.io/controller-runtime",
 		},
 		never: []string{"net/http"},
