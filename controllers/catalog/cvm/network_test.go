@@ -140,8 +140,8 @@ func TestAFloodIsNotTakenIn(t *testing.T) {
 	}{
 		"100 MB":                       {cvmtest.Fault{BigBody: 100_000_000}, maxBody + 1},
 		"100 MB on the second page":    {cvmtest.Fault{BigBody: 100_000_000, Page: 2}, maxBody + 200<<10},
-		"a gzip bomb of 256 MiB":       {cvmtest.Fault{GzipBomb: 256 << 20}, maxBody + 1},
-		"a deflate bomb of 256 MiB":    {cvmtest.Fault{DeflateBomb: 256 << 20}, 0},
+		"a gzip bomb of 64 MiB":        {cvmtest.Fault{GzipBomb: 64 << 20}, maxBody + 1},
+		"a deflate bomb of 64 MiB":     {cvmtest.Fault{DeflateBomb: 64 << 20}, 0},
 		"100 MB that are called a 502": {cvmtest.Fault{BigBody: 100_000_000, Status: 502, KeepBody: true}, 0},
 		"300 000 entries in a page":    {cvmtest.Fault{Body: entries(300_000)}, maxBody},
 		"an event stream of 100 MB":    {cvmtest.Fault{BigBody: 100_000_000, Header: map[string]string{"Content-Type": "text/event-stream"}}, 0},

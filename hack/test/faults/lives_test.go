@@ -57,6 +57,9 @@ type life struct {
 	strict bool
 	gone   []string
 
+	// refusedNew is set once the API server was told to refuse new objects.
+	refusedNew bool
+
 	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
 	// consistently, so that the images may leave.
 	hidden  int
@@ -280,7 +283,11 @@ func (l *life) listings() []deed {
 // writes are faults of writes, and events that cause writes.
 func (l *life) writes() []deed {
 	wrong := func(name string, because func(), f apiproxy.Fault) deed {
-		return deed{name, 1, func() { l.api.Inject(f); because() }}
+		return deed{name, 1, func() {
+			l.api.Inject(f)
+			l.refusedNew = l.refusedNew || f.Resource == "cloudimages" && f.Verb != "update" && f.Verb != "delete"
+			because()
+		}}
 	}
 	return []deed{
 		{"succeed", 4, func() {}},

@@ -179,7 +179,10 @@ func (l *life) compare() error {
 		for _, state := range l.branches[name] {
 			err := l.differs(query, objects, state)
 			if err != nil {
-				state = state.Adopt(func(id string) bool { return sharedWithOthers(objects[l.specs[name].Region+"-"+id], name) })
+				state = state.WithObjects(
+					func(id string) bool { return sharedWithOthers(objects[l.nameOf(name, id)], name) },
+					func(id string) bool { return l.refusedNew && objects[l.nameOf(name, id)].UID == "" },
+				)
 			}
 			if err != nil && l.differs(query, objects, state) != nil {
 				wrong[err.Error()] = true
@@ -202,6 +205,14 @@ func (l *life) compare() error {
 	}
 	maps.Copy(l.branches, matching)
 	return nil
+}
+
+// nameOf returns the name of the object that a query has of an image.
+func (l *life) nameOf(query, id string) string {
+	if l.specs[query].Account != "" {
+		return l.specs[query].Account + "." + l.specs[query].Region + "-" + id
+	}
+	return l.specs[query].Region + "-" + id
 }
 
 // sharedWithOthers reports whether an object has an owner besides a query.
@@ -454,6 +465,7 @@ func (l *life) ignoreConflict(err error) error {
 // double starts another manager without a memory of its own for some polls. Two without a Lease decide from what either
 // wrote, so what they make of images that vanish meanwhile can't be predicted, except that nothing is removed twice.
 func (l *life) double(flags ...string) {
+	l.exempt()
 	l.rest()
 	l.outer.second = l.outer.StartManager(l.cloud, slices.Concat(l.flags, []string{"--publish-namespaces=" + consented}, flags)...)
 	l.maybe(model.State.Restarted)

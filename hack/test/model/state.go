@@ -191,13 +191,15 @@ func (s State) Approve() State {
 // token identifies a removal: what is published, and what would leave.
 func (s State) token(leaving []string) string { return key(s.images(), s.Selected, leaving) }
 
-// Adopt is the state after the query made use of other queries' objects: they have the records of images that the cloud doesn't
-// have any more, so the query has an object of these, too.
-func (s State) Adopt(others func(id string) bool) State {
+// WithObjects is the state with other objects of images that the cloud doesn't have any more. A query also has an object of such
+// an image if others do, since that has its record. It has none if the API server refused to create it while the image existed.
+func (s State) WithObjects(others, refused func(id string) bool) State {
 	s.Members = slices.Clone(s.Members)
 	for i, m := range s.Members {
 		wanted := s.Spec.Policy == "All" || s.Spec.Policy == "Selected" && has(s.Selected, m.ID)
-		s.Members[i].Object = m.Object || wanted && others(m.ID)
+		if m.Verdict == Missing || m.Verdict == HeldBack || has(s.Selected, m.ID) {
+			s.Members[i].Object = wanted && (m.Object && !refused(m.ID) || others(m.ID))
+		}
 	}
 	return s
 }
