@@ -44,8 +44,12 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 		Missing: map[string]imagev1alpha1.RemovalReason{}, FoundByID: map[string]catalog.Image{}, Gone: map[string]bool{},
 	}
 	matching := selection.IDsOf(v.Matching)
-	for id := range k.Members {
-		if !matching[id] {
+	for id, image := range k.Members {
+		switch {
+		case matching[id]:
+		case m.Distrusts(image):
+			v.Missing[id] = imagev1alpha1.RemovedNotMatched // whatever the cloud says
+		default:
 			v.Missing[id] = ""
 		}
 	}

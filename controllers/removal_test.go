@@ -6,6 +6,7 @@ package controllers_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -460,5 +461,33 @@ func TestMoreThanAHundredLeaveAtOnce(t *testing.T) {
 	if len(query.Status.Removing) != 100 || inGrace != 120 || ptr.Deref(query.Status.ImageCount, 0) != 10 {
 		t.Errorf("status shows %d of %d images in grace, and %d members",
 			len(query.Status.Removing), inGrace, ptr.Deref(query.Status.ImageCount, 0))
+	}
+}
+
+// An edit excludes the only image that is left while the removal of all others is blocked. A person's edit needs no approval.
+func TestAnEditExcludesAnImageWhileRemovalsAreBlocked(t *testing.T) {
+	w := newWorld(t)
+	inventory := cvmtest.PrivateImages(7, 8, cvmtest.DefaultCredential.UIN)
+	w.cloud.Put(region, inventory...)
+	w.Create(newQuery("golden", func(s *imagev1alpha1.ImageQuerySpec) { s.MinImages = ptr.To[int32](0) }))
+	w.UntilSynced("golden")
+	left := inventory[0].ImageID
+	w.cloud.Clear(region)
+	w.cloud.Put(region, inventory[0])
+	w.Poll("golden")
+	w.UntilReady("golden", metav1.ConditionTrue, imagev1alpha1.ReasonRemovalBlocked)
+	w.Patch("golden", `{"spec":{"match":{"excludeImageIDs":["`+left+`"]}}}`)
+	w.cloud.Put(region, newImage(1))
+	query := w.Poll("golden")
+	for _, image := range query.Status.Images {
+		if image.ImageID == left {
+			t.Errorf("the excluded image is a member: %s", kit.Describe(query))
+		}
+	}
+	if got := w.Images("")[region+"-"+left].Labels; got[imagev1alpha1.LabelQueryPrefix+"golden"] != "" {
+		t.Errorf("its object has the labels %v", got)
+	}
+	if slices.ContainsFunc(query.Status.PendingRemoval, func(i imagev1alpha1.PendingRemoval) bool { return i.ImageID == left }) {
+		t.Error("its removal waits for an approval")
 	}
 }

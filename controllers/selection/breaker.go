@@ -108,12 +108,19 @@ func (r Rules) removalBatch(query *imagev1alpha1.ImageQuery, k Known, v Observat
 	for id := range d.turned {
 		d.Leaving[id] = imagev1alpha1.RemovedNotMatched
 	}
+	d.staying = d.Members
 	for id, reason := range v.Missing {
-		if reason != "" && !r.Selector.Distrusts(k.Members[id]) {
+		switch known := k.Members[id]; {
+		case reason == "" || r.Selector.Distrusts(known):
+		case r.Matcher.Distrusts(known):
+			// The spec excludes it, so a person has approved.
+			if !k.HeldBack[id] {
+				d.staying--
+			}
+		default:
 			d.Leaving[id] = reason
 		}
 	}
-	d.staying = d.Members
 	edited := query.Status.ObservedQuery != ObservedQuery(query)
 	for id, reason := range d.Leaving {
 		if k.HeldBack[id] {
