@@ -92,7 +92,8 @@ func (s *Shared) lead(key string, account Account, query Query) (listing Listing
 	return s.ask(ctx, key, account, query)
 }
 
-// ask calls the wrapped Lister and caches a successful result.
+// ask calls the wrapped Lister and caches a successful result. After a failure no earlier result is shared any more: the
+// images may have changed, for example because the cloud refuses one of the ids by now.
 func (s *Shared) ask(ctx context.Context, key string, account Account, query Query) (Listing, error) {
 	s.mu.Lock()
 	s.begun++
@@ -101,8 +102,19 @@ func (s *Shared) ask(ctx context.Context, key string, account Account, query Que
 	listing, err := s.lister.List(ctx, account, query)
 	if err == nil {
 		s.remember(key, &finished{listing: listing, at: s.now(), begun: begun})
+	} else {
+		s.forget(key, begun)
 	}
 	return listing, err
+}
+
+// forget drops the cached result of a listing that began before another one.
+func (s *Shared) forget(key string, begun int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f, ok := s.recent[key]; ok && f.begun < begun {
+		delete(s.recent, key)
+	}
 }
 
 func (s *Shared) fromRecent(key string) (Listing, bool) {

@@ -169,6 +169,24 @@ func TestFreshBypassesTheWindowAndRenewsIt(t *testing.T) {
 	})
 }
 
+// A listing that failed shows that the one before it may be out of date.
+func TestAFailureEndsTheWindowOfTheListingBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lister{fail: func(_ context.Context, n int) error {
+			if n == 2 {
+				return &catalog.Error{Kind: catalog.Invalid, UnknownImageID: true}
+			}
+			return nil
+		}}
+		shared := catalog.NewShared(l, time.Now)
+		wantAnswer(t, "the first", together(t.Context(), shared, alice, cents)[0], 1)
+		if got := together(t.Context(), shared, alice, fresh)[0]; got.err == nil {
+			t.Error("the second one did not fail")
+		}
+		wantAnswer(t, "after the failure", together(t.Context(), shared, alice, cents)[0], 3)
+	})
+}
+
 func TestFreshDoesNotJoinWhatBeganBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{takes: time.Second}
