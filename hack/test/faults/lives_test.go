@@ -57,8 +57,9 @@ type life struct {
 	strict bool
 	gone   []string
 
-	// refusedNew is set once the API server was told to refuse new objects.
-	refusedNew bool
+	// mayLack is set once a query may lack objects of images that are gone by now: the API server refused them, or somebody took
+	// the query off them.
+	mayLack bool
 
 	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
 	// consistently, so that the images may leave.
@@ -285,7 +286,7 @@ func (l *life) writes() []deed {
 	wrong := func(name string, because func(), f apiproxy.Fault) deed {
 		return deed{name, 1, func() {
 			l.api.Inject(f)
-			l.refusedNew = l.refusedNew || f.Resource == "cloudimages" && f.Verb != "update" && f.Verb != "delete"
+			l.mayLack = l.mayLack || f.Resource == "cloudimages" && f.Verb != "update" && f.Verb != "delete"
 			because()
 		}}
 	}

@@ -180,8 +180,10 @@ func (l *life) compare() error {
 			err := l.differs(query, objects, state)
 			if err != nil {
 				state = state.WithObjects(
-					func(id string) bool { return sharedWithOthers(objects[l.nameOf(name, id)], name) },
-					func(id string) bool { return l.refusedNew && objects[l.nameOf(name, id)].UID == "" },
+					func(id string) bool { return hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n != name }) },
+					func(id string) bool {
+						return l.mayLack && !hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n == name })
+					},
 				)
 			}
 			if err != nil && l.differs(query, objects, state) != nil {
@@ -215,9 +217,8 @@ func (l *life) nameOf(query, id string) string {
 	return l.specs[query].Region + "-" + id
 }
 
-// sharedWithOthers reports whether an object has an owner besides a query.
-func sharedWithOthers(object imagev1alpha1.CloudImage, query string) bool {
-	return slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.Name != query })
+func hasOwner(object imagev1alpha1.CloudImage, is func(name string) bool) bool {
+	return slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return is(ref.Name) })
 }
 
 // deleted compares the ConfigMaps of queries that were deleted.
@@ -451,6 +452,7 @@ func (l *life) takeOff() {
 		}
 		l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Update(l.rt.Context(), &object)))
 		delete(l.uids, object.Name)
+		l.mayLack = true
 		return
 	}
 }

@@ -192,13 +192,14 @@ func (s State) Approve() State {
 func (s State) token(leaving []string) string { return key(s.images(), s.Selected, leaving) }
 
 // WithObjects is the state with other objects of images that the cloud doesn't have any more. A query also has an object of such
-// an image if others do, since that has its record. It has none if the API server refused to create it while the image existed.
-func (s State) WithObjects(others, refused func(id string) bool) State {
+// an image if others do, since that has its record. It lacks one if the API server refused to create it while the image existed, or
+// if somebody took the query off it.
+func (s State) WithObjects(others, lacking func(id string) bool) State {
 	s.Members = slices.Clone(s.Members)
 	for i, m := range s.Members {
 		wanted := s.Spec.Policy == "All" || s.Spec.Policy == "Selected" && has(s.Selected, m.ID)
 		if m.Verdict == Missing || m.Verdict == HeldBack || has(s.Selected, m.ID) {
-			s.Members[i].Object = wanted && (m.Object && !refused(m.ID) || others(m.ID))
+			s.Members[i].Object = wanted && (m.Object && !lacking(m.ID) || others(m.ID))
 		}
 	}
 	return s
