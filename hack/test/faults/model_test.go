@@ -180,7 +180,9 @@ func (l *life) compare() error {
 			err := l.differs(query, objects, state)
 			if err != nil {
 				state = state.WithObjects(
-					func(id string) bool { return hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n != name }) },
+					func(id string) bool {
+						return hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n != name })
+					},
 					func(id string) bool {
 						return l.mayLack && !hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n == name })
 					},
