@@ -135,6 +135,17 @@ func TestAFinishedListingIsSharedFor10SecondsAndNoLonger(t *testing.T) {
 	})
 }
 
+// The clock decides, also when the timer that frees the listing is late.
+func TestAFinishedListingIsNotSharedAfter10SecondsOfTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, now := &lister{}, time.Now()
+		shared := catalog.NewShared(l, func() time.Time { return now })
+		wantAnswer(t, "the first", together(t.Context(), shared, alice, cents)[0], 1)
+		now = now.Add(10 * time.Second)
+		wantAnswer(t, "after 10 seconds", together(t.Context(), shared, alice, cents)[0], 2)
+	})
+}
+
 func TestAFailedListingIsNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failure := &catalog.Error{Kind: catalog.Unavailable, Message: "no"}

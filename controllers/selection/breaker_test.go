@@ -66,6 +66,49 @@ func TestTheBreakerTripsWhenManyLeave(t *testing.T) {
 	}
 }
 
+// What the spec excludes leaves by a person's edit: it needs no approval, but it doesn't stay, either.
+func TestWhatTheSpecExcludesNeedsNoApproval(t *testing.T) {
+	image := func(id string) catalog.Image { return catalog.Image{ID: id, Type: typePrivate, Creator: "1"} }
+	for name, tc := range map[string]struct {
+		known, heldBack, gone []string
+		want                  bool
+	}{
+		"the other one is gone":                          {known: []string{"a", "excluded"}, gone: []string{"a"}, want: true},
+		"one of two others is gone":                      {known: []string{"a", "b", "excluded"}, gone: []string{"a"}},
+		"it came while removals were blocked":            {known: []string{"a", "b", "excluded"}, heldBack: []string{"excluded"}, gone: []string{"a"}},
+		"nothing else leaves":                            {known: []string{"a", "excluded"}},
+		"it is the only one":                             {known: []string{"excluded"}},
+		"it is gone, and so is the only other one there": {known: []string{"a", "excluded"}, gone: []string{"a", "excluded"}, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := imagev1alpha1.ImageQuerySpec{}
+			spec.Match.ExcludeImageIDs = []imagev1alpha1.ImageID{"excluded"}
+			rules, err := NewRules(&spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := Known{Members: map[string]catalog.Image{}, HeldBack: map[string]bool{}}
+			v := Observation{Missing: map[string]imagev1alpha1.RemovalReason{"excluded": imagev1alpha1.RemovedNotMatched}}
+			for _, id := range tc.known {
+				k.Members[id] = image(id)
+				if !slices.Contains(tc.gone, id) && id != "excluded" {
+					v.Matching = append(v.Matching, image(id))
+				}
+			}
+			for _, id := range tc.heldBack {
+				k.HeldBack[id] = true
+			}
+			for _, id := range tc.gone {
+				v.Missing[id] = imagev1alpha1.RemovedGone
+			}
+			d := rules.removalBatch(&imagev1alpha1.ImageQuery{Spec: spec}, k, v)
+			if got := d.trips(50); got != tc.want || d.Leaving["excluded"] != "" {
+				t.Errorf("trips() = %t, want %t, and %v would leave", got, tc.want, d.Leaving)
+			}
+		})
+	}
+}
+
 func TestATokenApprovesOneRemovalOnly(t *testing.T) {
 	one := RemovalBatch{Leaving: map[string]imagev1alpha1.RemovalReason{"img-1": "Gone", "img-2": "Gone"}}
 	if a, b := one.Token("revision"), one.Token("revision"); a != b {
