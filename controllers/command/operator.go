@@ -117,8 +117,8 @@ func newManager(ctx context.Context, config *rest.Config, o options) (ctrl.Manag
 	}
 	// The API server's priority and fairness limits requests; a second limit in the client would only add latency.
 	config.QPS = -1
-	// Since Kubernetes 1.37 the API server compresses each event of a watch by itself. On a cluster's network the CPU time of
-	// both sides costs more than the bytes (docs/scaling.md).
+	// Since Kubernetes 1.37 the API server compresses watches that begin with a list, each event by itself (kubernetes/kubernetes#140140).
+	// On a cluster's network the CPU time of both sides costs more than the bytes.
 	config.DisableCompression = true
 	config.UserAgent = "manager/" + name
 	lease := o.shard.LeaseName(name)
