@@ -44,10 +44,10 @@ func (a observer) observe(ctx context.Context, m selection.Matcher, k selection.
 		Missing: map[string]imagev1alpha1.RemovalReason{}, FoundByID: map[string]catalog.Image{}, Gone: map[string]bool{},
 	}
 	matching := selection.IDsOf(v.Matching)
-	for id, image := range k.Members {
+	for id := range k.Members {
 		switch {
 		case matching[id]:
-		case m.Distrusts(image):
+		case m.Excludes(id):
 			v.Missing[id] = imagev1alpha1.RemovedNotMatched // whatever the cloud says
 		default:
 			v.Missing[id] = ""

@@ -30,8 +30,8 @@ const (
 	// sourcesAtOnce is the number of credential sources that the workers can serve without one waiting for another.
 	sourcesAtOnce = 8
 
-	// writersPerSlot bounds the polls of a source by its slots, so that those that write leave half of the workers to others.
-	writersPerSlot = sourcesAtOnce / 2
+	// pollsPerSlot bounds the polls of a source by its slots, so that those that write leave half of the workers to others.
+	pollsPerSlot = sourcesAtOnce / 2
 
 	// slotRetry is when a query without a slot tries again. It is requeued earlier when a slot becomes free, unless the
 	// queries requeued for that slot have nothing to do.
@@ -91,7 +91,7 @@ func (s *pollSlots) acquire(source string, query waiter, most int) bool {
 
 // free returns how many queries may take a slot.
 func (s *pollSlots) free(source string, most int) int {
-	return min(most-s.listing[source], writersPerSlot*most-s.polling[source])
+	return min(most-s.listing[source], pollsPerSlot*most-s.polling[source])
 }
 
 // listed frees a slot and returns the names of the queries that may now take one.
@@ -107,7 +107,7 @@ func (s *pollSlots) listed(source string, most int) []string {
 func (s *pollSlots) polled(source string, most int) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	full := s.polling[source] == writersPerSlot*most
+	full := s.polling[source] == pollsPerSlot*most
 	decrement(s.polling, source)
 	if !full {
 		return nil

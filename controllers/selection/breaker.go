@@ -110,9 +110,9 @@ func (r Rules) removalBatch(query *imagev1alpha1.ImageQuery, k Known, v Observat
 	}
 	d.staying = d.Members
 	for id, reason := range v.Missing {
-		switch known := k.Members[id]; {
-		case reason == "" || r.Selector.Distrusts(known):
-		case r.Matcher.Distrusts(known):
+		switch {
+		case reason == "" || r.Selector.Distrusts(k.Members[id]):
+		case r.Matcher.Excludes(id):
 			// The spec excludes it, so a person has approved.
 			if !k.HeldBack[id] {
 				d.staying--
@@ -153,7 +153,7 @@ func (r Rules) turned(k Known, v Observation) map[string]bool {
 	out := map[string]bool{}
 	check := func(now catalog.Image) {
 		was := k.Members[now.ID]
-		if k.HeldBack[now.ID] || was.Type == "" || !classOf(was).replaces() || r.Selector.Distrusts(was) {
+		if k.HeldBack[now.ID] || r.Matcher.Excludes(now.ID) || was.Type == "" || !classOf(was).replaces() || r.Selector.Distrusts(was) {
 			return
 		}
 		if classOf(was) != classOf(now) {

@@ -88,7 +88,11 @@ func TestWhatTheSpecExcludesNeedsNoApproval(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := Known{Members: map[string]catalog.Image{}, HeldBack: map[string]bool{}}
-			v := Observation{Missing: map[string]imagev1alpha1.RemovalReason{"excluded": imagev1alpha1.RemovedNotMatched}}
+			v := Observation{
+				Missing: map[string]imagev1alpha1.RemovalReason{"excluded": imagev1alpha1.RemovedNotMatched},
+				// The cloud reports another owner, which makes it no turned member.
+				FoundByID: map[string]catalog.Image{"excluded": {ID: "excluded", Type: typePrivate, Creator: "2"}},
+			}
 			for _, id := range tc.known {
 				k.Members[id] = image(id)
 				if !slices.Contains(tc.gone, id) && id != "excluded" {
@@ -147,7 +151,7 @@ func TestWhichMembersTurn(t *testing.T) {
 				tc.was(&was)
 			}
 			spec := &imagev1alpha1.ImageQuerySpec{Selection: imagev1alpha1.ImageSelection{TrustedCreators: []string{"1"}}}
-			r := Rules{Selector: Selector{Spec: spec}}
+			r := Rules{Matcher: Matcher{Match: &spec.Match}, Selector: Selector{Spec: spec}}
 			v := Observation{Matching: []catalog.Image{now}}
 			if tc.byID {
 				v = Observation{FoundByID: ByID(v.Matching)}
@@ -196,7 +200,8 @@ func TestTheOldestIsReplacedFirst(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Rules{Selector: Selector{Spec: &imagev1alpha1.ImageQuerySpec{}}}
+			spec := &imagev1alpha1.ImageQuerySpec{}
+			r := Rules{Matcher: Matcher{Match: &spec.Match}, Selector: Selector{Spec: spec}}
 			k, v := Known{InGrace: map[string]Departed{}}, Observation{Matching: tc.listed}
 			for _, d := range tc.inGrace {
 				k.InGrace[d.Image.ID] = d

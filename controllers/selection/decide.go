@@ -27,7 +27,7 @@ type Decision struct {
 	Partial      map[string]bool
 
 	// Leaving holds the members that leave now, with the reason. While removals are blocked, only what spec.match excludes by
-	// id or creator leaves. Blocked is what the breaker holds back.
+	// id leaves. Blocked is what the breaker holds back.
 	Leaving map[string]imagev1alpha1.RemovalReason
 	Blocked *RemovalBatch
 
@@ -79,7 +79,7 @@ func (r Rules) Decide(query *imagev1alpha1.ImageQuery, k Known, v Observation, n
 	out.Members = slices.Clone(v.Matching)
 	in := Input{Now: now, heldBack: map[string]bool{}, Missing: map[string]imagev1alpha1.SelectionVerdict{}}
 	for id, reason := range v.Missing {
-		if reason != "" && (out.Blocked == nil || r.Matcher.Distrusts(k.Members[id])) {
+		if reason != "" && (out.Blocked == nil || r.Matcher.Excludes(id)) {
 			out.Leaving[id] = reason
 			continue
 		}

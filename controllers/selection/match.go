@@ -44,9 +44,7 @@ var matchChecks = []struct {
 	{"platforms", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Platforms, i.Platform) }},
 	{"families", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Families, i.Family) }},
 	{"creators", func(m Matcher, i *catalog.Image) bool { return among(m.Match.Creators, i.Creator) }},
-	{"excludeImageIDs", func(m Matcher, i *catalog.Image) bool {
-		return !slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(i.ID))
-	}},
+	{"excludeImageIDs", func(m Matcher, i *catalog.Image) bool { return !m.Excludes(i.ID) }},
 }
 
 // refusedBy returns the first field of spec.match that excludes an image, or "" if the image is a member.
@@ -67,7 +65,13 @@ func among[T ~string](allowed []T, value string) bool {
 // the next poll.
 func (m Matcher) Distrusts(image catalog.Image) bool {
 	return ownerKnown(image) && !among(m.Match.Creators, image.Creator) ||
-		slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(image.ID))
+		m.Excludes(image.ID)
+}
+
+// Excludes reports whether spec.match excludes an image by its id. Nothing but an edit of the spec can bring this about: stored
+// creators may be what another query was told with other keys.
+func (m Matcher) Excludes(id string) bool {
+	return slices.Contains(m.Match.ExcludeImageIDs, imagev1alpha1.ImageID(id))
 }
 
 // MatchFields returns the fields of spec.match in the order in which they are checked: a Funnel counts an image for the first that
