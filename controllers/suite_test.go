@@ -38,6 +38,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth/authtest"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/cvmtest"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/watch"
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
 
@@ -173,6 +174,7 @@ func (w *world) startOperator(scheme *runtime.Scheme) (stop func()) {
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)},
 		Cache:      controllers.CacheOptions(namespace),
+		NewCache:   watch.NewCache,
 	})
 	if err != nil {
 		w.Fatal(err)

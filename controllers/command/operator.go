@@ -26,6 +26,7 @@ import (
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm"
 	"github.com/image-catalog/image-catalog-operator/controllers/catalog/cvm/auth"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/watch"
 	"github.com/image-catalog/image-catalog-operator/controllers/publish"
 )
 
@@ -134,6 +135,7 @@ func newManager(ctx context.Context, config *rest.Config, o options) (ctrl.Manag
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
 		Cache:                               controllers.CacheOptions(o.credentialsNamespace),
+		NewCache:                            watch.NewCache,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("building the manager: %w", err)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/watch"
 	"github.com/image-catalog/image-catalog-operator/controllers/page"
 )
 
@@ -128,7 +129,9 @@ func newPageManager(config *rest.Config, watches *page.Watches) (ctrl.Manager, e
 	}
 	config.UserAgent = "manager/page"
 	config.Wrap(watches.Wrap)
-	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Cache: page.CacheOptions()})
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Cache: page.CacheOptions(), NewCache: watch.NewCache,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("building the page: %w", err)
 	}

@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
+	"github.com/image-catalog/image-catalog-operator/controllers/cloudimage/watch"
 	"github.com/image-catalog/image-catalog-operator/controllers/page"
 	"github.com/image-catalog/image-catalog-operator/hack/kit"
 )
@@ -85,7 +86,7 @@ func newSite(t *testing.T, apiServer *rest.Config) *site {
 	config.Wrap(watches.Wrap)
 	options := page.CacheOptions()
 	options.Scheme = scheme
-	objects, err := ctrlcache.New(config, options)
+	objects, err := watch.NewCache(config, options)
 	if err != nil {
 		t.Fatal(err)
 	}

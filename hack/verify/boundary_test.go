@@ -74,7 +74,7 @@ var boundaries = map[string]boundary{
 		never: []string{"net/http"},
 		testOwn: []string{
 			"controllers/catalog/catalogtest", "controllers/catalog/cvm", "controllers/catalog/cvm/auth", "controllers/catalog/cvm/auth/authtest",
-			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "controllers/preview", "hack/kit",
+			"controllers/catalog/cvm/cvmtest", "controllers/cloudimage/cloudimagetest", "controllers/cloudimage/watch", "controllers/preview", "hack/kit",
 		},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/prometheus/client_model"}), // to read metrics
 	},
@@ -110,6 +110,19 @@ var boundaries = map[string]boundary{
 		testOwn:    []string{"controllers/catalog", "controllers/catalog/catalogtest", "controllers/selection"},
 		testOthers: []string{"k8s.io/apimachinery"},
 	},
+	// The watch that fills the cache: it reads, and the cache keeps.
+	"controllers/cloudimage/watch": {
+		own: []string{api},
+		others: []string{
+			// The decoder of Go 1.27.
+			"github.com/go-json-experiment/json",
+			"k8s.io/apimachinery", "k8s.io/client-go/rest", "k8s.io/client-go/tools/cache", "k8s.io/klog/v2",
+			"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client/apiutil",
+		},
+		never: []string{"net/http"},
+		// It generates objects.
+		testOthers: []string{"sigs.k8s.io/randfill"},
+	},
 	// It shows what the caches have. It has no client, so it can't write.
 	"controllers/page": {
 		own: []string{api, "controllers/cloudimage", "controllers/cloudimage/cache"},
@@ -117,7 +130,7 @@ var boundaries = map[string]boundary{
 			"k8s.io/apimachinery/pkg/api/meta", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/client-go/tools/cache",
 			"sigs.k8s.io/controller-runtime/pkg/cache",
 		},
-		testOwn:    []string{"hack/kit"},
+		testOwn:    []string{"controllers/cloudimage/watch", "hack/kit"},
 		testOthers: slices.Concat(realAPIServer, []string{"github.com/go-logr/logr", "golang.org/x/net/html"}),
 	},
 	// The only writer of CloudImages.
@@ -175,7 +188,8 @@ var boundaries = map[string]boundary{
 	"controllers/command": {
 		own: []string{
 			api, "controllers", "controllers/catalog", "controllers/catalog/cvm", "controllers/catalog/cvm/auth",
-			"controllers/inspect", "controllers/page", "controllers/preview", "controllers/publish", "controllers/terminal",
+			"controllers/cloudimage/watch", "controllers/inspect", "controllers/page", "controllers/preview", "controllers/publish",
+			"controllers/terminal",
 		},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/cobra",

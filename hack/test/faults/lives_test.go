@@ -58,8 +58,10 @@ type life struct {
 	gone   []string
 
 	// mayLack is set once a query may lack objects of images that are gone by now: the API server refused them, or somebody took
-	// the query off them.
+	// the query off them. deleted are the names of objects that somebody deleted: one after the other, so a poll meanwhile found
+	// some of them.
 	mayLack bool
+	deleted map[string]bool
 
 	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
 	// consistently, so that the images may leave.
@@ -106,7 +108,7 @@ func TestSearchLives(t *testing.T) {
 		bound.Cluster = w.For(rt)
 		l := &life{
 			world: &bound, outer: w, rt: rt, uids: map[string]string{}, judged: len(w.api.Writes()),
-			specs: map[string]model.Spec{}, branches: map[string]model.Branches{}, orphans: map[string]bool{},
+			specs: map[string]model.Spec{}, branches: map[string]model.Branches{}, orphans: map[string]bool{}, deleted: map[string]bool{},
 		}
 		l.begin()
 		for range rapid.IntRange(2, 6).Draw(rt, "steps") {
@@ -162,6 +164,7 @@ func (l *life) step() {
 		deed{"changes an image", 1, l.change},
 		deed{"breaks an architecture", 1, l.breakArchitecture},
 		deed{"loses most images", 2, l.vanish},
+		deed{"loses most of an architecture", 1, l.thin},
 		deed{"has all images rebuilt", 2, l.turnover},
 		deed{"has a new image elsewhere", 1, l.addElsewhere},
 	)
@@ -240,14 +243,31 @@ func (l *life) refuse(gone []string) {
 	}
 }
 
+// thin deletes all images of an architecture but the oldest.
+func (l *life) thin() {
+	if ids := l.ofArchitecture(); len(ids) > 1 {
+		l.lose(ids[1:]...)
+	}
+}
+
 // breakArchitecture lets no image of an architecture be usable any more.
 func (l *life) breakArchitecture() {
+	for _, id := range l.ofArchitecture() {
+		l.cloud.Update(region, id, func(i *cvmtest.Image) { i.ImageState = "CREATEFAILED" })
+	}
+}
+
+// ofArchitecture returns the cloud's images of an architecture that it draws, the oldest first.
+func (l *life) ofArchitecture() []string {
 	architecture := rapid.SampledFrom([]string{"x86_64", "arm"}).Draw(l.rt, "architecture")
-	for _, broken := range l.cloud.Images(region) {
-		if broken.Architecture == architecture {
-			l.cloud.Update(region, broken.ImageID, func(i *cvmtest.Image) { i.ImageState = "CREATEFAILED" })
+	var ids []string
+	for _, i := range l.cloud.Images(region) {
+		if i.Architecture == architecture {
+			ids = append(ids, i.ImageID)
 		}
 	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (l *life) change() {
@@ -449,6 +469,7 @@ func (l *life) deleteObjects() {
 	operator := l.As(cluster.OperatorUser)
 	for _, object := range l.Images("") {
 		l.must(client.IgnoreNotFound(operator.Delete(l.rt.Context(), &object)))
+		l.deleted[object.Name] = true
 	}
 	clear(l.uids)
 	clear(l.orphans)

@@ -184,7 +184,8 @@ func (l *life) compare() error {
 						return hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n != name })
 					},
 					func(id string) bool {
-						return l.mayLack && !hasOwner(objects[l.nameOf(name, id)], func(n string) bool { return n == name })
+						object := l.nameOf(name, id)
+						return (l.mayLack || l.deleted[object]) && !hasOwner(objects[object], func(n string) bool { return n == name })
 					},
 				)
 			}
@@ -201,7 +202,7 @@ func (l *life) compare() error {
 		}
 		chosen[name] = matching[name][0]
 	}
-	if errs = append(errs, l.deleted()); errors.Join(errs...) != nil {
+	if errs = append(errs, l.withoutQuery()); errors.Join(errs...) != nil {
 		return errors.Join(errs...)
 	}
 	if err := l.together(objects, model.Objects(chosen)); err != nil {
@@ -223,8 +224,8 @@ func hasOwner(object imagev1alpha1.CloudImage, is func(name string) bool) bool {
 	return slices.ContainsFunc(object.OwnerReferences, func(ref metav1.OwnerReference) bool { return is(ref.Name) })
 }
 
-// deleted compares the ConfigMaps of queries that were deleted.
-func (l *life) deleted() error {
+// withoutQuery returns how the ConfigMaps of queries that were deleted differ from the model.
+func (l *life) withoutQuery() error {
 	for _, name := range published {
 		branches := l.branches[name]
 		if _, exists := l.specs[name]; exists || branches == nil {

@@ -193,7 +193,7 @@ func (s State) token(leaving []string) string { return key(s.images(), s.Selecte
 
 // WithObjects is the state with other objects of images that the cloud doesn't have any more. A query also has an object of such
 // an image if others do, since that has its record. It lacks one if the API server refused to create it while the image existed, or
-// if somebody took the query off it.
+// if somebody took the query off it, or deleted it; then nothing is left of an image in its grace period.
 func (s State) WithObjects(others, lacking func(id string) bool) State {
 	s.Members = slices.Clone(s.Members)
 	for i, m := range s.Members {
@@ -202,6 +202,8 @@ func (s State) WithObjects(others, lacking func(id string) bool) State {
 			s.Members[i].Object = wanted && (m.Object && !lacking(m.ID) || others(m.ID))
 		}
 	}
+	s.Leaving = slices.DeleteFunc(slices.Clone(s.Leaving), func(d Departed) bool { return d.Object && lacking(d.ID) })
+	s.Removing = slices.DeleteFunc(slices.Clone(s.Removing), lacking)
 	return s
 }
 
