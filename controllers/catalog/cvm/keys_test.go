@@ -311,6 +311,11 @@ func TestNothingIsListedWithTheKeysOfAnotherAccount(t *testing.T) {
 			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Code: "InvalidAction"}),
 			kind: catalog.Unavailable, want: "correct the operator's --sts-endpoint",
 		},
+		"an STS that names nobody": {
+			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Body: new(`{"Response":{"RequestId":"x"}}`)}),
+			kind: catalog.Unavailable,
+			want: "it is not known which account the keys belong to, and accountID names one: the answer does not name it",
+		},
 		"an STS that hangs up": {
 			account: belongingTo(otherUIN, account), arrange: sts(authtest.Fault{Drop: true}),
 			kind: catalog.Unavailable,

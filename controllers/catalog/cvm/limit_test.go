@@ -342,6 +342,16 @@ func TestAListingGetsThroughACloudThatThrottles(t *testing.T) {
 	}
 }
 
+func TestAGoodAnswerEndsTheDoublingOfPauses(t *testing.T) {
+	c := connect(t, start(t, cvmtest.Options{}, private(1)...))
+	b := c.limits.bucket(bucketOf(account.Source, c.endpoint.host))
+	b.pause = maxPause
+	mustList(t, c, everything)
+	if b.pause != 0 {
+		t.Errorf("the next pause would follow one of %v", b.pause)
+	}
+}
+
 func TestAThrottledSourceDoesNotHoldUpAnother(t *testing.T) {
 	slow(t)
 	t.Parallel()

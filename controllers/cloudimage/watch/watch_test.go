@@ -8,31 +8,41 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/runtime/serializer/streaming"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
 	restwatch "k8s.io/client-go/rest/watch"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/randfill"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// clientGo returns client-go's decoder of a watch of CloudImages.
-func clientGo(tb testing.TB, stream string) apiwatch.Decoder {
+// testCodecs returns the serializer under test, with client-go's in it.
+func testCodecs(tb testing.TB) codecs {
 	tb.Helper()
 	scheme := runtime.NewScheme()
 	if err := imagev1alpha1.AddToScheme(scheme); err != nil {
 		tb.Fatal(err)
 	}
 	metav1.AddToGroupVersion(scheme, metav1.Unversioned)
-	codecs := serializer.WithoutConversionCodecFactory{CodecFactory: serializer.NewCodecFactory(scheme)}
+	return newCodecs(scheme)
+}
+
+// decoder returns what client-go makes of a serializer when it watches.
+func decoder(tb testing.TB, codecs runtime.NegotiatedSerializer, stream string) apiwatch.Decoder {
+	tb.Helper()
 	objects, events, framer, err := runtime.NewClientNegotiator(codecs, imagev1alpha1.GroupVersion).StreamDecoder(runtime.ContentTypeJSON, nil)
 	if err != nil {
 		tb.Fatal(err)
@@ -63,102 +73,92 @@ func filled(seed int64) *imagev1alpha1.CloudImage {
 	return image
 }
 
-// What the operator sees of an object must not depend on who decodes it.
-func TestDecodesWhatClientGoDecodes(t *testing.T) {
+// What the operator sees must not depend on who decodes it.
+func TestDecodesLikeClientGo(t *testing.T) {
+	expired := apierrors.NewResourceExpired("too old resource version: 1 (5)").Status()
+	bookmark := filled(0)
+	bookmark.ObjectMeta = metav1.ObjectMeta{ResourceVersion: "42", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}
+	large := filled(0)
+	large.Image.Description = strings.Repeat("x", 17<<20)
+	whole := eventOf(t, apiwatch.Added, filled(0))
+	ofKind := func(apiVersion, kind, more string) string {
+		return fmt.Sprintf(`{"type":"ADDED","object":{"apiVersion":%q,"kind":%q%s}}`, apiVersion, kind, more)
+	}
+	version := kind.GroupVersion().String()
+	streams := map[string]string{
+		"empty":                      "",
+		"a bookmark":                 eventOf(t, apiwatch.Bookmark, bookmark),
+		"a deletion":                 eventOf(t, apiwatch.Deleted, filled(0)),
+		"an expired resourceVersion": eventOf(t, apiwatch.Error, &expired),
+		"an error of no kind":        `{"type":"ERROR","object":{}}`,
+		"an error that is null":      `{"type":"ERROR","object":null}`,
+		"an error of another kind":   `{"type":"ERROR","object":{"apiVersion":"` + version + `","kind":"CloudImage"}}`,
+		"nulls":                      ofKind(version, "CloudImage", `,"metadata":{"labels":null,"ownerReferences":[null]},"image":null`),
+		"a field of a wrong type":    ofKind(version, "CloudImage", `,"metadata":{"labels":[]}`),
+		"a name that is there twice": ofKind(version, "CloudImage", `,"image":{"tags":[{"key":"a"}],"name":"x"},"image":{"name":"y"}`),
+		"bytes that are no text":     ofKind(version, "CloudImage", ",\"image\":{\"name\":\"\xff \\ud800\"}"),
+		"an unknown field":           ofKind(version, "CloudImage", `,"NAME":"x","Metadata":{"name":"x"}`),
+		"a list":                     ofKind(version, "CloudImageList", `,"items":[]`),
+		"another kind":               ofKind(version, "ImageQuery", ""),
+		"another version":            ofKind(kind.Group+"/v2", "CloudImage", ""),
+		"no kind":                    `{"type":"ADDED","object":{}}`,
+		"no object":                  `{"type":"ADDED"}`,
+		"an unknown type":            `{"type":"SYNC","object":{}}`,
+		"the object first":           `{"object":` + strings.TrimPrefix(ofKind(version, "CloudImage", ""), `{"type":"ADDED","object":`),
+		"torn apart":                 whole + whole[:len(whole)/2],
+		"without an end of line":     whole + strings.TrimSpace(whole),
+		"too large":                  eventOf(t, apiwatch.Added, large) + whole,
+		"no JSON":                    whole + "<html>",
+	}
 	for seed := range int64(100) {
-		stream := eventOf(t, apiwatch.Added, filled(2*seed)) + eventOf(t, apiwatch.Modified, filled(2*seed+1))
-		ours, theirs := newDecoder(body(stream)), clientGo(t, stream)
-		for {
+		streams[fmt.Sprint("generated ", seed)] = eventOf(t, apiwatch.Added, filled(2*seed)) + eventOf(t, apiwatch.Modified, filled(2*seed+1))
+	}
+	serializer := testCodecs(t)
+	for name, stream := range streams {
+		ours, theirs := decoder(t, serializer, stream), decoder(t, serializer.NegotiatedSerializer, stream)
+		for event := 1; ; event++ {
 			gotType, got, gotErr := ours.Decode()
 			wantType, want, wantErr := theirs.Decode()
-			if gotType != wantType || !errors.Is(gotErr, wantErr) {
-				t.Fatalf("seed %d: got %q, %v, want %q, %v", seed, gotType, gotErr, wantType, wantErr)
+			if image, ok := want.(*imagev1alpha1.CloudImage); ok {
+				image.ManagedFields = nil // the cache drops them
 			}
-			if wantErr != nil {
+			if diff := cmp.Diff(want, got); gotType != wantType || diff != "" {
+				t.Errorf("%s, event %d: got %q, want %q, %s", name, event, gotType, wantType, diff)
+			}
+			if ends := []error{io.EOF, io.ErrUnexpectedEOF, nil}; gotErr != wantErr && (slices.Contains(ends, gotErr) || slices.Contains(ends, wantErr)) {
+				t.Errorf("%s, event %d: got the error %v, want %v", name, event, gotErr, wantErr)
+			}
+			if wantErr != nil && !errors.Is(wantErr, streaming.ErrObjectTooLarge) {
 				break
 			}
-			want.(*imagev1alpha1.CloudImage).ManagedFields = nil // the cache drops them
-			want.GetObjectKind().SetGroupVersionKind(kind)       // as controller-runtime does
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("seed %d: client-go's, and ours:\n%s", seed, diff)
-			}
 		}
 	}
 }
 
-// The end of the initial list is a bookmark with an annotation, whose object has nothing else.
-func TestDecodesBookmarks(t *testing.T) {
-	sent := &imagev1alpha1.CloudImage{}
-	sent.SetGroupVersionKind(kind)
-	sent.ResourceVersion, sent.Annotations = "42", map[string]string{metav1.InitialEventsAnnotationKey: "true"}
-	of, got, err := newDecoder(body(eventOf(t, apiwatch.Bookmark, sent))).Decode()
-	if err != nil || of != apiwatch.Bookmark {
-		t.Fatalf("got %q, %v", of, err)
-	}
-	if diff := cmp.Diff(sent, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// The reflector lists anew when the API server no longer has the changes since its resourceVersion.
-func TestDecodesErrors(t *testing.T) {
-	expired := apierrors.NewResourceExpired("too old resource version: 1 (5)").Status()
-	of, got, err := newDecoder(body(eventOf(t, apiwatch.Error, &expired))).Decode()
-	if err != nil || of != apiwatch.Error {
-		t.Fatalf("got %q, %v", of, err)
-	}
-	if found := apierrors.FromObject(got); !apierrors.IsResourceExpired(found) {
-		t.Errorf("got %v, want a resource that expired", found)
-	}
-}
-
-func TestEndsOfAWatch(t *testing.T) {
-	whole := eventOf(t, apiwatch.Added, filled(1))
-	for _, c := range []struct {
-		name, stream string
-		want         error
-	}{
-		{"after an event", "", io.EOF},
-		{"within an event", whole[:len(whole)/2], io.ErrUnexpectedEOF},
+// A selector would apply to lists and not to watches.
+func TestRefusesSelectors(t *testing.T) {
+	none, scheme := labels.Nothing(), runtime.NewScheme()
+	for name, options := range map[string]ctrlcache.Options{
+		"no scheme":             {},
+		"labels of all kinds":   {Scheme: scheme, DefaultLabelSelector: none},
+		"fields of all kinds":   {Scheme: scheme, DefaultFieldSelector: fields.Nothing()},
+		"labels of CloudImages": {Scheme: scheme, ByObject: map[client.Object]ctrlcache.ByObject{&imagev1alpha1.CloudImage{}: {Label: none}}},
+		"fields of CloudImages": {Scheme: scheme, ByObject: map[client.Object]ctrlcache.ByObject{&imagev1alpha1.CloudImage{}: {Field: fields.Nothing()}}},
 	} {
-		d := newDecoder(body(whole + c.stream))
-		if _, _, err := d.Decode(); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := d.Decode(); err != c.want { //nolint:errorlint // client-go compares it so
-			t.Errorf("ends %s: got %v, want %v", c.name, err, c.want)
-		}
-	}
-}
-
-func TestRefusesWhatIsNoEventOfCloudImages(t *testing.T) {
-	for _, c := range []struct{ stream, want string }{
-		{`{"type":"ADDED","object":{"kind":"ImageQuery","apiVersion":"` + kind.GroupVersion().String() + `"}}`, `kind "ImageQuery"`},
-		{`{"type":"ADDED","object":{"kind":"CloudImage","apiVersion":"` + kind.Group + `/v2"}}`, "/v2"},
-		{`{"type":"ADDED","object":{}}`, `kind "" of ""`},
-		{`{"type":"ADDED"}`, "reading a CloudImage"},
-		{`{"type":"ADDED","object":{"metadata":{"labels":[]}}}`, "reading a CloudImage"},
-		{`{"type":"ERROR","object":[]}`, "reading the error"},
-		{`{"type":"SYNC","object":{}}`, `"SYNC"`},
-		{`<html>`, "invalid character"},
-	} {
-		of, object, err := newDecoder(body(c.stream)).Decode()
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: got %q, %v, %v, want an error with %q", c.stream, of, object, err, c.want)
+		if _, err := NewCache(&rest.Config{}, options); err == nil || !strings.Contains(err.Error(), "takes no selector") {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
 func BenchmarkWatch(b *testing.B) {
 	stream := strings.Repeat(eventOf(b, apiwatch.Added, filled(1)), 100)
-	for name, decoderOf := range map[string]func() apiwatch.Decoder{
-		"one pass":  func() apiwatch.Decoder { return newDecoder(body(stream)) },
-		"client-go": func() apiwatch.Decoder { return clientGo(b, stream) },
-	} {
+	ours := testCodecs(b)
+	for name, serializer := range map[string]runtime.NegotiatedSerializer{"ours": ours, "client-go": ours.NegotiatedSerializer} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				d, events := decoderOf(), 0
+				d, events := decoder(b, serializer, stream), 0
 				for ; ; events++ {
 					if _, _, err := d.Decode(); errors.Is(err, io.EOF) {
 						break
@@ -167,7 +167,7 @@ func BenchmarkWatch(b *testing.B) {
 					}
 				}
 				if events != 100 {
-					b.Fatal(fmt.Sprint(events, " events"))
+					b.Fatal(events, "events")
 				}
 			}
 		})

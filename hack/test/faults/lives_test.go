@@ -58,8 +58,8 @@ type life struct {
 	gone   []string
 
 	// mayLack is set once a query may lack objects of images that are gone by now: the API server refused them, or somebody took
-	// the query off them. deleted are the names of objects that somebody deleted: one after the other, so a poll meanwhile found
-	// some of them.
+	// the query off them. deleted are the names of objects that somebody deleted: one after the other, so a poll meanwhile had
+	// the records of some of them, and made those anew.
 	mayLack bool
 	deleted map[string]bool
 
@@ -357,9 +357,7 @@ func (l *life) edits() []deed {
 		{"match names", 1, edit(twin, func(s *model.Spec) {
 			s.NameRegex = rapid.SampledFrom([]string{"", `\.[0-9]*[02468]\.0$`}).Draw(l.rt, "regex")
 		})},
-		{"trust an account", 1, edit(guest, func(s *model.Spec) {
-			s.Trusted = rapid.SampledFrom([][]string{nil, {cvmtest.DefaultCredential.UIN}}).Draw(l.rt, "trusted")
-		})},
+		{"trust an account", 2, edit(guest, func(s *model.Spec) { s.Trusted = l.trusted() })},
 		{"ask elsewhere", 1, l.move},
 		{"twin comes or goes", 1, toggle(twin)},
 		{"part comes or goes", 1, toggle(part)},
@@ -378,6 +376,11 @@ func (l *life) edits() []deed {
 
 func (l *life) policy() string {
 	return rapid.SampledFrom([]string{"All", "Selected", "None"}).Draw(l.rt, "policy")
+}
+
+// trusted returns the accounts that guest trusts: the one that shares images, or none.
+func (l *life) trusted() []string {
+	return rapid.SampledFrom([][]string{nil, {cvmtest.DefaultCredential.UIN}}).Draw(l.rt, "trusted")
 }
 
 // some returns ids of the cloud, always including the oldest.
@@ -411,6 +414,7 @@ func (l *life) create(name string) {
 	case guest:
 		spec.Account = guestAccount
 		spec.Region = rapid.SampledFrom([]string{region, elsewhere}).Draw(l.rt, "region of "+name)
+		spec.Trusted = l.trusted()
 	}
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
@@ -482,7 +486,7 @@ func (l *life) unnoticed() {
 	l.deleteObjects()
 	now := l.snapshot(l.lied)
 	for name, spec := range l.specs {
-		l.branches[name] = l.branches[name].Each(model.State.ObjectsDeleted).Rest(now.listing(spec))
+		l.branches[name] = l.branches[name].Rest(now.listing(spec))
 	}
 	l.agrees("UNNOTICED: objects were deleted, and are not made anew", func() {})
 }

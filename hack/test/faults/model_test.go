@@ -68,6 +68,11 @@ func (s snapshot) same(other snapshot) bool {
 	return reflect.DeepEqual(s, other)
 }
 
+// has reports whether the cloud has an image.
+func (s snapshot) has(region, id string) bool {
+	return slices.ContainsFunc(s.images[region], func(i cvmtest.Image) bool { return i.ImageID == id })
+}
+
 // listing is what the cloud answers a query. Lies are about listings, not about requests by id.
 func (s snapshot) listing(spec model.Spec) model.Listing {
 	uin := cvmtest.DefaultCredential.UIN
@@ -170,7 +175,7 @@ func (l *life) agrees(otherwise string, meanwhile func()) {
 
 // compare returns how the cluster differs from the model. Branches that differ from it are dropped.
 func (l *life) compare() error {
-	objects := l.Images("")
+	objects, now := l.Images(""), l.snapshot(l.lied)
 	chosen, matching := map[string]model.State{}, map[string]model.Branches{}
 	var errs []error
 	for name := range l.specs {
@@ -185,7 +190,8 @@ func (l *life) compare() error {
 					},
 					func(id string) bool {
 						object := l.nameOf(name, id)
-						return (l.mayLack || l.deleted[object]) && !hasOwner(objects[object], func(n string) bool { return n == name })
+						return (l.mayLack || l.deleted[object]) && !now.has(l.specs[name].Region, id) &&
+							!hasOwner(objects[object], func(n string) bool { return n == name })
 					},
 				)
 			}
