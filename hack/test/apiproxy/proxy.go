@@ -27,20 +27,21 @@ import (
 type Proxy struct {
 	server *httptest.Server
 
-	// upstreams are used in turn.
-	upstreams []*url.URL
-	turn      int
-	wire      http.RoundTripper
-	reads     *httputil.ReverseProxy
+	upstream *url.URL
+	wire     http.RoundTripper
+	reads    *httputil.ReverseProxy
 
-	mu      sync.Mutex
-	faults  []*Fault
-	crash   *crash
-	down    bool
-	writes  int
-	log     []Request
-	held    map[string]*hold
-	watches map[*watch]bool
+	mu     sync.Mutex
+	faults []*Fault
+	crash  *crash
+	down   bool
+	writes int
+	log    []Request
+	held   map[string]*hold
+
+	// readFrom are the servers that answer reads of some resources instead of upstream.
+	readFrom map[string]*url.URL
+	watches  map[*watch]bool
 }
 
 // Start starts a proxy for an API server. It ends with the test.
@@ -55,11 +56,11 @@ func Start(t cluster.T, config *rest.Config) *Proxy {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	p := &Proxy{upstreams: []*url.URL{upstream}, wire: wire, held: map[string]*hold{}, watches: map[*watch]bool{}}
+	p := &Proxy{upstream: upstream, wire: wire, readFrom: map[string]*url.URL{}, held: map[string]*hold{}, watches: map[*watch]bool{}}
 	quiet := log.New(io.Discard, "", 0) // broken connections are part of the tests
 	p.reads = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			upstream := p.next()
+			upstream := p.serverOf(r.In)
 			r.SetURL(upstream)
 			r.Out.Host = upstream.Host
 		},
@@ -86,9 +87,8 @@ func (p *Proxy) Config() *rest.Config {
 	return &rest.Config{Host: p.server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
 }
 
-// Also adds an API server of the same cluster and certificate, like another one behind a load balancer: requests go to each in
-// turn.
-func (p *Proxy) Also(t cluster.T, config *rest.Config) {
+// ReadFrom sends reads of a resource to another API server of the same cluster and certificate, as a load balancer may.
+func (p *Proxy) ReadFrom(t cluster.T, config *rest.Config, resource string) {
 	t.Helper()
 	upstream, err := url.Parse(config.Host)
 	if err != nil {
@@ -96,15 +96,18 @@ func (p *Proxy) Also(t cluster.T, config *rest.Config) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.upstreams = append(p.upstreams, upstream)
+	p.readFrom[resource] = upstream
 }
 
-// next returns the server for the next request.
-func (p *Proxy) next() *url.URL {
+// serverOf returns the server for a request.
+func (p *Proxy) serverOf(r *http.Request) *url.URL {
+	request := newRequest(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turn++
-	return p.upstreams[p.turn%len(p.upstreams)]
+	if other := p.readFrom[request.Resource]; other != nil && request.reads() {
+		return other
+	}
+	return p.upstream
 }
 
 // Log returns all requests so far in the order of arrival. Requests in flight have no Code yet.
@@ -208,7 +211,7 @@ func (p *Proxy) forward(r *http.Request) (int, http.Header, []byte, error) {
 		return 0, nil, nil, err
 	}
 	target := *r.URL
-	upstream := p.next()
+	upstream := p.serverOf(r)
 	target.Scheme, target.Host = upstream.Scheme, upstream.Host
 	out, err := http.NewRequest(r.Method, target.String(), bytes.NewReader(sent)) //nolint:noctx // see above
 	if err != nil {

@@ -337,7 +337,7 @@ var Table = []Row{
 		Required: "Writes fail for some seconds and are tried again: nothing is created or deleted twice, and all is there in the end",
 	},
 	{
-		Number: 67, Fault: "two API servers behind one address, and one lags three seconds behind etcd",
+		Number: 67, Fault: "two API servers behind one address, and the one that lists CloudImages lags three seconds behind etcd",
 		Required: "Lists, watches and a start from the older state: conflicts are read again, so no poll fails; nothing is created or " +
 			"deleted twice, and no image that is there loses its object",
 	},
