@@ -26,7 +26,7 @@ type Fault struct {
 	// Status is answered in place of the server, in the server's format. RetryAfter, in seconds, is sent with it.
 	Status, RetryAfter int
 
-	// DropReply forwards the request and then cuts the connection.
+	// DropReply forwards the request, unless it is a watch, and then cuts the connection.
 	DropReply bool
 
 	// Freeze neither forwards nor answers until the fault is healed or the client disconnects.

@@ -157,6 +157,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fault.Status != 0:
 		p.note(r, fault.Status)
 		fault.refuse(w)
+	case request.Verb == "watch" && fault.DropReply: // its answer has no end
+		panic(http.ErrAbortHandler)
 	case request.reads() && !fault.DropReply:
 		p.reads.ServeHTTP(w, r)
 	default:

@@ -134,15 +134,33 @@ func TestFault65APlanWaitsForLostWatches(t *testing.T) {
 
 func TestFault37WatchesEnd(t *testing.T) {
 	w := synced(t, 37, 3)
-	writes := len(w.api.Writes())
-	for _, resource := range []string{"imagequeries", "cloudimages", "secrets"} {
+	writes, asked := len(w.api.Writes()), len(w.api.Log())
+	watched := []string{"imagequeries", "cloudimages", "secrets"}
+	for _, resource := range watched {
+		// The next try breaks off, too; Go's HTTP client makes a second one by itself.
+		w.api.Inject(apiproxy.Fault{Verb: "watch", Resource: resource, DropReply: true, Times: 2})
 		if cut := w.api.CutWatches(resource); cut == 0 {
 			t.Errorf("there was no watch of %s", resource)
 		}
 	}
-	// After a restart the API server knows no past, and after a compaction etcd neither: a watch that goes on from there is answered 410.
 	w.another(1)
 	w.Poll(golden)
+	w.Until("all is watched again", func(context.Context) error {
+		for _, resource := range watched {
+			if !slices.ContainsFunc(w.api.Log()[asked:], func(r apiproxy.Request) bool {
+				return r.Verb == "watch" && r.Resource == resource && r.Code == http.StatusOK
+			}) {
+				return fmt.Errorf("%s are not", resource)
+			}
+		}
+		return nil
+	})
+	for _, r := range w.api.Log()[asked:] {
+		if r.Verb == "list" && r.Resource == "cloudimages" {
+			t.Errorf("%s: a watch that ends must go on where it ended", r)
+		}
+	}
+	// After a restart the API server knows no past, and after a compaction etcd neither: a watch that goes on from there is answered 410.
 	w.compactEtcd()
 	w.KillAPIServer()
 	w.StartAPIServer()
