@@ -282,7 +282,7 @@ func TestFault58KindsThatAreMissingOrOlder(t *testing.T) {
 	w.Kubectl("", "delete", "-k", crds, "--wait=true")
 	w.manager.Kill()
 	w.manager = w.LaunchManager(w.manager)
-	w.untilLogged("no matches for kind")
+	w.untilLogged("no matches for") // the kind or, while its group is still being taken down, the group
 	w.manager.Kill()
 	w.Kubectl("", "apply", "--server-side", "-k", crds)
 	w.Until("the kinds are served", func(ctx context.Context) error {
