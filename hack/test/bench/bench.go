@@ -186,13 +186,15 @@ func (b *bench) until(act func(), so func(*imagev1alpha1.ImageQuery) bool) {
 	if err != nil {
 		b.Fatalf("watching queries: %v", err)
 	}
-	defer w.Stop()
-	// Read while acting goes on: the API server ends the watch of who doesn't.
+	// Read while acting goes on: the API server ends the watch of who doesn't. It also ends all watches of a kind that it prepares anew.
 	events := make(chan watch.Event, 1<<16)
 	go func() {
 		defer close(events)
-		for event := range w.ResultChan() {
-			events <- event
+		for err == nil {
+			for event := range w.ResultChan() {
+				events <- event
+			}
+			w, err = b.admin.Watch(ctx, &imagev1alpha1.ImageQueryList{})
 		}
 	}()
 	act()
