@@ -68,6 +68,8 @@ type Fault struct {
 	// TotalCount replaces the total. TotalDelta is added to it.
 	TotalCount *int64 `json:"totalCount,omitempty"`
 	TotalDelta int64  `json:"totalDelta,omitempty"`
+	// HideImages are the ids of images that answers neither have nor count, so that a listing without them agrees with itself.
+	HideImages []string `json:"hideImages,omitempty"`
 	// DropImages omits the first n images of the page.
 	DropImages int `json:"dropImages,omitempty"`
 	// DuplicateImages makes the page start n images too early, so that it repeats the last images of the previous page
@@ -155,6 +157,10 @@ func (f *Fault) agrees(r Request) bool {
 
 // reshape applies the fault to the images and the total of a page.
 func (f *Fault) reshape(q query, got found) ([]*entry, int64) {
+	if len(f.HideImages) > 0 {
+		hidden := func(e *entry) bool { return slices.Contains(f.HideImages, e.ImageID) }
+		got = slice(slices.DeleteFunc(slices.Clone(got.all), hidden), q.offset, q.limit)
+	}
 	switch {
 	case f.IgnoreOffset:
 		got.from, got.upto = 0, slice(got.all, 0, q.limit).upto

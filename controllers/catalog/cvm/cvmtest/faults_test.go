@@ -140,7 +140,10 @@ func TestFaultsSeenByTheSDK(t *testing.T) {
 		"row 18: duplicates from the page before": {
 			fault: cvmtest.Fault{DuplicateImages: 2}, offset: 3, limit: 3, want: listed{Total: "10", IDs: "123"},
 		},
-		"row 18: duplicates on page 1":  {fault: cvmtest.Fault{DuplicateImages: 1}, limit: 3, want: listed{Total: "10", IDs: "010"}},
+		"row 18: duplicates on page 1": {fault: cvmtest.Fault{DuplicateImages: 1}, limit: 3, want: listed{Total: "10", IDs: "010"}},
+		"row 19: hidden images": {
+			fault: cvmtest.Fault{HideImages: []string{"img-00000000", "img-00000002"}}, offset: 1, limit: 2, want: listed{Total: "8", IDs: "34"},
+		},
 		"row 19: dropped images":        {fault: cvmtest.Fault{DropImages: 2}, limit: 3, want: listed{Total: "10", IDs: "2"}},
 		"row 20: a short page":          {fault: cvmtest.Fault{Short: 2}, limit: 5, want: listed{Total: "10", IDs: "01"}},
 		"row 20: … and what follows it": {fault: cvmtest.Fault{Short: 2}, offset: 2, limit: 5, want: listed{Total: "10", IDs: "23"}},
@@ -342,7 +345,8 @@ func TestAFaultSurvivesJSON(t *testing.T) {
 		CutAfter: 6,
 		Hangup:   true, Reset: true, Redirect: "u", EventStream: true, DeflateBomb: 7, GzipBomb: 8, TotalCount: new(int64(0)), TotalDelta: 9,
 		DropImages: 10, DuplicateImages: 11, NullImages: 12, IgnoreOffset: true, Short: 13,
-		Set: map[string]json.RawMessage{"x": json.RawMessage(`null`)}, Unset: []string{"y"},
+		HideImages: []string{"j"},
+		Set:        map[string]json.RawMessage{"x": json.RawMessage(`null`)}, Unset: []string{"y"},
 	}
 	b, err := json.Marshal(want)
 	if err != nil {
