@@ -43,10 +43,12 @@ type CloudImage struct {
 
 	// image has the facts that the cloud reports.
 	// +required
+	// +structType=atomic
 	Image Image `json:"image,omitzero"`
 
 	// lifecycle has what the operator knows: whether the image is there, since when, and until when its object stays.
 	// +required
+	// +structType=atomic
 	Lifecycle ImageLifecycle `json:"lifecycle,omitzero"`
 }
 

@@ -61,6 +61,15 @@ func TestEveryListOfASpecIsAppliedWhole(t *testing.T) {
 	})
 }
 
+// Only the operator writes CloudImages. A manager of each single field would be an eighth of an object's bytes, in etcd and in every watch.
+func TestTheFactsOfAnImageHaveOneManager(t *testing.T) {
+	for name, s := range schemaOf("CloudImage").Properties {
+		if isOurs := name != "metadata" && s.Type == "object"; isOurs && ptr.Deref(s.XMapType, "") != "atomic" {
+			t.Errorf(".%s is merged field by field; mark it +structType=atomic", name)
+		}
+	}
+}
+
 // saysQuotes are texts that look like numbers. Their schema takes a number, too, so that a rule can refuse it in words:
 // where a type is wrong, Kubernetes tries no rule. TestWhateverIsAdmittedDecodes draws numbers for them.
 var saysQuotes = map[string]bool{

@@ -45,12 +45,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: image
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.Image
+        elementRelationship: atomic
     - name: kind
       type:
         scalar: string
     - name: lifecycle
       type:
         namedType: com.github.image-catalog.image-catalog-operator.api.v1alpha1.ImageLifecycle
+        elementRelationship: atomic
     - name: metadata
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
