@@ -4,15 +4,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"sync/atomic"
+	"time"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	imagev1alpha1 "github.com/image-catalog/image-catalog-operator/api/v1alpha1"
 )
 
-// firstSync is a new query of n images, from its creation until its status says that it is synced, beside the floor: a loop of POSTs
-// of the same objects. Ours includes what the floor has no part in: asking the cloud, two writes of the status, and a watch of all
-// that is written.
+// firstSync is a new query of n images, from its creation until its status says that it is synced, beside two floors: a loop of POSTs
+// of the same objects, and the same loop in a client that also watches them, as whoever acts on what is stored must. Ours includes
+// what neither has a part in: asking the cloud, planning, and two writes of the status.
 // Each side has a control plane of its own, since what a former side leaves in etcd and in the API server's memory costs the next
 // one up to a third more.
 func firstSync(b *bench, n int) *result {
@@ -20,7 +26,7 @@ func firstSync(b *bench, n int) *result {
 	b.fill(n)
 	images := b.recorded()
 	for round := range b.rounds {
-		var ours, rival usage
+		var ours, loop, watched usage
 		sides := []func(){
 			func() {
 				b.apart(func(b *bench) {
@@ -28,18 +34,53 @@ func firstSync(b *bench, n int) *result {
 					ours = b.syncOnce()
 				})
 			},
-			func() {
-				b.apart(func(b *bench) {
-					rival = b.during(b.servers().with("client", os.Getpid()), func() { floor(b, images, b.post) })
-				})
-			},
+			func() { b.apart(func(b *bench) { loop = b.inClient(func() { floor(b, images, b.post) }) }) },
+			func() { b.apart(func(b *bench) { watched = b.watchedFloor(images) }) },
 		}
 		for i := range sides {
 			sides[(i+round)%len(sides)]()
 		}
-		r.pair(ours, rival, "floor")
+		r.pair(ours, loop, "floor")
+		r.pair(ours, watched, "watched floor")
 	}
 	return r
+}
+
+// inClient measures what this process does to the servers.
+func (b *bench) inClient(f func()) usage {
+	return b.during(b.servers().with("client", os.Getpid()), f)
+}
+
+// watchedFloor measures the floor until an informer, such as every controller has, has all objects.
+func (b *bench) watchedFloor(images []*imagev1alpha1.CloudImage) usage {
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+	watching, err := cache.New(b.rest, cache.Options{Scheme: b.Client.Scheme(), DefaultTransform: cache.TransformStripManagedFields()})
+	if err != nil {
+		b.Fatalf("%v", err)
+	}
+	go func() { _ = watching.Start(ctx) }() // it ends without an error when told to
+	informer, err := watching.GetInformer(ctx, &imagev1alpha1.CloudImage{})
+	if err != nil {
+		b.Fatalf("watching CloudImages: %v", err)
+	}
+	left, done := int64(len(images)), make(chan struct{})
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: func(any) {
+		if atomic.AddInt64(&left, -1) == 0 {
+			close(done)
+		}
+	}})
+	if err != nil {
+		b.Fatalf("watching CloudImages: %v", err)
+	}
+	return b.inClient(func() {
+		floor(b, images, b.post)
+		select {
+		case <-done:
+		case <-time.After(patience):
+			b.Fatalf("the watch lacks %d objects", atomic.LoadInt64(&left))
+		}
+	})
 }
 
 // syncOnce measures the first sync of a query by a manager that was just started.
