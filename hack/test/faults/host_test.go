@@ -40,11 +40,14 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	// Each life takes ten seconds, or more on a busy machine. Use -rapid.checks=1000 for a night.
-	setLives("20")
+	// Each life takes half a minute, or more on a busy machine. Use -rapid.checks=1000 for a night. One that fails is kept as a
+	// script, and shrunk on request, since each try is another life.
+	set("rapid.checks", "20")
+	set("rapid.nofailfile", "true")
+	set("rapid.shrinktime", "1s")
 	flag.Parse()
 	if testing.Short() && flag.Lookup("rapid.checks").Value.String() == "20" {
-		setLives("2")
+		set("rapid.checks", "2")
 	}
 	code := m.Run()
 	if held := results.held(); held != "" {
@@ -56,8 +59,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func setLives(n string) {
-	if err := flag.Set("rapid.checks", n); err != nil {
+func set(name, value string) {
+	if err := flag.Set(name, value); err != nil {
 		panic(err)
 	}
 }

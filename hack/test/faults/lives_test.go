@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,9 +36,14 @@ const twin, part, guest = "twin", "part", "guest"
 type life struct {
 	*world
 	outer *world // restarts the manager, which outlives the life
-	rt    *rapid.T
+	judge judge
+	chooser
 
-	made, polls int
+	// made is the script of the choices until now, and into where the next one belongs.
+	made script
+	into *[]*choice
+
+	images, polls int
 
 	// specs are those of the existing queries, and branches what the model predicts of every query that ever existed.
 	specs    map[string]model.Spec
@@ -63,11 +69,6 @@ type life struct {
 	mayLack bool
 	deleted map[string]bool
 
-	// hidden is the number of images, the newest first, that listings lack. dropped is set if they lack them
-	// consistently, so that the images may leave.
-	hidden  int
-	dropped bool
-
 	// watched is set once the number of requests while removals are blocked was checked.
 	watched bool
 
@@ -83,46 +84,76 @@ type life struct {
 	members []string
 }
 
+// judge hears what becomes of a life.
+type judge interface {
+	cluster.T
+	Fatal(args ...any)
+}
+
 // Unexpected sequences: specs, the cloud, its faults, those of the API server and the process change in any order, also several at
 // once. After each step the invariants hold, and at the end everything agrees.
 //
-// rapid stores failures in testdata/rapid, and runs them first. -rapid.checks is the number of lives.
+// -rapid.checks is the number of lives. One that fails becomes a script for TestKeptLives.
 func TestSearchLives(t *testing.T) {
+	w := beginLives(t)
+	lives := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		lives++
+		t.Logf("%s: life %d", time.Now().Format(time.TimeOnly), lives)
+		l := w.newLife(rt, newDrawn(rt))
+		defer func() {
+			if rt.Failed() {
+				l.made.keep(t, "failed")
+			}
+		}()
+		l.run()
+	})
+}
+
+// beginLives starts what all lives share.
+func beginLives(t *testing.T) *world {
+	t.Helper()
 	w := begin(t, 0)
 	w.cloud.SetCredential(guestKey)
 	w.SetCredentials(guestAccount, guestKey)
 	w.Consent(consented)
 	w.start("--publish-namespaces=" + consented)
-	lives := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		lives++
-		t.Logf("%s: life %d", time.Now().Format(time.TimeOnly), lives)
-		w.recent = append(w.recent, w.snapshot(lie{}))
-		w.endSecond()
-		w.cloud.Heal()
-		w.api.Heal()
-		w.cloud.Clear(region)
-		w.cloud.Clear(elsewhere)
-		w.clear()
-		bound := *w
-		bound.Cluster = w.For(rt)
-		l := &life{
-			world: &bound, outer: w, rt: rt, uids: map[string]string{}, judged: len(w.api.Writes()),
-			specs: map[string]model.Spec{}, branches: map[string]model.Branches{}, orphans: map[string]bool{}, deleted: map[string]bool{},
-		}
-		l.begin()
-		for range rapid.IntRange(2, 6).Draw(rt, "steps") {
-			l.step()
-			l.look()
-			l.choose("after that", deed{"all rests", 2, l.rest}, deed{"it goes on", 1, func() {}})
-		}
-		l.end()
-	})
+	return w
+}
+
+// newLife clears away the life before.
+func (w *world) newLife(j judge, c chooser) *life {
+	w.recent = append(w.recent, w.snapshot(lie{}))
+	w.endSecond()
+	w.cloud.Heal()
+	w.api.Heal()
+	w.cloud.Clear(region)
+	w.cloud.Clear(elsewhere)
+	w.clear()
+	bound := *w
+	bound.Cluster = w.For(j)
+	return &life{
+		world: &bound, outer: w, judge: j, chooser: c, uids: map[string]string{}, judged: len(w.api.Writes()),
+		specs: map[string]model.Spec{}, branches: map[string]model.Branches{}, orphans: map[string]bool{}, deleted: map[string]bool{},
+	}
+}
+
+func (l *life) run() {
+	l.begin()
+	for l.again() {
+		l.made.Steps = append(l.made.Steps, nil)
+		l.into = &l.made.Steps[len(l.made.Steps)-1]
+		l.step()
+		l.look()
+		l.cause("after that", deed{"all rests", 2, l.rest}, deed{"it goes on", 1, func() {}})
+	}
+	l.end()
 }
 
 // begin creates the images and the queries.
 func (l *life) begin() {
-	l.strict = rapid.Bool().Draw(l.rt, "ids of images that are gone are refused")
+	l.into = &l.made.Begin
+	l.strict = l.chance("ids of images that are gone are refused")
 	l.resetConfigMaps()
 	for range 8 {
 		l.add()
@@ -143,36 +174,65 @@ type deed struct {
 	do     func()
 }
 
-// choose causes one of the events.
-func (l *life) choose(kind string, deeds ...deed) {
+// cause causes one of the events. At the first nothing happens.
+func (l *life) cause(kind string, deeds ...deed) {
 	var names []string
 	for _, d := range deeds {
 		names = append(names, slices.Repeat([]string{d.name}, d.weight)...)
 	}
-	name := rapid.SampledFrom(names).Draw(l.rt, kind)
+	into := l.into
+	name := l.pick(kind, names...)
 	l.outer.t.Logf("%s: %s: %s", time.Now().Format(time.TimeOnly), kind, name)
+	if name != deeds[0].name {
+		l.into = &(*into)[len(*into)-1].Details
+	}
 	deeds[slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })].do()
+	l.into = into
 	l.tick()
+}
+
+// pick returns one of the options, and notes it.
+func (l *life) pick(name string, options ...string) string {
+	option := l.choose(name, options)
+	if option != options[0] {
+		*l.into = append(*l.into, &choice{Choice: name, Option: option})
+	}
+	return option
+}
+
+// chance returns whether something is so.
+func (l *life) chance(name string) bool { return l.pick(name, "no", "yes") == "yes" }
+
+// number returns a number from one.
+func (l *life) number(name string, most int) int {
+	var options []string
+	for n := range most {
+		options = append(options, strconv.Itoa(n+1))
+	}
+	n, err := strconv.Atoi(l.pick(name, options...))
+	l.must(err)
+	return n
 }
 
 // step causes several events, and waits for the polls after them.
 func (l *life) step() {
-	l.choose("the cloud",
+	l.cause("the cloud",
 		deed{"stays", 3, func() {}},
 		deed{"has a new image", 2, l.add},
 		deed{"loses an image", 1, l.remove},
 		deed{"changes an image", 1, l.change},
 		deed{"breaks an architecture", 1, l.breakArchitecture},
+		deed{"renames an architecture", 2, l.rename},
 		deed{"loses most images", 2, l.vanish},
 		deed{"loses most of an architecture", 1, l.thin},
 		deed{"has all images rebuilt", 2, l.turnover},
 		deed{"has a new image elsewhere", 1, l.addElsewhere},
 	)
-	l.choose("listings", l.listings()...)
-	l.choose("writes", l.writes()...)
-	l.choose("queries", l.edits()...)
-	l.choose("others", l.intrusions()...)
-	l.choose("the process",
+	l.cause("listings", l.listings()...)
+	l.cause("writes", l.writes()...)
+	l.cause("queries", l.edits()...)
+	l.cause("others", l.intrusions()...)
+	l.cause("the process",
 		deed{"works", 6, func() {}},
 		deed{"is killed", 1, l.kill},
 		deed{"loses its watches", 1, func() { l.api.CutWatches("") }},
@@ -181,7 +241,7 @@ func (l *life) step() {
 	)
 	l.exempt()
 	more := ""
-	l.choose("the request", deed{"is short", 9, func() {}}, deed{"is long", 1, func() { more = strings.Repeat("x", 300) }})
+	l.cause("the request", deed{"is short", 9, func() {}}, deed{"is long", 1, func() { more = strings.Repeat("x", 300) }})
 	l.pollAll(more)
 	blocked := func(q *imagev1alpha1.ImageQuery) bool { return approval(q) != "" }
 	if !l.watched && slices.ContainsFunc(l.all(), blocked) {
@@ -196,11 +256,11 @@ func (l *life) add() {
 
 // next returns another image, newer than all others, which the account guest sees, too.
 func (l *life) next(owner string) cvmtest.Image {
-	l.made++
-	out := image(fmt.Sprintf("img-life%04d", l.made), fmt.Sprintf("node-v1.%d.0", l.made))
-	out.CreatedTime = new(firstCreated.Add(time.Duration(l.made) * time.Minute).Format(time.RFC3339))
+	l.images++
+	out := image(fmt.Sprintf("img-life%04d", l.images), fmt.Sprintf("node-v1.%d.0", l.images))
+	out.CreatedTime = new(firstCreated.Add(time.Duration(l.images) * time.Minute).Format(time.RFC3339))
 	out.Owner, out.ImageCreator, out.SharedWith = owner, &owner, []string{guestKey.UIN}
-	if l.made%4 == 0 {
+	if l.images%4 == 0 {
 		out.Architecture = "arm"
 	}
 	return out
@@ -211,7 +271,7 @@ func (l *life) addElsewhere() { l.cloud.Put(elsewhere, l.next(guestKey.UIN)) }
 
 func (l *life) remove() {
 	if all := l.cloudIDs(); len(all) > 1 {
-		l.lose(rapid.SampledFrom(all).Draw(l.rt, "id"))
+		l.lose(l.pick("id", all...))
 	}
 }
 
@@ -257,9 +317,19 @@ func (l *life) breakArchitecture() {
 	}
 }
 
+// rename gives the images of an architecture names that twin may not match, or their former ones.
+func (l *life) rename() {
+	for _, id := range l.ofArchitecture() {
+		l.cloud.Update(region, id, func(i *cvmtest.Image) {
+			name, was := strings.CutSuffix(i.ImageName, ".0")
+			i.ImageName = map[bool]string{true: name + ".1", false: strings.TrimSuffix(name, ".1") + ".0"}[was]
+		})
+	}
+}
+
 // ofArchitecture returns the cloud's images of an architecture that it draws, the oldest first.
 func (l *life) ofArchitecture() []string {
-	architecture := rapid.SampledFrom([]string{"x86_64", "arm"}).Draw(l.rt, "architecture")
+	architecture := l.pick("architecture", "x86_64", "arm")
 	var ids []string
 	for _, i := range l.cloud.Images(region) {
 		if i.Architecture == architecture {
@@ -271,27 +341,27 @@ func (l *life) ofArchitecture() []string {
 }
 
 func (l *life) change() {
-	l.cloud.Update(region, rapid.SampledFrom(l.cloudIDs()).Draw(l.rt, "id"), func(i *cvmtest.Image) {
-		i.ImageState = rapid.SampledFrom([]string{"NORMAL", "SYNCING", "CREATEFAILED"}).Draw(l.rt, "state")
+	l.cloud.Update(region, l.pick("id", l.cloudIDs()...), func(i *cvmtest.Image) {
+		i.ImageState = l.pick("state", "NORMAL", "SYNCING", "CREATEFAILED")
 		i.ImageDescription = fmt.Sprint("changed ", l.polls)
 	})
 }
 
 // listings are faults of the cloud's answers: one at a time, until it heals.
 func (l *life) listings() []deed {
-	wrong := func(name string, weight int, f cvmtest.Fault) deed {
-		return deed{name, weight, func() {
-			l.healCloud()
-			l.cloud.Inject(f)
-			l.hidden, l.dropped = f.DropImages, f.TotalDelta < 0 || f.TotalCount != nil
-			l.lied = lie{hidden: f.DropImages, unsettled: !l.dropped}
-		}}
+	inject := func(f cvmtest.Fault) {
+		l.healCloud()
+		l.cloud.Inject(f)
+		settled := f.TotalDelta < 0 || f.TotalCount != nil || f.HideImages != nil
+		l.lied = lie{hidden: f.DropImages, without: f.HideImages, unsettled: !settled}
 	}
+	wrong := func(name string, weight int, f cvmtest.Fault) deed { return deed{name, weight, func() { inject(f) }} }
 	return []deed{
 		{"stay", 4, func() {}},
 		{"heal", 2, l.healCloud},
 		wrong("lack an image that they count", 2, cvmtest.Fault{Listing: true, DropImages: 1}),
 		wrong("lack images", 1, cvmtest.Fault{Listing: true, DropImages: 2, TotalDelta: -2}),
+		{"lack an architecture", 1, func() { inject(cvmtest.Fault{Listing: true, HideImages: l.ofArchitecture()}) }},
 		wrong("are empty", 1, cvmtest.Fault{Listing: true, DropImages: 100, TotalCount: new(int64(0))}),
 		wrong("count too many", 1, cvmtest.Fault{Listing: true, TotalDelta: 3}),
 		wrong("fail", 1, cvmtest.Fault{Code: "InternalError"}),
@@ -347,54 +417,58 @@ func (l *life) edits() []deed {
 	}
 	return []deed{
 		{"stay", 3, func() {}},
-		{"select others", 1, edit(golden, func(s *model.Spec) { s.Limit = rapid.IntRange(1, 3).Draw(l.rt, "limit") })},
+		{"select others", 1, edit(golden, func(s *model.Spec) { s.Limit = l.number("limit", 3) })},
 		{"want other objects", 2, edit(twin, func(s *model.Spec) { s.Policy = l.policy() })},
 		{"ask for others", 1, edit(part, func(s *model.Spec) { s.ImageIDs = l.some() })},
 		{"exclude an image", 1, edit(twin, func(s *model.Spec) { s.Exclude = l.one() })},
 		{"pin an image", 1, func() {
-			l.edit(rapid.SampledFrom([]string{golden, twin}).Draw(l.rt, "query"), func(s *model.Spec) { s.Pin = l.one() })
+			l.edit(l.pick("query", golden, twin), func(s *model.Spec) { s.Pin = l.one() })
 		}},
-		{"match names", 1, edit(twin, func(s *model.Spec) {
-			s.NameRegex = rapid.SampledFrom([]string{"", `\.[0-9]*[02468]\.0$`}).Draw(l.rt, "regex")
-		})},
+		{"match names", 1, edit(twin, func(s *model.Spec) { s.NameRegex = l.names() })},
 		{"trust an account", 2, edit(guest, func(s *model.Spec) { s.Trusted = l.trusted() })},
 		{"ask elsewhere", 1, l.move},
 		{"twin comes or goes", 1, toggle(twin)},
 		{"part comes or goes", 1, toggle(part)},
 		{"guest comes or goes", 1, toggle(guest)},
 		{"are suspended or resumed", 2, func() {
-			name := rapid.SampledFrom([]string{golden, twin, part, guest}).Draw(l.rt, "query")
+			name := l.pick("query", golden, twin, part, guest)
 			l.edit(name, func(s *model.Spec) { s.Suspend = !s.Suspend })
 		}},
 		{"lose their objects", 2, l.deleteObjects},
 		{"lose their objects, without a request", 1, l.unnoticed},
-		{"leave their objects behind", 2, func() { l.orphan(l.oneOf([]string{guest, guest, twin})) }},
+		{"leave their objects behind", 2, func() { l.orphan(l.pick("name", guest, guest, twin)) }},
 		{"are approved", 1, l.approveAll},
 		{"stay for a while", 1, func() { l.pollAll(""); l.quiet() }},
 	}
 }
 
+// names returns a regular expression of some names, or none.
+func (l *life) names() string {
+	return map[string]string{"even": `\.[0-9]*[02468]\.0$`}[l.pick("names", "all", "even")]
+}
+
 func (l *life) policy() string {
-	return rapid.SampledFrom([]string{"All", "Selected", "None"}).Draw(l.rt, "policy")
+	return l.pick("policy", "All", "Selected", "None")
 }
 
 // trusted returns the accounts that guest trusts: the one that shares images, or none.
 func (l *life) trusted() []string {
-	return rapid.SampledFrom([][]string{nil, {cvmtest.DefaultCredential.UIN}}).Draw(l.rt, "trusted")
+	if l.pick("trusted", "nobody", "who shares") == "nobody" {
+		return nil
+	}
+	return []string{cvmtest.DefaultCredential.UIN}
 }
 
 // some returns ids of the cloud, always including the oldest.
 func (l *life) some() []string {
 	ids := l.cloudIDs()
-	return ids[:rapid.IntRange(1, len(ids)).Draw(l.rt, "ids")]
+	return ids[:l.number("ids", len(ids))]
 }
 
 // one returns an id of the cloud, or none.
 func (l *life) one() []string {
-	if ids := append(l.cloudIDs(), ""); len(ids) > 1 {
-		if id := rapid.SampledFrom(ids).Draw(l.rt, "id"); id != "" {
-			return []string{id}
-		}
+	if id := l.pick("id", append([]string{"none"}, l.cloudIDs()...)...); id != "none" {
+		return []string{id}
 	}
 	return nil
 }
@@ -403,23 +477,25 @@ func (l *life) one() []string {
 func (l *life) create(name string) {
 	spec := model.Spec{
 		Region: region, Limit: 1, Policy: "All", MaxRemovedPercent: 50,
-		Grace: rapid.Bool().Draw(l.rt, "grace period of "+name),
+		Grace: l.chance("grace period of " + name),
 	}
 	switch name {
 	case twin:
-		spec.Policy = l.policy()
-		spec.MaxRemovedPercent = rapid.SampledFrom([]int{50, 100}).Draw(l.rt, "maxRemovedPercent of "+name)
+		spec.Policy, spec.NameRegex = l.policy(), l.names()
+		if l.chance("breaker of " + name + " is off") {
+			spec.MaxRemovedPercent = 100
+		}
 	case part:
 		spec.ImageIDs = l.some()
 	case guest:
 		spec.Account = guestAccount
-		spec.Region = rapid.SampledFrom([]string{region, elsewhere}).Draw(l.rt, "region of "+name)
+		spec.Region = l.pick("region of "+name, region, elsewhere)
 		spec.Trusted = l.trusted()
 	}
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
 	l.must(json.Unmarshal(specJSON(spec), &query.Spec))
-	l.must(l.Client.Create(l.rt.Context(), query))
+	l.must(l.Client.Create(l.judge.Context(), query))
 	l.specs[name] = spec
 	l.branches[name] = l.newBranches(name, spec)
 }
@@ -427,7 +503,7 @@ func (l *life) create(name string) {
 func (l *life) deleteQuery(name string) {
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
-	l.must(l.Client.Delete(l.rt.Context(), query))
+	l.must(l.Client.Delete(l.judge.Context(), query))
 	delete(l.specs, name)
 }
 
@@ -465,14 +541,14 @@ func (l *life) patch(name, patch string, args ...any) {
 	query := &imagev1alpha1.ImageQuery{}
 	query.Name = name
 	merge := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, patch, args...))
-	l.must(client.IgnoreNotFound(l.Client.Patch(l.rt.Context(), query, merge)))
+	l.must(client.IgnoreNotFound(l.Client.Patch(l.judge.Context(), query, merge)))
 }
 
 // deleteObjects deletes objects under the operator's name, the only one with the permission.
 func (l *life) deleteObjects() {
 	operator := l.As(cluster.OperatorUser)
 	for _, object := range l.Images("") {
-		l.must(client.IgnoreNotFound(operator.Delete(l.rt.Context(), &object)))
+		l.must(client.IgnoreNotFound(operator.Delete(l.judge.Context(), &object)))
 		l.deleted[object.Name] = true
 	}
 	clear(l.uids)
@@ -501,7 +577,7 @@ func (l *life) orphan(name string) {
 	for object := range claimsOf(query, l.Images("")) {
 		l.orphans[object] = true
 	}
-	l.must(l.Client.Delete(l.rt.Context(), query, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+	l.must(l.Client.Delete(l.judge.Context(), query, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
 	delete(l.specs, name)
 	l.rest()
 }
@@ -561,7 +637,7 @@ func (l *life) pollAll(more string) {
 // all returns the queries that are not being deleted.
 func (l *life) all() []*imagev1alpha1.ImageQuery {
 	var list imagev1alpha1.ImageQueryList
-	l.must(l.Client.List(l.rt.Context(), &list))
+	l.must(l.Client.List(l.judge.Context(), &list))
 	var out []*imagev1alpha1.ImageQuery
 	for i := range list.Items {
 		if list.Items[i].DeletionTimestamp == nil {
@@ -582,9 +658,6 @@ func (l *life) find(name string) *imagev1alpha1.ImageQuery {
 
 func (l *life) must(err error) {
 	if err != nil {
-		l.rt.Fatal(err)
+		l.judge.Fatal(err)
 	}
 }
-
-// oneOf draws a name.
-func (l *life) oneOf(names []string) string { return rapid.SampledFrom(names).Draw(l.rt, "name") }

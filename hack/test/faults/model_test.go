@@ -44,10 +44,20 @@ var (
 	published    = []string{golden, twin, guest}
 )
 
-// lie is how listings differ from the cloud: the first images are hidden, and the listing may contradict itself.
+// lie is how listings differ from the cloud: the first images are hidden, or some by their ids, and the listing may contradict itself.
 type lie struct {
 	hidden    int
+	without   []string
 	unsettled bool
+}
+
+// consistent reports whether listings lack images without contradicting themselves, so that the images may leave.
+func (l lie) consistent() bool { return !l.unsettled && (l.hidden > 0 || l.without != nil) }
+
+// shows returns the images, of those that an account can see, that a listing has.
+func (l lie) shows(ids []string) []string {
+	without := func(id string) bool { return slices.Contains(l.without, id) }
+	return slices.DeleteFunc(slices.Clone(ids[min(l.hidden, len(ids)):]), without)
 }
 
 // snapshot is the cloud until a time.
@@ -80,6 +90,7 @@ func (s snapshot) listing(spec model.Spec) model.Listing {
 		uin = guestKey.UIN
 	}
 	var l model.Listing
+	var ids []string
 	for _, i := range s.images[spec.Region] {
 		seen := model.Image{
 			ID: i.ImageID, Name: i.ImageName, Architecture: "amd64", Type: "PRIVATE_IMAGE", Creator: *i.ImageCreator, State: i.ImageState,
@@ -97,11 +108,13 @@ func (s snapshot) listing(spec model.Spec) model.Listing {
 		default:
 			continue
 		}
-		l.Exist = append(l.Exist, seen)
+		l.Exist, ids = append(l.Exist, seen), append(ids, seen.ID)
 	}
 	l.Shown = l.Exist
 	if spec.ImageIDs == nil {
-		l.Shown, l.Unsettled = l.Exist[min(s.lie.hidden, len(l.Exist)):], s.lie.unsettled
+		shown := s.lie.shows(ids)
+		lacks := func(i model.Image) bool { return !slices.Contains(shown, i.ID) }
+		l.Shown, l.Unsettled = slices.DeleteFunc(slices.Clone(l.Exist), lacks), s.lie.unsettled
 	}
 	return l
 }
@@ -140,7 +153,7 @@ func (l *life) newBranches(name string, spec model.Spec) model.Branches {
 func (l *life) healCloud() {
 	l.cloud.Heal()
 	l.refuse(l.gone)
-	l.hidden, l.dropped, l.lied = 0, false, lie{}
+	l.lied = lie{}
 }
 
 // rest heals everything, and fails unless the operator's objects soon equal the model's.
@@ -389,7 +402,7 @@ func (l *life) factsDiffer(now snapshot, object imagev1alpha1.CloudImage, want m
 
 func (l *life) configMap(name string) *corev1.ConfigMap {
 	out := &corev1.ConfigMap{}
-	l.must(l.Client.Get(l.rt.Context(), types.NamespacedName{Namespace: consented, Name: name}, out))
+	l.must(l.Client.Get(l.judge.Context(), types.NamespacedName{Namespace: consented, Name: name}, out))
 	return out
 }
 
@@ -411,9 +424,9 @@ func (l *life) configMapDiffers(name string, want model.ConfigMap) error {
 func (l *life) resetConfigMaps() {
 	for _, name := range published {
 		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: consented, Name: name}}
-		l.must(client.IgnoreNotFound(l.Client.Delete(l.rt.Context(), object)))
+		l.must(client.IgnoreNotFound(l.Client.Delete(l.judge.Context(), object)))
 		object.ResourceVersion, object.Labels = "", map[string]string{imagev1alpha1.LabelSelectionOf: name}
-		l.must(l.Client.Create(l.rt.Context(), object))
+		l.must(l.Client.Create(l.judge.Context(), object))
 	}
 }
 
@@ -424,12 +437,12 @@ func (l *life) intrusions() []deed {
 		{"write a status", 1, l.writeStatus},
 		{"take a query off an object", 1, l.takeOff},
 		{"write a ConfigMap", 1, func() {
-			object := l.configMap(l.oneOf(published))
+			object := l.configMap(l.pick("name", published...))
 			if _, exists := l.specs[object.Name]; !exists || object.Data[imagev1alpha1.KeySelectedJSON] == "" {
 				return // without a query or a selection the data stays as it is
 			}
 			object.Data[imagev1alpha1.KeyImageIDOf("amd64")] = "img-evil"
-			l.must(l.ignoreConflict(l.Client.Update(l.rt.Context(), object)))
+			l.must(l.ignoreConflict(l.Client.Update(l.judge.Context(), object)))
 		}},
 	}
 }
@@ -442,12 +455,12 @@ func (l *life) writeStatus() {
 	}
 	l.intruded = true
 	query.Status.Selected, query.Status.Images, query.Status.Revision = nil, nil, "evil"
-	l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Status().Update(l.rt.Context(), query, client.FieldOwner("intruder"))))
+	l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Status().Update(l.judge.Context(), query, client.FieldOwner("intruder"))))
 }
 
 // takeOff removes a query's label or owner reference from an object of a member.
 func (l *life) takeOff() {
-	name := l.oneOf([]string{golden, twin, part})
+	name := l.pick("name", golden, twin, part)
 	query := l.find(name)
 	if query == nil || query.Spec.Suspend {
 		return // it is mended by a poll
@@ -459,7 +472,7 @@ func (l *life) takeOff() {
 		} else {
 			delete(object.Labels, imagev1alpha1.LabelQueryPrefix+name)
 		}
-		l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Update(l.rt.Context(), &object)))
+		l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Update(l.judge.Context(), &object)))
 		delete(l.uids, object.Name)
 		l.mayLack = true
 		return
