@@ -109,7 +109,7 @@ test-race: controlplane ## Runs the same tests with the race detector, which nee
 e2e: build controlplane $(PROMTOOL) ## Runs bin/manager from outside: shipped roles, garbage collection, simulated cloud, every request counted.
 	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" PROMTOOL="$(CURDIR)/$(PROMTOOL)" \
 		go test -count=1 $(TESTFLAGS) ./cluster ./consumer ./e2e ./install ./model ./observe ./publish
-	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -short -run='TestFault(16|24|31|39|40|42|47|60|65|67)|TestTheTable|TestSearchLives' ./faults
+	@cd hack/test && $(TEST_ENV) MANAGER="$(BIN)/manager" CVMSIM="$(BIN)/cvmsim" go test -count=1 -short -run='TestFault(16|24|31|39|40|42|47|60|65|67)|TestTheTable|TestAReplay|TestKeptLives|TestSearchLives' ./faults
 
 .PHONY: test-upgrade
 test-upgrade: build controlplane ## Upgrades the previous release, which it builds from the history, to this checkout, and goes back.

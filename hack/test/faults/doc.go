@@ -5,5 +5,5 @@
 //
 // Table has the rows; TestFaultNN tests row NN. All share one control plane; each has its own cloud, proxy before the API server,
 // and manager. In addition, crash_test.go kills the manager at every write of a scenario, lives_test.go and search_test.go search
-// for unexpected sequences, and soak_test.go runs random faults for a given time.
+// for unexpected sequences, kept_test.go replays those that were found, and soak_test.go runs random faults for a given time.
 package faults

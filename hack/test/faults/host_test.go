@@ -40,14 +40,14 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	// Each life takes half a minute, or more on a busy machine. Use -rapid.checks=1000 for a night. One that fails is kept as a
-	// script, and shrunk on request, since each try is another life.
-	set("rapid.checks", "20")
-	set("rapid.nofailfile", "true")
-	set("rapid.shrinktime", "1s")
+	// Each life takes half a minute, or more on a busy machine. Use -rapid.checks=1000 for a night. With -short rapid divides by five. A
+	// life that fails becomes a script, which is shrunk on request, since each try is another life.
+	setFlag("rapid.checks", "20")
+	setFlag("rapid.nofailfile", "true")
+	setFlag("rapid.shrinktime", "0s")
 	flag.Parse()
 	if testing.Short() && flag.Lookup("rapid.checks").Value.String() == "20" {
-		set("rapid.checks", "2")
+		setFlag("rapid.checks", "10")
 	}
 	code := m.Run()
 	if held := results.held(); held != "" {
@@ -59,7 +59,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func set(name, value string) {
+func setFlag(name, value string) {
 	if err := flag.Set(name, value); err != nil {
 		panic(err)
 	}

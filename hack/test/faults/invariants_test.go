@@ -40,7 +40,7 @@ func (l *life) look() {
 // fail ends the life.
 func (l *life) fail(why any) {
 	l.outer.t.Logf("%s: it ends: %v", time.Now().Format(time.TimeOnly), why)
-	l.judge.Fatal(why)
+	l.tb.Fatal(why)
 }
 
 // settled fails unless try succeeds soon.
@@ -59,7 +59,7 @@ func (l *life) refusedAsInvalid() error {
 	writes := l.api.Writes()
 	for _, r := range writes[l.judged:] {
 		if r.Code == http.StatusUnprocessableEntity && !r.Injected {
-			l.judge.Logf("refused: %s", r)
+			l.tb.Logf("refused: %s", r)
 			return fmt.Errorf("INVALID: the API server refused to %s %s as invalid", r.Verb, r.Resource)
 		}
 	}
@@ -70,7 +70,7 @@ func (l *life) refusedAsInvalid() error {
 func (l *life) wholeRecords() error {
 	for name, object := range l.Images("") {
 		if i := object.Image; i.SizeGiB == 0 || i.State == "" || i.Type == "" || i.CreatedTime == nil {
-			l.judge.Logf("the record of %s has the size %d, state %q, type %q, created %v", name, i.SizeGiB, i.State, i.Type, i.CreatedTime)
+			l.tb.Logf("the record of %s has the size %d, state %q, type %q, created %v", name, i.SizeGiB, i.State, i.Type, i.CreatedTime)
 			return errors.New("HALF: a record lacks facts")
 		}
 	}
@@ -82,7 +82,7 @@ func (l *life) keptObjects() error {
 	objects := l.Images("")
 	for name, uid := range l.uids {
 		if now := string(objects[name].UID); now != uid {
-			l.judge.Logf("the object of %s was %s and is %q", name, uid, now)
+			l.tb.Logf("the object of %s was %s and is %q", name, uid, now)
 			return errors.New("LOST: an image was there all the time, and its object is gone or another one")
 		}
 	}
@@ -113,7 +113,7 @@ func (l *life) onBalance() error {
 		}
 	}
 	if isSynced(query) && approval(query) != "" && came >= len(left) {
-		l.judge.Logf("%d of %d members left and %d images came, and pending is %v", len(left), len(l.members), came, query.Status.PendingRemoval)
+		l.tb.Logf("%d of %d members left and %d images came, and pending is %v", len(left), len(l.members), came, query.Status.PendingRemoval)
 		return errors.New("HELD: as many images came as left, and removals are blocked")
 	}
 	return nil
@@ -141,7 +141,7 @@ func (l *life) syncedObjects() error {
 		for _, image := range query.Status.Images {
 			object := objects[region+"-"+image.ImageID]
 			if query.Name != guest && slices.Contains(shown, image.ImageID) && asksForObject(query, image) && !bears(&object, query, image) {
-				l.judge.Logf("of %s, %s has the labels %v and the owners %v", query.Name, image.ImageID, object.Labels, object.OwnerReferences)
+				l.tb.Logf("of %s, %s has the labels %v and the owners %v", query.Name, image.ImageID, object.Labels, object.OwnerReferences)
 				return fmt.Errorf("UNTRUE: %s is synced, and the object of an image lacks its label or owner reference", query.Name)
 			}
 		}
@@ -237,7 +237,7 @@ func (l *life) quiet() {
 			return
 		}
 	}
-	l.judge.Logf("%d queries had %v listings made in times of %s each", most, counts, window)
+	l.tb.Logf("%d queries had %v listings made in times of %s each", most, counts, window)
 	l.fail("STORM: nothing changes, and the cloud is asked all the time")
 }
 

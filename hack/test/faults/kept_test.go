@@ -5,14 +5,15 @@ package faults
 
 import (
 	"flag"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-)
 
-// scripts has the lives that found a fault.
-const scripts = "testdata/lives"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
 
 var shrink = flag.Bool("shrink", false, "make the scripts of lives that fail shorter, instead of reporting them")
 
@@ -22,82 +23,74 @@ func TestKeptLives(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%s has no scripts: %v", scripts, err)
 	}
-	if testing.Short() {
-		paths = paths[:1]
-	}
 	w := beginLives(t)
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
 			s := read(t, path)
 			if *shrink {
-				w.shrink(t, s).keep(t, name)
+				w.shrink(t, s, name)
 				return
 			}
-			p := &played{script: s}
-			w.newLife(t, p).run()
-			if len(p.unknown) > 0 {
-				t.Errorf("it chooses what lives don't offer then: %s", strings.Join(p.unknown, ", "))
+			l := w.newLife(t, newReplay(s))
+			l.run()
+			l.recorded.Why = s.Why
+			if diff := cmp.Diff(s, l.recorded, cmpopts.EquateEmpty()); diff != "" || s.Why == "" {
+				t.Errorf("lives no longer offer what it chooses, or it doesn't say why: %s", diff)
 			}
 		})
 	}
 }
 
-// shrink returns a script as short as it gets while its life fails.
-func (w *world) shrink(t *testing.T, s script) script {
+// shrink saves a script that is as short as it gets while its life fails for the same reason.
+func (w *world) shrink(t *testing.T, s script, name string) {
 	t.Helper()
-	shorter, failed := w.try(t, s)
-	if !failed {
+	shorter, why := w.try(t, s)
+	if why == "" {
 		t.Fatal("the life doesn't fail, so nothing of it can be left out")
 	}
-	for i := 0; i < len(shorter.without()); {
-		if made, failed := w.try(t, shorter.without()[i]); failed {
-			shorter = made
-		} else {
-			i++
+	for i := 0; i < len(shorter.without()); i++ {
+		recorded, reason := w.try(t, shorter.without()[i])
+		if reason == why {
+			shorter = recorded
+			shorter.save(t, name) // the next tries take minutes
+			i = -1
 		}
 	}
-	return shorter
 }
 
-// try plays a script until its end or a failure, and returns what was played.
-func (w *world) try(t *testing.T, s script) (made script, failed bool) {
+// try replays a script until its end or a failure, and returns what was recorded and the failure's first words.
+func (w *world) try(t *testing.T, s script) (recorded script, failure string) {
 	t.Helper()
-	a := &attempt{T: t}
-	done := make(chan struct{})
-	var l *life
+	captured, done := &capturedT{T: t}, make(chan struct{})
+	l := w.newLife(captured, newReplay(s))
 	go func() {
 		defer close(done)
-		l = w.newLife(a, &played{script: s})
 		l.run()
 	}()
 	<-done
-	if l == nil {
-		return s, a.failed
-	}
-	l.made.Why = s.Why
-	return l.made, a.failed
+	l.recorded.Why = s.Why
+	failure, _, _ = strings.Cut(captured.failure, ":")
+	return l.recorded, failure
 }
 
-// attempt ends at a failure that is not the test's.
-type attempt struct {
+// capturedT keeps a failure, instead of failing the test, and ends its goroutine.
+type capturedT struct {
 	*testing.T
 
-	failed bool
+	failure string
 }
 
-func (a *attempt) Fatal(args ...any) {
-	a.Helper()
-	a.Log(args...)
-	a.failed = true
+func (c *capturedT) Fatal(args ...any) {
+	c.Helper()
+	c.Log(args...)
+	c.failure = fmt.Sprint(args...)
 	runtime.Goexit()
 }
 
-func (a *attempt) Fatalf(format string, args ...any) {
-	a.Helper()
-	a.Logf(format, args...)
-	a.failed = true
-	runtime.Goexit()
+func (c *capturedT) Fatalf(format string, args ...any) {
+	c.Helper()
+	c.Fatal(fmt.Sprintf(format, args...))
 }
 
-func (a *attempt) Failed() bool { return a.failed }
+func (c *capturedT) Failed() bool { return c.failure != "" }

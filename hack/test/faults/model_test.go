@@ -402,7 +402,7 @@ func (l *life) factsDiffer(now snapshot, object imagev1alpha1.CloudImage, want m
 
 func (l *life) configMap(name string) *corev1.ConfigMap {
 	out := &corev1.ConfigMap{}
-	l.must(l.Client.Get(l.judge.Context(), types.NamespacedName{Namespace: consented, Name: name}, out))
+	l.must(l.Client.Get(l.tb.Context(), types.NamespacedName{Namespace: consented, Name: name}, out))
 	return out
 }
 
@@ -424,15 +424,15 @@ func (l *life) configMapDiffers(name string, want model.ConfigMap) error {
 func (l *life) resetConfigMaps() {
 	for _, name := range published {
 		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: consented, Name: name}}
-		l.must(client.IgnoreNotFound(l.Client.Delete(l.judge.Context(), object)))
+		l.must(client.IgnoreNotFound(l.Client.Delete(l.tb.Context(), object)))
 		object.ResourceVersion, object.Labels = "", map[string]string{imagev1alpha1.LabelSelectionOf: name}
-		l.must(l.Client.Create(l.judge.Context(), object))
+		l.must(l.Client.Create(l.tb.Context(), object))
 	}
 }
 
 // intrusions are writes of others into what is the operator's.
-func (l *life) intrusions() []deed {
-	return []deed{
+func (l *life) intrusions() []event {
+	return []event{
 		{"write nothing", 6, func() {}},
 		{"write a status", 1, l.writeStatus},
 		{"take a query off an object", 1, l.takeOff},
@@ -442,7 +442,7 @@ func (l *life) intrusions() []deed {
 				return // without a query or a selection the data stays as it is
 			}
 			object.Data[imagev1alpha1.KeyImageIDOf("amd64")] = "img-evil"
-			l.must(l.ignoreConflict(l.Client.Update(l.judge.Context(), object)))
+			l.must(l.ignoreConflict(l.Client.Update(l.tb.Context(), object)))
 		}},
 	}
 }
@@ -455,7 +455,7 @@ func (l *life) writeStatus() {
 	}
 	l.intruded = true
 	query.Status.Selected, query.Status.Images, query.Status.Revision = nil, nil, "evil"
-	l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Status().Update(l.judge.Context(), query, client.FieldOwner("intruder"))))
+	l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Status().Update(l.tb.Context(), query, client.FieldOwner("intruder"))))
 }
 
 // takeOff removes a query's label or owner reference from an object of a member.
@@ -472,7 +472,7 @@ func (l *life) takeOff() {
 		} else {
 			delete(object.Labels, imagev1alpha1.LabelQueryPrefix+name)
 		}
-		l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Update(l.judge.Context(), &object)))
+		l.must(l.ignoreConflict(l.As(cluster.OperatorUser).Update(l.tb.Context(), &object)))
 		delete(l.uids, object.Name)
 		l.mayLack = true
 		return

@@ -159,7 +159,10 @@ func (f *Fault) agrees(r Request) bool {
 func (f *Fault) reshape(q query, got found) ([]*entry, int64) {
 	if len(f.HideImages) > 0 {
 		hidden := func(e *entry) bool { return slices.Contains(f.HideImages, e.ImageID) }
-		got = slice(slices.DeleteFunc(slices.Clone(got.all), hidden), q.offset, q.limit)
+		left := slices.DeleteFunc(slices.Clone(got.all), hidden)
+		total := got.total - int64(len(got.all)-len(left))
+		got = slice(left, q.offset, q.limit)
+		got.total = total
 	}
 	switch {
 	case f.IgnoreOffset:
