@@ -111,6 +111,7 @@ func kubectlApply(b *bench, n int) *result {
 				defer m.Stop()
 				processes := b.servers().with("client", m.Pid())
 				ours[0] = b.during(processes, func() { b.create(query("all")) })
+				<-time.After(time.Second) // a requested poll begins no sooner after the one before
 				ours[1] = b.during(processes, func() { b.request("all", fmt.Sprint(round)) })
 			},
 			func() {
