@@ -241,13 +241,13 @@ installer: $(KUSTOMIZE) ## Writes config/default with the image IMG into dist/in
 
 .PHONY: chart
 chart: $(HELM) ## Checks the Helm chart with every set of values in config/chart/ci, and packs it into dist as VERSION, with the image by DIGEST.
-	@for values in config/chart/ci/*.yaml; do \
-		$(HELM) lint --strict --quiet --kube-version $(OLDEST_KUBERNETES) --values "$$values" config/chart 2>bin/chart.log || { \
-			cat bin/chart.log >&2; echo "The chart has these faults with the values of $$values." >&2; exit 1; }; \
-	done
 	@rm -rf bin/chart && cp -RL config/chart bin/chart
 	@sed 's|^  digest: ""$$|  digest: "$(DIGEST)"|' config/chart/values.yaml > bin/chart/values.yaml
 	@grep -q '^  digest: "$(DIGEST)"$$' bin/chart/values.yaml || { echo "config/chart/values.yaml has no line for the digest." >&2; exit 1; }
+	@for values in bin/chart/ci/*.yaml; do \
+		$(HELM) lint --strict --quiet --kube-version $(OLDEST_KUBERNETES) --values "$$values" bin/chart 2>bin/chart.log || { \
+			cat bin/chart.log >&2; echo "The chart has these faults with the values of $$values." >&2; exit 1; }; \
+	done
 	@$(HELM) package $(if $(VERSION),--version $(VERSION:v%=%) --app-version $(VERSION)) --destination dist bin/chart 2>bin/chart.log || { \
 		cat bin/chart.log >&2; exit 1; }
 
