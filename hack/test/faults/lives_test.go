@@ -437,7 +437,9 @@ func (l *life) edits() []event {
 			l.edit(l.pick("query", golden, twin), func(s *model.Spec) { s.Pin = l.one() })
 		}},
 		{"match names", 1, edit(twin, func(s *model.Spec) { s.NameRegex = l.names() })},
-		{"trust an account", 2, edit(guest, func(s *model.Spec) { s.Trusted = l.trusted() })},
+		{"trust an account, or no longer", 3, edit(guest, func(s *model.Spec) {
+			s.Trusted = map[bool][]string{true: {cvmtest.DefaultCredential.UIN}}[s.Trusted == nil]
+		})},
 		{"ask elsewhere", 1, l.move},
 		{"twin comes or goes", 1, toggle(twin)},
 		{"part comes or goes", 1, toggle(part)},
