@@ -134,6 +134,11 @@ func (b *bench) during(p processes, f func()) usage {
 	return u
 }
 
+// inClient measures what this process does to the servers.
+func (b *bench) inClient(f func()) usage {
+	return b.during(b.servers().with("client", os.Getpid()), f)
+}
+
 // manager starts the operator, and returns once it has taken up its work.
 func (b *bench) manager(flags ...string) *cluster.Manager {
 	m := b.StartManager(b.cloud, append([]string{"--metrics-secure=false", "--zap-log-level=error"}, flags...)...)

@@ -54,7 +54,7 @@ func changedPoll(b *bench, n int) *result {
 		p := b.poll(m, round)
 		p.note(r)
 		present := b.present(some)
-		rival = b.during(b.servers().with("client", os.Getpid()), func() { floor(b, present, b.put(fmt.Sprint(round))) })
+		rival = b.inClient(func() { floor(b, present, b.put(fmt.Sprint(round))) })
 		r.pair(p.usage, rival, "PUTs")
 	}
 	return r

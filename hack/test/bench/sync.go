@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -44,11 +43,6 @@ func firstSync(b *bench, n int) *result {
 		r.pair(ours, watched, "watched floor")
 	}
 	return r
-}
-
-// inClient measures what this process does to the servers.
-func (b *bench) inClient(f func()) usage {
-	return b.during(b.servers().with("client", os.Getpid()), f)
 }
 
 // watchedFloor measures the floor until an informer, such as every controller has, has all objects.
